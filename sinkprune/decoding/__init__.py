@@ -1,0 +1,5 @@
+"""How a diffusion language model writes: one denoising loop, the commit rule, the block cache, the autoregressive lane."""
+
+from sinkprune.decoding.records import DecodeConfig, Generation, Step
+
+__all__ = ["DecodeConfig", "Generation", "Step"]

@@ -1,0 +1,107 @@
+"""The words decoding speaks: what is asked (`DecodeConfig`), what each denoising step yields (`Step`), what comes out (`Generation`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+
+CACHE_MODES = ("none", "prefix", "dual")
+REMASKING_RULES = ("low_confidence", "random")
+
+
+@dataclass(frozen=True)
+class DecodeConfig:
+    """How a diffusion language model writes (LLaDA, arXiv 2502.09992; Fast-dLLM, arXiv 2505.22618).
+
+    gen_length: MASK tokens appended to the prompt; block_length must divide it; blocks are written left to right.
+    steps: denoising steps over all blocks when neither threshold nor factor is set; the number of blocks must divide it.
+    threshold: commit every masked token of the block whose confidence is at least this (parallel decoding), the best one always.
+    factor: commit the largest n whose n-th confidence c satisfies (n + 1)(1 - c) < factor, at least one.
+    cache: "none" forwards the whole canvas; "prefix" keeps keys and values before the block; "dual" also those after it.
+    temperature: 0 is greedy; above, Gumbel noise is added to the logits, drawn from `seed`.
+    """
+
+    gen_length: int = 128
+    block_length: int = 32
+    steps: int = 128
+    threshold: float | None = None
+    factor: float | None = None
+    cache: str = "none"
+    temperature: float = 0.0
+    remasking: str = "low_confidence"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check_lengths(self.gen_length, self.block_length)
+        _check_commit_rule(self)
+        if self.cache not in CACHE_MODES:
+            raise ValueError(f"cache must be one of {', '.join(CACHE_MODES)}, not {self.cache!r}")
+        if self.remasking not in REMASKING_RULES:
+            raise ValueError(f"remasking must be one of {', '.join(REMASKING_RULES)}, not {self.remasking!r}")
+        if not 0.0 <= self.temperature <= 5.0:
+            raise ValueError(f"temperature must lie between 0 and 5, not {self.temperature}")
+        if not 0 <= self.seed < 2**31:
+            raise ValueError(f"seed must be a whole number from 0 to {2**31 - 1}, not {self.seed}")
+
+    @property
+    def blocks(self) -> int:
+        return self.gen_length // self.block_length
+
+
+def _check_lengths(gen_length: int, block_length: int) -> None:
+    if gen_length < 1:
+        raise ValueError(f"gen_length must be at least 1, not {gen_length}")
+    if block_length < 1:
+        raise ValueError(f"block_length must be at least 1, not {block_length}")
+    if gen_length % block_length:
+        below = gen_length // block_length * block_length
+        fits = f"{below} or {below + block_length}" if below else f"{block_length}"
+        raise ValueError(f"block_length {block_length} must divide gen_length {gen_length}: use {fits}")
+
+
+def _check_commit_rule(config: DecodeConfig) -> None:
+    if config.threshold is not None and config.factor is not None:
+        raise ValueError("threshold and factor are two rules for parallel decoding: set one of them")
+    if config.threshold is not None and not 0.0 < config.threshold <= 1.0:
+        raise ValueError(f"threshold is a probability above 0 and up to 1, not {config.threshold}")
+    if config.factor is not None and not config.factor > 0.0:
+        raise ValueError(f"factor must be above 0, not {config.factor}")
+    if config.steps < 1 or config.steps % config.blocks:
+        raise ValueError(
+            f"steps {config.steps} must be a multiple of the {config.blocks} blocks: use {config.blocks * max(1, round(config.steps / config.blocks))}"
+        )
+
+
+@dataclass(frozen=True)
+class Step:
+    """One forward pass and what it committed. Tensors are on the CPU and never change after the step is yielded.
+
+    canvas: (1, N) token ids after the commit. Autoregressive lane: N grows by one a step.
+    committed: (C,) positions filled by this step, ascending.
+    confidence: (N,) float32, probability of each position's best token in this forward; NaN where none was computed.
+    rows: (start, end), the query positions this forward computed; the whole canvas without a cache.
+    column_mass: (L, H, N) float32, attention received by each key position summed over `rows` (eq. 5), or None when not recorded.
+        In the autoregressive lane the rows of earlier steps never change, so the mass is their running sum and rows is (0, N).
+    seconds: wall time since the first forward began, recording included.
+    """
+
+    index: int
+    block: int
+    nfe: int
+    canvas: torch.Tensor
+    committed: torch.Tensor
+    confidence: torch.Tensor
+    rows: tuple[int, int]
+    seconds: float
+    column_mass: torch.Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Generation:
+    """A finished generation. tokens: (1, P + G); nfe: number of forward evaluations; seconds: wall time of the whole loop."""
+
+    tokens: torch.Tensor
+    nfe: int
+    seconds: float
+    steps: list[Step] = field(default_factory=list, repr=False)

@@ -1,0 +1,40 @@
+"""What a loaded model is: the model itself, its tokenizer, and the few facts decoding needs to know about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Facts about a diffusion language model (DLM) that its weights do not carry.
+
+    shift_logits: True where position i is predicted by output i-1 (Dream); False where by output i (LLaDA, the bundled model).
+    chat_format: "chatml" wraps a prompt as `<|im_start|>user…`, "template" uses the tokenizer's own chat template, "plain" wraps nothing.
+    causal: True where the same weights also predict the next token with a causal mask (the autoregressive lane).
+    """
+
+    name: str
+    family: str  # "llama" | "qwen2" | "qwen3": the transformers architecture that runs it
+    mask_token_id: int
+    eos_token_id: int | None = None
+    shift_logits: bool = False
+    chat_format: str = "plain"
+    causal: bool = False
+    revision: str | None = None
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model in eval mode, bidirectional by default (`config.is_causal` False), with its tokenizer (or None) and its spec."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase | None
+    spec: ModelSpec
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.device

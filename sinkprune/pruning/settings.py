@@ -1,0 +1,82 @@
+"""The words pruning speaks: what to cut (`PruneConfig`), on which text (`CalibrationConfig`), and what was cut (`PruneResult`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from sinkprune.models import LoadedModel
+
+METHODS = ("magnitude", "wanda", "sparsegpt", "sink-wanda", "sink-sparsegpt")
+SINK_RULES = ("reference", "paper")
+
+
+@dataclass(frozen=True)
+class PruneConfig:
+    """What to cut.
+
+    sparsity: share of the weights of every pruned linear that become zero, 0 to 1.
+    pattern: None (unstructured) or (n, m): n zeros in every m consecutive inputs; the sparsity is then n/m and `sparsity` is ignored.
+    sink_rule: how sinks are found by the sink-aware methods: "reference" (the official code) or "paper" (eq. 10-12).
+    sink_weight: False is the ablation: same noise and same sums, every token's weight 1.
+    """
+
+    method: str = "sink-wanda"
+    sparsity: float = 0.5
+    pattern: tuple[int, int] | None = None
+    sink_rule: str = "reference"
+    sink_weight: bool = True
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise ValueError(f"method must be one of {', '.join(METHODS)}, not {self.method!r}")
+        if not 0.0 <= self.sparsity <= 1.0:
+            raise ValueError(f"sparsity is a share between 0 and 1, not {self.sparsity}")
+        if self.pattern is not None:
+            n, m = self.pattern
+            if not 0 < n < m:
+                raise ValueError(f"pattern n:m needs 0 < n < m, not {n}:{m}")
+        if self.sink_rule not in SINK_RULES:
+            raise ValueError(f"sink_rule must be one of {', '.join(SINK_RULES)}, not {self.sink_rule!r}")
+
+    @property
+    def target(self) -> float:
+        """The share of weights asked to be zero."""
+        return self.sparsity if self.pattern is None else self.pattern[0] / self.pattern[1]
+
+
+@dataclass(frozen=True)
+class CalibrationConfig:
+    """On which text inputs are measured: `samples` sequences of `length` tokens of the built-in set, drawn and noised from `seed`."""
+
+    samples: int = 32
+    length: int = 128
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.samples < 1:
+            raise ValueError(f"calibration needs at least 1 sequence, not {self.samples}")
+        if self.length < 2:
+            raise ValueError(f"calibration sequences need at least 2 tokens, not {self.length}")
+
+
+@dataclass(frozen=True)
+class LinearReport:
+    """What happened to one linear. sparsity: zeros after pruning / weights; damping: what was added to the Hessian's diagonal, relative to its mean (SparseGPT)."""
+
+    name: str
+    sparsity: float
+    seconds: float
+    damping: float | None = None
+
+
+@dataclass(frozen=True)
+class PruneResult:
+    """loaded: the pruned copy. masks: linear's name -> bool (out, in), True = pruned. sparsity: zeros / weights over all pruned linears."""
+
+    loaded: LoadedModel
+    reports: list[LinearReport]
+    masks: dict[str, torch.Tensor]
+    sparsity: float
+    seconds: float
