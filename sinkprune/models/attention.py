@@ -1,0 +1,98 @@
+"""The attention function every loaded model runs: plain SDPA, unless somebody in this thread watches.
+
+The function is registered once with transformers and stays installed, so watching needs no switch on the shared model. Who watches is
+kept in a context variable: a recorded and an unrecorded forward of the same model in two threads do not disturb each other, and with
+nobody watching the call is transformers' own SDPA. A watched forward computes the softmax itself (float32) and hands the attention
+weights to the watchers, one layer at a time; nothing of size N x N is kept here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import torch
+from transformers import AttentionInterface, AttentionMaskInterface, PretrainedConfig
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+ATTENTION_NAME = "sinkprune"
+
+# (layer index, weights (B, H, Q, K) float32, real (B, Q) bool or None): real is False for the rows of padding tokens.
+Watcher = Callable[[int, torch.Tensor, torch.Tensor | None], None]
+
+_watchers: ContextVar[tuple[tuple[PretrainedConfig, Watcher], ...]] = ContextVar("attention_watchers", default=())
+
+
+@contextmanager
+def watch_attention(config: PretrainedConfig, watcher: Watcher) -> Iterator[None]:
+    """Call `watcher` for each layer of each forward that the model owning `config` runs in this thread inside the block."""
+    token = _watchers.set((*_watchers.get(), (config, watcher)))
+    try:
+        yield
+    finally:
+        _watchers.reset(token)
+
+
+def attend(
+    module: torch.nn.Module,
+    query: torch.Tensor,  # (B, H, Q, D)
+    key: torch.Tensor,  # (B, H_kv, K, D)
+    value: torch.Tensor,  # (B, H_kv, K, D)
+    attention_mask: torch.Tensor | None,
+    scaling: float,
+    dropout: float = 0.0,
+    is_causal: bool | None = None,
+    **kwargs,
+) -> tuple[torch.Tensor, None]:
+    """transformers' attention interface; returns (output (B, Q, H, D), None)."""
+    watchers = [watcher for config, watcher in _watchers.get() if config is module.config]
+    if not watchers:
+        return sdpa_attention_forward(
+            module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, is_causal=is_causal, **kwargs
+        )
+    causal = module.is_causal if is_causal is None else is_causal
+    if attention_mask is None and causal and query.shape[2] > 1:
+        attention_mask = _causal_mask(query, key)
+    weights = _attention_weights(query, key, attention_mask, scaling)
+    real = _real_rows(attention_mask, query.shape[2], key.shape[2])
+    for watcher in watchers:
+        watcher(module.layer_idx, weights, real)
+    grouped = weights.to(value.dtype).view(key.shape[0], key.shape[1], -1, key.shape[2])
+    output = (grouped @ value).view(*query.shape[:3], value.shape[3])  # (B, H, Q, D)
+    return output.transpose(1, 2).contiguous(), None
+
+
+def _attention_weights(
+    query: torch.Tensor, key: torch.Tensor, mask: torch.Tensor | None, scaling: float
+) -> torch.Tensor:
+    """(B, H, Q, K) float32. The query heads of one key head are stacked as rows, so keys are not repeated."""
+    batch, heads, rows, width = query.shape
+    grouped = (query * scaling).reshape(batch, key.shape[1], -1, width)  # (B, H_kv, H/H_kv * Q, D)
+    scores = (grouped @ key.transpose(2, 3)).view(batch, heads, rows, key.shape[2])
+    if mask is not None:
+        lowest = torch.finfo(scores.dtype).min
+        scores = scores.masked_fill(~mask, lowest) if mask.dtype == torch.bool else scores + mask
+    return torch.softmax(scores, dim=-1, dtype=torch.float32)
+
+
+def _causal_mask(query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
+    """(1, 1, Q, K), row q sees keys 0..q, as SDPA's is_causal does."""
+    return torch.ones(query.shape[2], key.shape[2], dtype=torch.bool, device=query.device).tril()[None, None]
+
+
+def _real_rows(mask: torch.Tensor | None, rows: int, keys: int) -> torch.Tensor | None:
+    """(B, Q), which query rows are tokens and not padding: a token may attend to itself, padding may not.
+
+    Queries are taken to be the last Q keys, which holds for every forward but one into the middle of a padded cache.
+    """
+    if mask is None:
+        return None
+    itself = mask[:, 0].diagonal(keys - rows, dim1=1, dim2=2)  # (B, Q)
+    return itself if itself.dtype == torch.bool else itself > torch.finfo(itself.dtype).min / 2
+
+
+AttentionInterface.register(ATTENTION_NAME, attend)
+# Without its own mask function transformers would hand every mask over as None and padding would be attended to.
+AttentionMaskInterface.register(ATTENTION_NAME, sdpa_mask)

@@ -1,0 +1,97 @@
+"""Texts to token ids and back: the prompt in the model's chat format, the answer, one display text per token.
+
+What a visitor types is always ordinary text: "<|im_end|>" typed into a prompt is tokenised as those characters, never as the special token,
+so a prompt can neither end its own turn nor contain a MASK.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from sinkprune.models.spec import LoadedModel
+
+MASK_TEXT = "[MASK]"
+_CHATML = ("<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n")
+_PLACEHOLDER = "PLACE-OF-THE-PROMPT"
+
+
+def encode_prompt(loaded: LoadedModel, text: str) -> torch.Tensor:
+    """(1, P) int64 on the CPU: `text` as the user's turn, in the model's chat format. ValueError without a tokenizer or without text."""
+    if loaded.tokenizer is None:
+        raise ValueError(f"the model {loaded.spec.name!r} has no tokenizer: give token ids instead of a text")
+    if not text.strip():
+        raise ValueError("the prompt is empty: type a few words")
+    before, after = _chat_frame(loaded)
+    ids = [*_encode(loaded.tokenizer, before), *_encode_text(loaded.tokenizer, text), *_encode(loaded.tokenizer, after)]
+    return torch.tensor([ids], dtype=torch.long)
+
+
+def decode_answer(loaded: LoadedModel, ids: torch.Tensor | Iterable[int]) -> str:
+    """The text of generated ids up to the first end token, special tokens and masks left out; "" without a tokenizer."""
+    ids = _as_list(ids)
+    if loaded.spec.eos_token_id in ids:
+        ids = ids[: ids.index(loaded.spec.eos_token_id)]
+    if loaded.tokenizer is None:
+        return ""
+    known = [i for i in ids if i != loaded.spec.mask_token_id and i < len(loaded.tokenizer)]
+    return loaded.tokenizer.decode(known, skip_special_tokens=True)
+
+
+def token_texts(loaded: LoadedModel, ids: torch.Tensor | Iterable[int]) -> list[str]:
+    """One display text per id, white space kept; the id itself where there is no tokenizer or the tokenizer does not know it."""
+    return [_token_text(loaded, i) for i in _as_list(ids)]
+
+
+def _token_text(loaded: LoadedModel, token_id: int) -> str:
+    if token_id == loaded.spec.mask_token_id:
+        return MASK_TEXT
+    if loaded.tokenizer is None or not 0 <= token_id < len(loaded.tokenizer):
+        return str(token_id)
+    return loaded.tokenizer.decode([token_id], skip_special_tokens=False)
+
+
+def _as_list(ids: torch.Tensor | Iterable[int]) -> list[int]:
+    return ids.flatten().tolist() if isinstance(ids, torch.Tensor) else [int(i) for i in ids]
+
+
+def _chat_frame(loaded: LoadedModel) -> tuple[str, str]:
+    """What the chat format puts before and after the user's text."""
+    chat_format = loaded.spec.chat_format
+    if chat_format == "plain":
+        return "", ""
+    if chat_format == "chatml":
+        return _CHATML
+    if chat_format == "template":
+        turn = [{"role": "user", "content": _PLACEHOLDER}]
+        rendered = loaded.tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True)
+        before, _, after = rendered.partition(_PLACEHOLDER)
+        return before, after
+    raise ValueError(f"chat_format must be plain, chatml or template, not {chat_format!r}")
+
+
+def _encode(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    return tokenizer.encode(text, add_special_tokens=False) if text else []
+
+
+def _encode_text(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    return [i for piece in _ordinary_pieces(text, tokenizer.get_added_vocab()) for i in _encode(tokenizer, piece)]
+
+
+def _ordinary_pieces(text: str, special_texts: Iterable[str]) -> list[str]:
+    """`text` in pieces, none of which contains a special token's text: each occurrence is cut behind its first character.
+
+    Cutting, and not the tokenizer's switch for special tokens, because that switch is shared state: two threads would race for it.
+    """
+    longest_first = sorted((s for s in special_texts if len(s) > 1), key=len, reverse=True)
+    if not longest_first:
+        return [text]
+    special = re.compile("|".join(map(re.escape, longest_first)))
+    pieces = []
+    while match := special.search(text):
+        pieces.append(text[: match.start() + 1])
+        text = text[match.start() + 1 :]
+    return [*pieces, text]

@@ -1,0 +1,40 @@
+"""Which way attention looks: bidirectional (diffusion) or causal (autoregressive), the same weights either way.
+
+transformers asks two places: `config.is_causal` for a whole forward and `self_attn.is_causal` when a layer is called on its own. Both are
+set here, together. The per-call argument `is_causal=` is not used: it writes to the shared config during the forward, which another thread
+would see. A causal forward runs on a causal view instead.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+
+from transformers import PreTrainedModel
+
+from sinkprune.models.spec import LoadedModel
+
+
+def set_causal(model: PreTrainedModel, causal: bool) -> None:
+    """Make every forward of `model`, and of each of its layers, causal or bidirectional."""
+    model.config.is_causal = causal
+    for layer in model.model.layers:
+        layer.self_attn.is_causal = causal
+
+
+def causal_view(loaded: LoadedModel) -> LoadedModel:
+    """The same weights behind a second, causal model object: nothing is copied but the module tree (a few milliseconds).
+
+    Raises ValueError where the weights do not predict the next token (`spec.causal` False).
+    """
+    if not loaded.spec.causal:
+        raise ValueError(
+            f"the model {loaded.spec.name!r} only denoises: the autoregressive lane needs weights trained on next-token "
+            "prediction too (`causal_lm: true` in config.json), such as the bundled model"
+        )
+    shared = {
+        id(tensor): tensor for tensors in (loaded.model.parameters(), loaded.model.buffers()) for tensor in tensors
+    }
+    model = copy.deepcopy(loaded.model, memo=shared)
+    set_causal(model, True)
+    return dataclasses.replace(loaded, model=model)

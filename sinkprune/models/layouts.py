@@ -1,0 +1,113 @@
+"""Checkpoint layouts: how a folder's config and weight names become those of a transformers Llama, Qwen2 or Qwen3.
+
+- plain: a transformers folder whose config has mask_token_id.
+- LLaDA and MMaDA (model_type "llada", "mmada"; weights model.transformer.blocks.N.*): Llama, or Qwen2 when q, k and v have biases and the
+  other linears have none. Their logits equal the official code's to 0.0.
+- Dream (model_type "Dream"): Qwen2 under the same weight names; its outputs are shifted by one.
+
+Pure functions of the config dictionary; nothing is read or built here.
+"""
+
+from __future__ import annotations
+
+from transformers import LlamaConfig, PretrainedConfig, Qwen2Config, Qwen3Config
+
+PLAIN_CONFIGS = {"llama": LlamaConfig, "qwen2": Qwen2Config, "qwen3": Qwen3Config}
+
+_BLOCK = r"^model\.transformer\.blocks\.(\d+)\."
+LLADA_NAMES = {
+    _BLOCK + original + r"\.": r"model.layers.\1." + ours + "."
+    for original, ours in {
+        "attn_norm": "input_layernorm",
+        "ff_norm": "post_attention_layernorm",
+        "q_proj": "self_attn.q_proj",
+        "k_proj": "self_attn.k_proj",
+        "v_proj": "self_attn.v_proj",
+        "attn_out": "self_attn.o_proj",
+        "ff_proj": "mlp.gate_proj",
+        "up_proj": "mlp.up_proj",
+        "ff_out": "mlp.down_proj",
+    }.items()
+} | {
+    r"^model\.transformer\.wte\.": "model.embed_tokens.",
+    r"^model\.transformer\.ln_f\.": "model.norm.",
+    r"^model\.transformer\.ff_out\.": "lm_head.",
+}
+
+# What a Llama cannot compute, with the only value of each entry that it can.
+_LLADA_NEEDS = {
+    "alibi": False,
+    "rope": True,
+    "layer_norm_type": "rms",
+    "activation_type": "silu",
+    "block_type": "llama",
+    "attention_layer_norm": False,
+    "input_emb_norm": False,
+    "scale_logits": False,
+}
+
+
+def convert_config(raw: dict) -> tuple[PretrainedConfig, dict[str, str] | None]:
+    """(transformers config, weight renaming as regex -> replacement or None) of a folder's config.json.
+
+    The config comes with mask_token_id, shift_logits, chat_format and causal_lm set, so that a saved copy loads again.
+    Raises ValueError for an architecture or an option that cannot run here, and where mask_token_id is missing.
+    """
+    model_type = raw.get("model_type")
+    if model_type in ("llada", "mmada"):
+        config, names = _from_llada(raw), LLADA_NAMES
+    elif model_type == "Dream":
+        config, names = _from_dream(raw), None
+    elif model_type in PLAIN_CONFIGS:
+        config, names = PLAIN_CONFIGS[model_type].from_dict(_without_remote_code(raw)), None
+    else:
+        raise ValueError(
+            f"model_type {model_type!r} cannot run here: use a transformers folder of type {', '.join(PLAIN_CONFIGS)}, "
+            "or one in the original LLaDA, MMaDA or Dream layout"
+        )
+    mask_token_id = raw.get("mask_token_id")
+    if not isinstance(mask_token_id, int) or not 0 <= mask_token_id < config.vocab_size:
+        raise ValueError(
+            f"config.json needs mask_token_id, a token id from 0 to {config.vocab_size - 1} (it says {mask_token_id!r}): "
+            "a diffusion language model writes by filling in mask tokens"
+        )
+    if getattr(config, "use_sliding_window", False):
+        raise ValueError("use_sliding_window is set in config.json: a diffusion language model needs full attention")
+    config.mask_token_id = mask_token_id
+    config.shift_logits = bool(raw.get("shift_logits", model_type == "Dream"))
+    config.chat_format = raw.get("chat_format", "plain")
+    config.causal_lm = bool(raw.get("causal_lm", False))
+    return config, names
+
+
+def _without_remote_code(raw: dict) -> dict:
+    return {key: value for key, value in raw.items() if key not in ("auto_map", "architectures", "quantization_config")}
+
+
+def _from_dream(raw: dict) -> Qwen2Config:
+    return Qwen2Config.from_dict(_without_remote_code(raw) | {"model_type": "qwen2"})
+
+
+def _from_llada(raw: dict) -> LlamaConfig | Qwen2Config:
+    for key, needed in _LLADA_NEEDS.items():
+        if raw.get(key, needed) != needed:
+            raise ValueError(f"this LLaDA checkpoint has {key} = {raw[key]!r}; only {needed!r} can run here")
+    heads = raw["n_heads"]
+    kv_heads = raw.get("n_kv_heads") or (1 if raw.get("multi_query_attention") else heads)
+    shared = {
+        "vocab_size": raw.get("embedding_size") or raw["vocab_size"],
+        "hidden_size": raw["d_model"],
+        "intermediate_size": raw.get("mlp_hidden_size") or raw["mlp_ratio"] * raw["d_model"],
+        "num_hidden_layers": raw["n_layers"],
+        "num_attention_heads": heads,
+        "num_key_value_heads": kv_heads,
+        "max_position_embeddings": raw["max_sequence_length"],
+        "rms_norm_eps": raw.get("rms_norm_eps", 1e-5),
+        "rope_parameters": {"rope_type": "default", "rope_theta": float(raw.get("rope_theta", 10000.0))},
+        "tie_word_embeddings": bool(raw.get("weight_tying", False)),
+        **{key: raw.get(key) for key in ("bos_token_id", "eos_token_id", "pad_token_id")},
+    }
+    everywhere = bool(raw.get("include_bias"))
+    if raw.get("include_qkv_bias") and not everywhere:
+        return Qwen2Config(**shared)
+    return LlamaConfig(**shared, attention_bias=everywhere, mlp_bias=everywhere)

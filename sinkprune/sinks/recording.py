@@ -1,0 +1,96 @@
+"""Recording where attention goes while a model runs: column mass per layer and head, or one whole attention map.
+
+Column mass is the attention each key position receives, summed over queries (eq. 5 before averaging). Only one layer's H x Q x K weights
+exist at a time. Recording belongs to the thread and the model it was started for; the model object itself is not changed, and nothing is
+left behind when the block ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from sinkprune.models.attention import ATTENTION_NAME, watch_attention
+from sinkprune.models.direction import causal_view
+from sinkprune.models.spec import LoadedModel
+
+
+class AttentionRecording:
+    """What `record_attention` yields: the column mass of the most recent forward."""
+
+    def __init__(self) -> None:
+        self._layers: dict[int, torch.Tensor] = {}
+
+    @property
+    def column_mass(self) -> torch.Tensor:
+        """(L, B, H, N) float32 on the model's (first) device; every layer and sequence sums to H times its number of queries."""
+        if not self._layers:
+            raise ValueError("no forward was recorded: run the model inside `with record_attention(loaded)`")
+        first = next(iter(self._layers.values()))
+        return torch.stack([self._layers[layer].to(first.device) for layer in sorted(self._layers)])
+
+    def _observe(self, layer: int, weights: torch.Tensor, real: torch.Tensor | None) -> None:
+        if layer in self._layers:  # a new forward has begun
+            self._layers.clear()
+        self._layers[layer] = _column_sums(weights, real)
+
+
+@contextmanager
+def record_attention(loaded: LoadedModel) -> Iterator[AttentionRecording]:
+    """Record the column mass of each forward of `loaded.model` that this thread runs inside the block.
+
+    Rows of padding tokens do not count and padded keys receive 0, where the forward was given an attention mask.
+    Costs one explicit softmax per layer; the logits change by rounding only.
+    """
+    recording = AttentionRecording()
+    with _watchable(loaded), watch_attention(loaded.model.config, recording._observe):
+        yield recording
+
+
+def attention_map(
+    loaded: LoadedModel, ids: torch.Tensor, layer: int | None = None, head: int | None = None, causal: bool = False
+) -> torch.Tensor:
+    """(N, N) float32 on the CPU, row = query: the attention of one forward over `ids` (1, N); rows sum to 1.
+
+    layer and head count from 0; None is the mean over them. causal needs a model whose `spec.causal` is True.
+    """
+    view = causal_view(loaded) if causal else loaded
+    layers, heads = view.model.config.num_hidden_layers, view.model.config.num_attention_heads
+    if ids.dim() != 2 or ids.shape[0] != 1:
+        raise ValueError(f"ids must have the shape (1, N), not {tuple(ids.shape)}")
+    if layer is not None and not 0 <= layer < layers:
+        raise ValueError(f"layer must lie between 0 and {layers - 1}, not {layer}")
+    if head is not None and not 0 <= head < heads:
+        raise ValueError(f"head must lie between 0 and {heads - 1}, not {head}")
+    maps: list[torch.Tensor] = []
+
+    def keep(index: int, weights: torch.Tensor, _real: torch.Tensor | None) -> None:
+        if layer in (None, index):
+            maps.append(weights[0].mean(0).cpu() if head is None else weights[0, head].cpu())
+
+    with torch.inference_mode(), _watchable(view), watch_attention(view.model.config, keep):
+        view.model.model(ids.to(view.device), use_cache=False)
+    return torch.stack(maps).mean(0).clone()
+
+
+def _column_sums(weights: torch.Tensor, real: torch.Tensor | None) -> torch.Tensor:
+    """(B, H, K) from weights (B, H, Q, K): summed over the query rows that are tokens."""
+    if real is None:
+        return weights.sum(dim=2)
+    return torch.einsum("bhqk,bq->bhk", weights, real.to(weights.dtype))
+
+
+@contextmanager
+def _watchable(loaded: LoadedModel) -> Iterator[None]:
+    """Models from load_model run the watched attention function always; any other model runs it inside the block only."""
+    before = loaded.model.config._attn_implementation
+    if before == ATTENTION_NAME:
+        yield
+        return
+    loaded.model.set_attn_implementation(ATTENTION_NAME)
+    try:
+        yield
+    finally:
+        loaded.model.set_attn_implementation(before)
