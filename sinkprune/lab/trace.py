@@ -12,6 +12,7 @@ lane  = {"kind": "dlm" | "ar",
          "model": "bundled" | store key,       which weights wrote it (the player asks for N x N maps by it)
          "promptLength": P, "length": N,       positions 0 … N-1, the first P are the prompt
          "ids": [id, …], "tokens": [text, …],  P entries: the prompt's token ids and texts
+         "maskId": id, "maskText": "<mask>",   what stands at a position of the canvas that is not committed yet
          "frames": [frame, …], "done": false,
          "text": "…",                          the answer so far, special tokens left out
          "nfe": 0, "seconds": 0.0}             forwards and wall time so far
@@ -26,3 +27,145 @@ frame = {"step": 0, "block": 0, "nfe": 1, "seconds": 0.031,
 Multiply a share by `visible` to get the mass in units of the mean (1 = what uniform attention would give).
 Token texts are untrusted: whoever shows them sets text, never HTML.
 """
+
+from __future__ import annotations
+
+import base64
+import uuid
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from sinkprune.decoding import Step
+from sinkprune.models import LoadedModel, decode_answer, token_texts
+
+FORMAT = "sinkprune-trace"
+VERSION = 1
+NOT_COMPUTED = 255
+
+
+@dataclass(frozen=True)
+class LaneArrays:
+    """A lane's frames as arrays over T frames; shares are zero at positions that do not exist yet.
+
+    share: (T, N) float64, attention share, every row sums to 1. heads: (T, L, H, N) float32, the same per layer and head.
+    confidence: (T, N) float64, NaN where none was computed. visible: (T,) int, positions that exist.
+    """
+
+    share: np.ndarray
+    heads: np.ndarray
+    confidence: np.ndarray
+    visible: np.ndarray
+
+
+def start_trace(prompt: str, loaded: LoadedModel, settings: dict, lanes: list[dict]) -> dict:
+    """A trace around freshly started lanes. settings: everything else that made the run, JSON values only."""
+    config = loaded.model.config
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "run": uuid.uuid4().hex,
+        "prompt": prompt,
+        "model": {
+            "name": loaded.spec.name,
+            "layers": config.num_hidden_layers,
+            "heads": config.num_attention_heads,
+            "revision": loaded.spec.revision,
+        },
+        "settings": settings,
+        "lanes": lanes,
+    }
+
+
+def start_lane(
+    kind: str, title: str, model_key: str, loaded: LoadedModel, prompt_ids: torch.Tensor, length: int
+) -> dict:
+    """A lane without frames. prompt_ids: (1, P); length: N, the positions it will have when it is done."""
+    ids = prompt_ids[0].tolist()
+    return {
+        "kind": kind,
+        "title": title,
+        "model": model_key,
+        "promptLength": len(ids),
+        "length": length,
+        "ids": ids,
+        "tokens": token_texts(loaded, ids),
+        "frames": [],
+        "done": False,
+        "text": "",
+        "nfe": 0,
+        "seconds": 0.0,
+    }
+
+
+def add_step(lane: dict, step: Step, loaded: LoadedModel, seconds: float) -> dict:
+    """A new lane with one more frame; the old lane and its frames stay as they are, so a value already sent never changes.
+
+    seconds: the lane's own time so far. Raises ValueError when the step was made without recording attention.
+    """
+    frame = encode_frame(step, lane["length"], loaded, seconds)
+    answer = step.canvas[0, lane["promptLength"] :]
+    return {
+        **lane,
+        "frames": [*lane["frames"], frame],
+        "text": decode_answer(loaded, answer),
+        "nfe": step.nfe,
+        "seconds": frame["seconds"],
+    }
+
+
+def encode_frame(step: Step, length: int, loaded: LoadedModel, seconds: float) -> dict:
+    """One step as a frame of N = `length` positions; those that do not exist yet have share 0 and no confidence."""
+    if step.column_mass is None:
+        raise ValueError("a trace needs recorded attention: decode with record=True")
+    start, end = step.rows
+    visible = step.canvas.shape[1]
+    share = step.column_mass.numpy() / np.float32(end - start)  # (L, H, n)
+    heads = np.zeros((*share.shape[:2], length), np.uint8)
+    heads[..., :visible] = np.minimum(np.sqrt(share) * 255 + 0.5, 255)
+    mean = np.zeros(length, "<u2")
+    mean[:visible] = np.minimum(share.mean((0, 1)) * 65535 + 0.5, 65535)
+    confidence = np.full(length, NOT_COMPUTED, np.uint8)
+    computed = ~np.isnan(step.confidence.numpy())
+    confidence[:visible][computed] = step.confidence.numpy()[computed] * 254 + 0.5
+    return {
+        "step": step.index,
+        "block": step.block,
+        "nfe": step.nfe,
+        "seconds": round(seconds, 4),
+        "rows": [start, end],
+        "visible": visible,
+        "committed": _committed(step, loaded),
+        "confidence": _to_base64(confidence),
+        "share": _to_base64(mean),
+        "heads": _to_base64(heads),
+    }
+
+
+def _committed(step: Step, loaded: LoadedModel) -> list[list]:
+    ids = step.canvas[0, step.committed]
+    confidence = step.confidence[step.committed].double().round(decimals=4).tolist()
+    return [
+        list(entry)
+        for entry in zip(step.committed.tolist(), ids.tolist(), token_texts(loaded, ids), confidence, strict=True)
+    ]
+
+
+def decode_lane(trace: dict, lane: dict) -> LaneArrays:
+    """A lane's frames back as arrays, to within the quantisation: share 8e-6, per head 2 % at a share of 1/100."""
+    frames = lane["frames"]
+    shape = (len(frames), trace["model"]["layers"], trace["model"]["heads"], lane["length"])
+    share = _from_base64(frames, "share", "<u2").reshape(len(frames), lane["length"]) / 65535
+    heads = (_from_base64(frames, "heads", np.uint8).reshape(shape).astype(np.float32) / 255) ** 2
+    confidence = _from_base64(frames, "confidence", np.uint8).reshape(len(frames), lane["length"]).astype(float)
+    confidence = np.where(confidence == NOT_COMPUTED, np.nan, confidence / 254)
+    return LaneArrays(share, heads, confidence, np.array([frame["visible"] for frame in frames], int))
+
+
+def _to_base64(array: np.ndarray) -> str:
+    return base64.b64encode(array.tobytes()).decode("ascii")
+
+
+def _from_base64(frames: list[dict], key: str, dtype) -> np.ndarray:
+    return np.frombuffer(b"".join(base64.b64decode(frame[key]) for frame in frames), dtype)
