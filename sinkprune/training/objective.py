@@ -1,0 +1,109 @@
+"""What is learned: masked denoising and next-token prediction with the same weights.
+
+Masked denoising is LLaDA's objective (arXiv 2502.09992, eq. 3) without logit shift: every maskable token becomes MASK with
+probability t, and the cross-entropy of the masked tokens is weighted 1/t. What is maskable decides how the model behaves:
+- "whole" rows: every token, prompt and template included (LLaDA's pre-training). With masks on the answer only, one prompt
+  token draws 39 % of all attention at every step; whole rows are what makes sinks move.
+- "canvas" rows: the answer only (LLaDA's fine-tuning).
+- "block" rows: one block of the canvas, everything left of it known and everything right of it MASK: the states that
+  block-wise decoding meets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import LlamaForCausalLM
+
+from sinkprune.training.base import MASK_TOKEN_ID
+
+BLOCK = 32
+MIN_T = 0.02
+
+
+@dataclass(frozen=True)
+class Shares:
+    """How often each kind of batch or row occurs."""
+
+    causal: float = 0.25  # of the batches
+    whole: float = 0.6  # of the masked rows
+    block: float = 0.25  # of the masked rows; the rest are canvas rows
+
+
+@dataclass(frozen=True)
+class Batch:
+    """ids: (B, N); prompt, end, total: (B,) positions where the canvas starts, the answer ends, the padding starts."""
+
+    ids: Tensor
+    prompt: Tensor
+    end: Tensor
+    total: Tensor
+
+    @property
+    def real(self) -> Tensor:
+        """(B, N) bool, True where a token is not padding."""
+        return torch.arange(self.ids.shape[1], device=self.ids.device) < self.total[:, None]
+
+
+def stratified_times(rows: int, generator: torch.Generator) -> Tensor:
+    """(rows,) noise levels in [MIN_T, 1], one from each of `rows` equal strata, in random order."""
+    device = generator.device
+    strata = torch.randperm(rows, generator=generator, device=device)
+    t = (strata + torch.rand(rows, generator=generator, device=device)) / rows
+    return MIN_T + (1 - MIN_T) * t
+
+
+def maskable_tokens(batch: Batch, shares: Shares, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """(B, N) bool twice: tokens that become MASK with probability t and count, and tokens that are MASK without counting."""
+    device = batch.ids.device
+    rows, length = batch.ids.shape
+    position = torch.arange(length, device=device)
+    kind = torch.rand(rows, 1, generator=generator, device=device)
+    whole, block = kind < shares.whole, kind >= 1 - shares.block
+    canvas = batch.real & (position >= batch.prompt[:, None])
+    blocks = (batch.total - batch.prompt) // BLOCK
+    chosen = (torch.rand(rows, generator=generator, device=device) * blocks).long()
+    start = (batch.prompt + chosen * BLOCK)[:, None]
+    in_block = (position >= start) & (position < start + BLOCK)
+    counted = torch.where(whole, batch.real, torch.where(block, in_block, canvas))
+    ahead = block & canvas & (position >= start + BLOCK)
+    return counted, ahead
+
+
+def denoising_batch(batch: Batch, shares: Shares, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """Noised ids (B, N), the masked positions that count (B, N) bool, and each row's weight 1 / (t x maskable tokens) (B,)."""
+    counted, ahead = maskable_tokens(batch, shares, generator)
+    t = stratified_times(len(batch.ids), generator)
+    draw = torch.rand(batch.ids.shape, generator=generator, device=batch.ids.device)
+    masked = counted & (draw < t[:, None])
+    noised = batch.ids.masked_fill(masked | ahead, MASK_TOKEN_ID)
+    return noised, masked, 1 / (t * counted.sum(1))
+
+
+class Objective(nn.Module):
+    """The model with its two losses; `forward` returns a scalar in nats per token."""
+
+    def __init__(self, model: LlamaForCausalLM):
+        super().__init__()
+        self.model = model
+
+    def forward(self, batch: Batch, causal: bool, shares: Shares, generator: torch.Generator) -> Tensor:
+        return self.next_token(batch) if causal else self.denoising(batch, shares, generator)
+
+    def denoising(self, batch: Batch, shares: Shares, generator: torch.Generator) -> Tensor:
+        noised, masked, weight = denoising_batch(batch, shares, generator)
+        hidden = self.model.model(noised, attention_mask=batch.real, is_causal=False, use_cache=False).last_hidden_state
+        logits = self.model.lm_head(hidden[masked])
+        loss = F.cross_entropy(logits.float(), batch.ids[masked], reduction="none")
+        return (loss * weight[:, None].expand_as(masked)[masked]).sum() / len(batch.ids)
+
+    def next_token(self, batch: Batch) -> Tensor:
+        """Next-token cross-entropy up to the first end token; padding stands on the right, where causal rows never look."""
+        hidden = self.model.model(batch.ids, is_causal=True, use_cache=False).last_hidden_state
+        position = torch.arange(1, batch.ids.shape[1], device=batch.ids.device)
+        counted = position <= batch.end[:, None]
+        logits = self.model.lm_head(hidden[:, :-1][counted])
+        return F.cross_entropy(logits.float(), batch.ids[:, 1:][counted])

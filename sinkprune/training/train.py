@@ -1,0 +1,162 @@
+"""Train the student on every GPU of the machine, for a given number of minutes.
+
+    torchrun --nproc-per-node 2 -m sinkprune.training.train build/base build/tokenizer build/data build/model --minutes 15
+
+AdamW with a linear warm-up, a constant rate and a linear decay over the last 40 % of the time; float32 weights, bf16 autocast;
+the twelve layers are compiled once (regional compilation). The log goes to build/model/log.jsonl.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch.nn.parallel import DistributedDataParallel
+from transformers import AutoTokenizer, LlamaForCausalLM
+
+from sinkprune.training.base import student_from
+from sinkprune.training.objective import Batch, Objective, Shares
+from sinkprune.training.quality import heldout_cross_entropy
+
+PEAK_RATE = 1e-3
+WARM_UP = 200  # steps
+DECAY = 0.4  # share of the time
+
+
+class Examples:
+    """The examples on the device, grouped by padded length (a multiple of 32)."""
+
+    def __init__(self, path: Path, device: str):
+        data = np.load(path)
+        self.ids = torch.from_numpy(data["ids"].astype(np.int32)).to(device)
+        self.prompt, self.end, self.total = (
+            torch.from_numpy(data[key].astype(np.int64)).to(device) for key in ("prompt", "end", "total")
+        )
+        padded = (self.total + 31) // 32 * 32
+        self.groups = {int(n): (padded == n).nonzero()[:, 0] for n in padded.unique()}
+
+    def batch(self, index: torch.Tensor, length: int) -> Batch:
+        return Batch(self.ids[index, :length].long(), self.prompt[index], self.end[index], self.total[index])
+
+    def lengths(self) -> tuple[list[int], list[int]]:
+        """Padded lengths and how many tokens each group holds."""
+        return list(self.groups), [length * len(rows) for length, rows in self.groups.items()]
+
+
+def learning_rate(step: int, progress: float) -> float:
+    """progress: share of the training time that has passed, 0 to 1."""
+    return PEAK_RATE * min(1.0, (step + 1) / WARM_UP) * min(1.0, (1 - progress) / DECAY)
+
+
+def make_optimizer(model: LlamaForCausalLM) -> torch.optim.AdamW:
+    matrices = [p for p in model.parameters() if p.ndim >= 2]
+    gains = [p for p in model.parameters() if p.ndim < 2]
+    groups = [{"params": matrices, "weight_decay": 0.05}, {"params": gains, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=PEAK_RATE, betas=(0.9, 0.98), eps=1e-8, fused=torch.cuda.is_available())
+
+
+def shared_progress(start: float, seconds: float, device: str) -> float:
+    """Rank 0's clock for all ranks, so that every rank uses the same learning rate and stops at the same step."""
+    progress = torch.tensor([(time.perf_counter() - start) / seconds], device=device)
+    dist.broadcast(progress, 0)
+    return min(1.0, progress.item())
+
+
+def save_model(model: LlamaForCausalLM, tokenizer, folder: Path) -> None:
+    """A transformers folder in bf16, shards below 50 MB; the tied head is stored once, as the embedding."""
+    state = {key: value.to(torch.bfloat16) for key, value in model.state_dict().items() if key != "lm_head.weight"}
+    model.config.dtype = "bfloat16"
+    model.save_pretrained(folder, state_dict=state, max_shard_size="45MB")
+    tokenizer.save_pretrained(folder)
+
+
+def train(args: argparse.Namespace, rank: int, ranks: int, device: str) -> None:
+    model = student_from(LlamaForCausalLM.from_pretrained(args.base, dtype=torch.float32)).to(device).train()
+    tokenizer = AutoTokenizer.from_pretrained(args.tokenizer)
+    if args.compile:
+        for layer in model.model.layers:
+            layer.compile(dynamic=False)
+    objective = DistributedDataParallel(Objective(model)) if ranks > 1 else Objective(model)
+    optimizer = make_optimizer(model)
+    examples, held_out = Examples(args.data / "train.npz", device), Examples(args.data / "held-out.npz", device)
+    shares = Shares(causal=args.causal, whole=args.whole)
+    lengths, weights = examples.lengths()
+    shared, noise = random.Random(0), torch.Generator(device).manual_seed(rank)
+    log, window = [], {"denoising": [], "causal": []}
+    start = last_log = time.perf_counter()
+    tokens = step = 0
+    while (progress := shared_progress(start, 60 * args.minutes, device)) < 1.0:
+        length, causal = shared.choices(lengths, weights)[0], shared.random() < shares.causal
+        rows = examples.groups[length]
+        pick = rows[torch.randint(len(rows), (args.tokens // length,), generator=noise, device=device)]
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, progress)
+        with torch.autocast(device.split(":")[0], torch.bfloat16):
+            loss = objective(examples.batch(pick, length), causal, shares, noise)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        window["causal" if causal else "denoising"].append(loss.detach())
+        step, tokens = step + 1, tokens + args.tokens * ranks
+        if rank == 0 and time.perf_counter() - last_log > args.log_seconds:
+            log.append(measure(model, held_out, window, step, tokens, time.perf_counter() - start))
+            print(json.dumps(log[-1]), flush=True)
+            window = {"denoising": [], "causal": []}
+            save_model(model, tokenizer, args.model)
+            last_log = time.perf_counter()
+    if rank == 0:
+        log.append(measure(model, held_out, window, step, tokens, time.perf_counter() - start))
+        print(json.dumps(log[-1]), flush=True)
+        save_model(model, tokenizer, args.model)
+        recipe = {"minutes": args.minutes, "gpus": ranks, "tokens_per_gpu_step": args.tokens, **asdict(shares)}
+        (args.model / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in [recipe, *log]))
+
+
+def measure(model, held_out: Examples, window: dict, step: int, tokens: int, seconds: float) -> dict:
+    means = {name: round(torch.stack(losses).mean().item(), 4) for name, losses in window.items() if losses}
+    quality = heldout_cross_entropy(model, held_out)
+    return {
+        "step": step,
+        "seconds": round(seconds),
+        "Mtokens": round(tokens / 1e6, 1),
+        **means,
+        **{key: round(value, 4) for key, value in quality.items()},
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    for folder in ("base", "tokenizer", "data", "model"):
+        parser.add_argument(folder, type=Path)
+    parser.add_argument("--minutes", type=float, default=15.0)
+    parser.add_argument("--tokens", type=int, default=49152, help="tokens per GPU and step")
+    parser.add_argument("--causal", type=float, default=Shares.causal)
+    parser.add_argument("--whole", type=float, default=Shares.whole)
+    parser.add_argument("--log-seconds", type=float, default=45.0)
+    parser.add_argument("--no-compile", dest="compile", action="store_false")
+    args = parser.parse_args()
+    rank, ranks = int(os.environ.get("LOCAL_RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    device = f"cuda:{rank}" if torch.cuda.is_available() else "cpu"
+    if device != "cpu":
+        torch.cuda.set_device(rank)
+        torch.backends.cuda.matmul.allow_tf32 = True
+    os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
+    os.environ.setdefault("MASTER_PORT", "29501")
+    dist.init_process_group("gloo" if device == "cpu" else "nccl", rank=rank, world_size=ranks)
+    torch.manual_seed(0)
+    args.model.mkdir(parents=True, exist_ok=True)
+    train(args, rank, ranks, device)
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()
