@@ -64,3 +64,9 @@ def tiny_tokenizer() -> PreTrainedTokenizerFast:
 @pytest.fixture(scope="session")
 def loaded() -> LoadedModel:
     return tiny_model()
+
+
+@pytest.fixture(scope="session")
+def make_model():
+    """Tiny models with other seeds or shifted logits."""
+    return tiny_model

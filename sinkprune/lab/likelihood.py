@@ -1,0 +1,181 @@
+"""How likely a masked diffusion model finds a text: the Monte Carlo likelihood of LLaDA's evaluation (arXiv 2502.09992, eq. 6 and app. B).
+
+For a text of n tokens: mask exactly k of them, k spread evenly over 1 … n (stratified, as the official `get_log_likelihood`), sum the
+cross-entropy of the masked tokens, multiply by n/k. The mean over mask patterns bounds -log p(text) from above; divided by n it is nats
+per token. The patterns come from the seed and the lengths alone, so every model with the same tokenizer sees the same masks and
+differences are paired.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from sinkprune.models import LoadedModel
+
+ANSWER_LEVELS = (0.15, 0.35, 0.55, 0.75, 0.95)
+
+
+@dataclass(frozen=True)
+class LikelihoodConfig:
+    """patterns: mask patterns per text; batch_size: masked copies per forward; seed: draws the patterns."""
+
+    patterns: int = 16
+    batch_size: int = 16
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.patterns < 1 or self.batch_size < 1:
+            raise ValueError("likelihood needs at least 1 mask pattern and a batch size of at least 1")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean with its uncertainty. values: (n,) float64, nats per token: one per text, or one per draw of masks for a single answer."""
+
+    values: torch.Tensor
+
+    @property
+    def mean(self) -> float:
+        return self.values.mean().item()
+
+    @property
+    def standard_error(self) -> float:
+        """Standard deviation of the values / sqrt(n); NaN for a single value."""
+        return (self.values.std() / math.sqrt(len(self.values))).item() if len(self.values) > 1 else math.nan
+
+    @property
+    def bits(self) -> float:
+        """The mean in bits per token."""
+        return self.mean / math.log(2)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Second minus first, paired: mean and confidence interval [low, high] in nats per token; positive: the second finds it less likely."""
+
+    mean: float
+    low: float
+    high: float
+    pairs: int
+
+
+def masked_likelihood(
+    loaded: LoadedModel,
+    texts: Sequence[torch.Tensor],
+    config: LikelihoodConfig | None = None,
+    prompt_lengths: Sequence[int] | None = None,
+) -> Estimate:
+    """Negative log-likelihood of each text in nats per token (an upper bound), under `loaded`.
+
+    texts: LongTensors (T,); the first prompt_lengths[i] tokens of text i are its condition, never masked and not counted.
+    Raises ValueError when there is no text, or nothing to predict in one.
+    """
+    config = config or LikelihoodConfig()
+    if not texts:
+        raise ValueError("likelihood needs at least one text")
+    starts = prompt_lengths or [0] * len(texts)
+    values = [
+        _text_nats(loaded, text, start, config, number)
+        for number, (text, start) in enumerate(zip(texts, starts, strict=True))
+    ]
+    return Estimate(torch.tensor(values, dtype=torch.float64))
+
+
+def _text_nats(loaded: LoadedModel, text: torch.Tensor, start: int, config: LikelihoodConfig, number: int) -> float:
+    length = len(text) - start
+    if length < 1:
+        raise ValueError(f"text {number + 1} has no token to predict: give it at least one after its prompt")
+    generator = torch.Generator().manual_seed(config.seed * 1_000_003 + number)
+    first = torch.rand(1, generator=generator).item()
+    counts = [1 + int((first + pattern / config.patterns) % 1 * length) for pattern in range(config.patterns)]
+    masks = torch.stack([_random_mask(length, count, generator) for count in counts])  # (patterns, length)
+    losses = _masked_losses(loaded, text, start, masks, config.batch_size)
+    return (losses.sum(1) / masks.sum(1)).mean().item()  # n/k x sum, per token: the n cancels
+
+
+def answer_likelihood(
+    loaded: LoadedModel,
+    prompt_ids: torch.Tensor,
+    answer_ids: torch.Tensor,
+    levels: Sequence[float] = ANSWER_LEVELS,
+    draws: int = 2,
+    seed: int = 0,
+) -> Estimate:
+    """Masked cross-entropy of one answer in nats per masked token: the mean over mask levels t, one value per draw of masks.
+
+    prompt_ids: (1, P) and answer_ids: (1, A) or (A,). Models compared with the same seed see the same masks.
+    """
+    answer = answer_ids.reshape(-1)
+    if not len(answer):
+        raise ValueError("the answer is empty: there is nothing to measure")
+    text = torch.cat([prompt_ids.reshape(-1), answer])
+    generator = torch.Generator().manual_seed(seed)
+    counts = [max(1, round(level * len(answer))) for _ in range(draws) for level in levels]
+    masks = torch.stack([_random_mask(len(answer), count, generator) for count in counts])
+    losses = _masked_losses(loaded, text, len(text) - len(answer), masks, batch_size=2 * len(levels))
+    return Estimate((losses.sum(1) / masks.sum(1)).reshape(draws, len(levels)).mean(1))
+
+
+def _random_mask(length: int, count: int, generator: torch.Generator) -> torch.Tensor:
+    """(length,) bool with exactly `count` True, uniform over all such masks."""
+    mask = torch.zeros(length, dtype=torch.bool)
+    mask[torch.randperm(length, generator=generator)[:count]] = True
+    return mask
+
+
+@torch.no_grad()
+def _masked_losses(
+    loaded: LoadedModel, text: torch.Tensor, start: int, masks: torch.Tensor, batch_size: int
+) -> torch.Tensor:
+    """(patterns, length) float64: cross-entropy in nats at masked positions, 0 elsewhere. masks cover text[start:]."""
+    losses = torch.zeros(masks.shape, dtype=torch.float64)
+    text = text.to(loaded.device)
+    for rows in _batches(len(masks), batch_size):
+        mask = torch.nn.functional.pad(masks[rows], (start, 0)).to(loaded.device)  # (B, T)
+        canvas = torch.where(mask, loaded.spec.mask_token_id, text)
+        losses[rows][masks[rows]] = _cross_entropy_at(loaded, canvas, mask, text.expand_as(mask)[mask]).double().cpu()
+    return losses
+
+
+def _cross_entropy_at(
+    loaded: LoadedModel, canvas: torch.Tensor, mask: torch.Tensor, targets: torch.Tensor
+) -> torch.Tensor:
+    """(M,) cross-entropy of targets at the M masked positions; the head runs there only, 1024 positions at a time."""
+    hidden = loaded.model.base_model(canvas, use_cache=False).last_hidden_state  # (B, T, D)
+    if loaded.spec.shift_logits:
+        hidden = torch.cat([hidden[:, :1], hidden[:, :-1]], dim=1)
+    head = loaded.model.get_output_embeddings()
+    pieces = zip(hidden[mask].split(1024), targets.split(1024), strict=True)
+    return torch.cat(
+        [torch.nn.functional.cross_entropy(head(h).float(), target, reduction="none") for h, target in pieces]
+    )
+
+
+def _batches(count: int, size: int) -> Iterator[slice]:
+    return (slice(begin, begin + size) for begin in range(0, count, size))
+
+
+def paired_difference(first: Estimate, second: Estimate, confidence: float = 0.95) -> Difference:
+    """Mean of second - first over the same texts, with a Student t confidence interval. Raises ValueError below 2 pairs."""
+    if len(first.values) != len(second.values):
+        raise ValueError("paired estimates must be of the same texts: measure both on one list")
+    differences = second.values - first.values
+    pairs = len(differences)
+    if pairs < 2:
+        raise ValueError("a confidence interval needs at least 2 texts")
+    half = _student_quantile(0.5 + confidence / 2, pairs - 1) * differences.std().item() / math.sqrt(pairs)
+    mean = differences.mean().item()
+    return Difference(mean, mean - half, mean + half, pairs)
+
+
+def _student_quantile(probability: float, degrees: int) -> float:
+    """Quantile of Student's t: with t = sqrt(degrees) tan(angle) the density becomes cos(angle)^(degrees - 1), summed on a fine grid."""
+    angle = np.linspace(-np.pi / 2, np.pi / 2, 200_001)
+    density = np.cos(angle) ** (degrees - 1)
+    cumulative = np.cumsum(density) - density / 2
+    return math.sqrt(degrees) * math.tan(np.interp(probability, cumulative / density.sum(), angle))
