@@ -68,9 +68,8 @@ def _check_commit_rule(config: DecodeConfig) -> None:
     if config.factor is not None and not config.factor > 0.0:
         raise ValueError(f"factor must be above 0, not {config.factor}")
     if config.steps < 1 or config.steps % config.blocks:
-        raise ValueError(
-            f"steps {config.steps} must be a multiple of the {config.blocks} blocks: use {config.blocks * max(1, round(config.steps / config.blocks))}"
-        )
+        nearest = config.blocks * max(1, round(config.steps / config.blocks))
+        raise ValueError(f"steps {config.steps} must be a multiple of the {config.blocks} blocks: use {nearest}")
 
 
 @dataclass(frozen=True)
@@ -82,8 +81,9 @@ class Step:
     confidence: (N,) float32, probability of each position's best token in this forward; NaN where none was computed.
     rows: (start, end), the query positions this forward computed; the whole canvas without a cache.
     column_mass: (L, H, N) float32, attention received by each key position summed over `rows` (eq. 5), or None when not recorded.
-        In the autoregressive lane the rows of earlier steps never change, so the mass is their running sum and rows is (0, N).
-    seconds: wall time since the first forward began, recording included.
+        In the autoregressive lane the rows of earlier steps never change, so the mass is their running sum; the token just committed has
+        no row yet: rows is (0, N - 1) and its mass 0.
+    seconds: time spent computing since the first forward began, recording included; what the consumer does between steps does not count.
     """
 
     index: int
@@ -99,7 +99,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Generation:
-    """A finished generation. tokens: (1, P + G); nfe: number of forward evaluations; seconds: wall time of the whole loop."""
+    """A finished generation. tokens: (1, P + G); nfe: number of forward evaluations; seconds: as in the last step."""
 
     tokens: torch.Tensor
     nfe: int

@@ -1,8 +1,8 @@
 """From column mass to attention sinks: pure functions of a mass tensor whose last dimension is the token position.
 
-Two rules. "reference" is the official code's (mean plus two standard deviations, made soft by a steep sigmoid); "paper" is eq. 10 and 11
-(a position against the mean of all others). Mass must be summed over layers, heads and queries for the reference rule's constant to mean what
-it means there: alpha 5 on such numbers is nearly a 0/1 step.
+Two rules, each with the mass it was written for. "reference" is the official code's: mean plus two standard deviations, made soft by a
+steep sigmoid, on `total_mass` (alpha 5 on such numbers is nearly a 0/1 step). "paper" is eq. 10-12: a position against the mean of all
+others, on `paper_mass`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,13 @@ REFERENCE_STDS = 2.0
 
 
 def total_mass(column_mass: torch.Tensor) -> torch.Tensor:
-    """(B, N) summed over layers and heads, from (L, B, H, N); the mean over positions is then layers x heads (eq. 8 and 9, unscaled)."""
+    """(B, N) summed over layers and heads, from (L, B, H, N): eq. 9 without the 1/S of eq. 8, so the mean is layers x heads."""
     return column_mass.sum(dim=(0, 2))
+
+
+def paper_mass(column_mass: torch.Tensor) -> torch.Tensor:
+    """(B, S) mean over the S queries, summed over layers and heads (eq. 8 and 9), from (L, B, H, S); the mean is layers x heads / S."""
+    return total_mass(column_mass) / column_mass.shape[-1]
 
 
 def reference_scores(mass: torch.Tensor, alpha: float = REFERENCE_ALPHA, stds: float = REFERENCE_STDS) -> torch.Tensor:
@@ -25,7 +30,7 @@ def reference_scores(mass: torch.Tensor, alpha: float = REFERENCE_ALPHA, stds: f
 
 
 def paper_scores(mass: torch.Tensor, epsilon: float = 0.0) -> torch.Tensor:
-    """(…, N) in 0..1: sigmoid(mass - mean of the others - epsilon) (eq. 11)."""
+    """(…, N) in 0..1: sigmoid(mass - mean of the others - epsilon) (eq. 11); eq. 12 is their mean over noise levels."""
     return torch.sigmoid(_above_others(mass) - epsilon)
 
 

@@ -1,0 +1,50 @@
+"""What to forward: the whole canvas, or the block and what follows it, over cached keys and values (Fast-dLLM, arXiv 2505.22618).
+
+One cache holds the keys and values of the whole canvas. The first forward of a block computes all of them; later ones recompute a slice and
+overwrite it in place: from the block's start to the canvas's end ("prefix"), or the block alone ("dual", the suffix stays as it was).
+"""
+
+from __future__ import annotations
+
+import torch
+from transformers.cache_utils import Cache, DynamicLayer
+
+
+class CanvasLayer(DynamicLayer):
+    """One layer's keys and values of the whole canvas; a forward overwrites those of the rows it computed, from `start` on."""
+
+    start = 0
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args, **kwargs
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        if not self.is_initialized:
+            return super().update(key_states, value_states)
+        rows = slice(self.start, self.start + key_states.shape[-2])
+        self.keys[..., rows, :] = key_states
+        self.values[..., rows, :] = value_states
+        return self.keys, self.values
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        if not self.is_initialized:
+            return super().get_mask_sizes(query_length)
+        return self.keys.shape[-2], 0
+
+
+class CanvasCache(Cache):
+    """The layers of one generation. Forwards need explicit position_ids: the length of the cache says nothing about the rows."""
+
+    def __init__(self) -> None:
+        super().__init__(layer_class_to_replicate=CanvasLayer)
+
+    def overwrite_from(self, start: int) -> None:
+        """Where the rows of the next forward begin."""
+        for layer in self.layers:
+            layer.start = start
+
+
+def rows_to_forward(cache: str, first: bool, start: int, end: int, length: int) -> tuple[int, int]:
+    """(first row, end row) of the forward for the block start..end on a canvas of `length`; first: the block's first forward."""
+    if first or cache == "none":
+        return 0, length
+    return (start, length) if cache == "prefix" else (start, end)

@@ -1,0 +1,29 @@
+"""What a prompt must be, said before the first forward."""
+
+from __future__ import annotations
+
+import torch
+
+from sinkprune.models import LoadedModel
+
+
+def check_prompt(loaded: LoadedModel, prompt_ids: torch.Tensor, gen_length: int) -> torch.Tensor:
+    """The prompt as (1, P) int64 on the CPU. ValueError where its shape, an id or its length does not fit the model."""
+    if not isinstance(prompt_ids, torch.Tensor) or prompt_ids.dim() != 2 or prompt_ids.shape[0] != 1:
+        shape = tuple(prompt_ids.shape) if isinstance(prompt_ids, torch.Tensor) else type(prompt_ids).__name__
+        raise ValueError(f"prompt_ids must be a tensor of shape (1, P), one prompt at a time, not {shape}")
+    if prompt_ids.is_floating_point() or prompt_ids.dtype == torch.bool:
+        raise ValueError(f"prompt_ids must hold whole numbers (token ids), not {prompt_ids.dtype}")
+    length = prompt_ids.shape[1]
+    if length == 0:
+        raise ValueError("the prompt is empty: give at least one token")
+    config = loaded.model.config
+    if not 0 <= int(prompt_ids.min()) <= int(prompt_ids.max()) < config.vocab_size:
+        raise ValueError(f"prompt_ids must lie between 0 and {config.vocab_size - 1}, the model's vocabulary")
+    limit = config.max_position_embeddings
+    if length + gen_length > limit:
+        raise ValueError(
+            f"the prompt has {length} tokens and the answer {gen_length}, but the model reads {limit} at most: "
+            f"shorten the prompt or use a gen_length up to {max(0, limit - length)}"
+        )
+    return prompt_ids.detach().to("cpu", torch.long)

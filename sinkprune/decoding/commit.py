@@ -1,0 +1,53 @@
+"""Which tokens to commit: pure functions of the logits of the masked positions. They know no model and no cache.
+
+MASK is never chosen, but stays in the softmax sum: taking it out would change confidences, and with them what the official code writes.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from sinkprune.decoding.records import DecodeConfig
+
+
+def best_tokens(
+    logits: torch.Tensor, mask_token_id: int, temperature: float = 0.0, generator: torch.Generator | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(tokens (R,) int64, confidence (R,) float32) from logits (R, V): the best token of each row but MASK, and its probability.
+
+    With a temperature the token is drawn by Gumbel noise in float64 (from `generator`, on the CPU); confidence stays the probability at
+    temperature 1, as in LLaDA's sampler.
+    """
+    logits = logits.float()
+    choice = logits if temperature == 0 else _with_gumbel_noise(logits, temperature, generator)
+    choice = choice.index_fill(-1, torch.tensor(mask_token_id, device=logits.device), -torch.inf)
+    tokens = choice.argmax(dim=-1)
+    chosen = logits.gather(-1, tokens[:, None])[:, 0]
+    return tokens, (chosen - logits.logsumexp(dim=-1)).exp()
+
+
+def negative_entropy(logits: torch.Tensor) -> torch.Tensor:
+    """(R,) float32, sum of p log p: how Dream ranks positions; 0 is certain."""
+    log_p = logits.float().log_softmax(dim=-1)
+    return (log_p.exp() * log_p).sum(dim=-1)
+
+
+def choose(confidence: torch.Tensor, config: DecodeConfig, steps_left: int) -> torch.Tensor:
+    """(C,) indices into `confidence` (R,) to commit now, at least one: by threshold, by factor, or evenly over the steps left."""
+    order = confidence.argsort(descending=True)
+    ranked = confidence[order]
+    if config.threshold is not None:
+        count = int((ranked >= config.threshold).sum())
+    elif config.factor is not None:
+        nth = torch.arange(1, ranked.numel() + 1, device=ranked.device)
+        count = int(((nth + 1) * (1 - ranked) < config.factor).sum())  # the left side grows with n
+    else:
+        count = math.ceil(ranked.numel() / max(1, steps_left))
+    return order[: max(1, count)]
+
+
+def _with_gumbel_noise(logits: torch.Tensor, temperature: float, generator: torch.Generator | None) -> torch.Tensor:
+    uniform = torch.rand(logits.shape, dtype=torch.float64, generator=generator).to(logits.device)
+    return logits.double() - temperature * (-uniform.log()).log()
