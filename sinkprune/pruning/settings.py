@@ -62,8 +62,29 @@ class CalibrationConfig:
 
 
 @dataclass(frozen=True)
+class PruneProgress:
+    """Where a running prune is.
+
+    phase: "sinks" (noised text runs through the dense model), "inputs" (text runs through a layer), "weights" (`linears` were cut),
+    "outputs" (text runs through the pruned layer), "layer" (the layer is finished; `linears` are all of its linears).
+    layer: the decoder layer at work, 0 … layers - 1; None in the phase "sinks". done, total: steps of this phase. seconds: since the start.
+    """
+
+    phase: str
+    layer: int | None
+    layers: int
+    linears: tuple[str, ...]
+    done: int
+    total: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class LinearReport:
-    """What happened to one linear. sparsity: zeros after pruning / weights; damping: what was added to the Hessian's diagonal, relative to its mean (SparseGPT)."""
+    """What happened to one linear. sparsity: zeros after pruning / weights.
+
+    damping: what was added to the Hessian's diagonal, relative to the diagonal's mean (SparseGPT); above 0.01 where that was not enough.
+    """
 
     name: str
     sparsity: float

@@ -1,0 +1,71 @@
+"""Calibration: the token sequences on which inputs are measured, clean and noised.
+
+The built-in text is a cut of WikiText-2's validation split (assets/calibration.md).
+"""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import torch
+
+from sinkprune.models import LoadedModel
+from sinkprune.pruning.settings import CalibrationConfig
+
+CALIBRATION_TEXT = Path(__file__).parents[2] / "assets" / "calibration.txt"
+NOISE_STEPS = tuple(range(5, 51, 5))  # of 50: the denoising steps whose noise level the official code samples
+TOTAL_STEPS = 50
+MIN_NOISE = 1e-3
+
+
+def calibration_set(
+    loaded: LoadedModel, calibration: CalibrationConfig, calibration_ids: torch.Tensor | None = None
+) -> torch.Tensor:
+    """(samples, length) token ids on the model's device: `calibration_ids` checked, or sequences drawn from the built-in text.
+
+    Raises ValueError for a wrong shape, ids outside the vocabulary, too little text, or a model without tokenizer and no ids.
+    """
+    if calibration_ids is None:
+        return _draw(loaded, calibration).to(loaded.device)
+    ids = calibration_ids
+    if ids.dim() != 2 or ids.is_floating_point() or ids.dtype == torch.bool:
+        raise ValueError(f"calibration_ids must be a LongTensor (samples, length), not {ids.dtype} {tuple(ids.shape)}")
+    if ids.shape[0] < 1 or ids.shape[1] < 2:
+        raise ValueError(f"calibration_ids needs at least 1 sequence of 2 tokens, not {tuple(ids.shape)}")
+    vocabulary = loaded.model.config.vocab_size
+    if ids.min() < 0 or ids.max() >= vocabulary:
+        raise ValueError(f"calibration_ids must lie in 0..{vocabulary - 1}: use this model's own tokenizer")
+    return ids.long().to(loaded.device)
+
+
+def noised(ids: torch.Tensor, mask_token_id: int, seed: int) -> torch.Tensor:
+    """(samples, 10, length): every sequence at ten noise levels, as the official code draws them.
+
+    At step t of 50 each token becomes MASK with probability p = (1 - 0.001) t / 50 + 0.001, so step 50 masks all.
+    One `torch.rand(1, length)` a (sample, step), samples outside, steps ascending, on the CPU after `manual_seed(seed)`;
+    the global generator is not touched.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    versions = ids.cpu().unsqueeze(1).repeat(1, len(NOISE_STEPS), 1)
+    for sample in versions:
+        for row, step in zip(sample, NOISE_STEPS, strict=True):
+            p = (1 - MIN_NOISE) * step / TOTAL_STEPS + MIN_NOISE
+            row[torch.rand(1, row.shape[0], generator=generator)[0] < p] = mask_token_id
+    return versions.to(ids.device)
+
+
+def _draw(loaded: LoadedModel, calibration: CalibrationConfig) -> torch.Tensor:
+    """(samples, length): slices of the built-in text at random offsets."""
+    if loaded.tokenizer is None:
+        raise ValueError(f"{loaded.spec.name} has no tokenizer: give calibration_ids, a LongTensor (samples, length)")
+    text = CALIBRATION_TEXT.read_text(encoding="utf-8")
+    stream = torch.tensor(loaded.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+    last = len(stream) - calibration.length
+    if last < 0:
+        raise ValueError(
+            f"calibration length {calibration.length} is more than the {len(stream)} tokens of the built-in text: use a shorter one"
+        )
+    pick = random.Random(calibration.seed)
+    starts = [pick.randint(0, last) for _ in range(calibration.samples)]
+    return torch.stack([stream[start : start + calibration.length] for start in starts])
