@@ -20,7 +20,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from sinkprune.training.prompts import held_out_prompts, training_prompts
 
 ANSWER_TOKENS = 160
-HELD_OUT_COPIES = 8  # sampled answers for each held-out prompt
+HELD_OUT_COPIES = 9  # sampled answers for each held-out prompt
+# Appended to a share of the prompts for the teacher only: answers that end, in plain words.
+HINTS = ("", " Answer in three short sentences.", " Use simple words and short sentences.")
 
 
 def chat_prompt(prompt: str) -> str:
@@ -31,13 +33,14 @@ def chat_prompt(prompt: str) -> str:
 def answer(model, tokenizer, prompts: list[str], temperature: float) -> np.ndarray:
     """Sampled answers, (len(prompts), 160) uint16; prompts are padded on the left."""
     tokenizer.padding_side = "left"
-    batch = tokenizer([chat_prompt(p) for p in prompts], return_tensors="pt", padding=True).to(model.device)
+    hinted = [chat_prompt(p + HINTS[i % len(HINTS)]) for i, p in enumerate(prompts)]
+    batch = tokenizer(hinted, return_tensors="pt", padding=True).to(model.device)
     out = model.generate(
         **batch,
         do_sample=True,
         temperature=temperature,
         top_k=20,
-        repetition_penalty=1.12,
+        repetition_penalty=1.1,
         max_new_tokens=ANSWER_TOKENS,
         eos_token_id=2,
         pad_token_id=0,
@@ -60,7 +63,7 @@ def main() -> None:
     parser.add_argument("--part", default="0/1", help="which share of the prompts: i/n")
     parser.add_argument("--prompts", type=int, default=400_000)
     parser.add_argument("--batch", type=int, default=4096)
-    parser.add_argument("--temperature", type=float, default=0.3)
+    parser.add_argument("--temperature", type=float, default=0.2)
     args = parser.parse_args()
     part, parts = map(int, args.part.split("/"))
     device = "cuda" if torch.cuda.is_available() else "cpu"

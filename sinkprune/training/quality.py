@@ -44,7 +44,8 @@ def heldout_cross_entropy(model: LlamaForCausalLM, examples: Examples, rows: int
             for level, t in enumerate(NOISE_LEVELS):
                 masked = canvas & (draw < t)
                 noised = batch.ids.masked_fill(masked, MASK_TOKEN_ID)
-                hidden = model.model(noised, attention_mask=batch.real, is_causal=False).last_hidden_state
+                hidden = model.model(noised, attention_mask=batch.real, is_causal=False, use_cache=False)
+                hidden = hidden.last_hidden_state
                 loss = F.cross_entropy(model.lm_head(hidden[masked]).float(), batch.ids[masked], reduction="none")
                 for kind, counted in enumerate((torch.ones_like(loss, dtype=torch.bool), text[masked])):
                     sums[level, kind] += torch.tensor([loss[counted].sum().item(), counted.sum().item()])
