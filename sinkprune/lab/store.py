@@ -1,7 +1,7 @@
 """Pruned models, kept for the next visitor: bounded in bytes, keyed by everything that made them, each built once.
 
-`store.build(key, build)` is a generator: it passes on the progress of `build()` and returns the result; a second visitor who asks for the
-same key meanwhile gets the first one's progress and the same result. A build that fails, or whose generator is closed, leaves nothing
+`store.build(key, build)` speaks as `prune_steps` does: it yields progress and, last, the result. A second visitor who asks for the same key
+meanwhile gets the first one's progress and the same result. A build that fails, or whose generator is closed, leaves nothing
 behind: whoever waits then builds it. The dense model is never stored here: it is read-only and shared.
 """
 
@@ -11,16 +11,18 @@ import hashlib
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import asdict
-from typing import Any
 
 from sinkprune.models import ModelSpec
-from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneResult
+from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneProgress, PruneResult
 
 WAIT_SECONDS = 0.2  # how often one who waits for another's build looks up, and can be cancelled
 
-Build = Callable[[], Generator[Any, None, PruneResult]]
+Build = Callable[
+    [], Iterator[PruneProgress | PruneResult]
+]  # for example lambda: prune_steps(loaded, prune, calibration)
 
 
 def store_key(spec: ModelSpec, prune: PruneConfig, calibration: CalibrationConfig) -> str:
@@ -43,7 +45,7 @@ class PrunedStore:
         self.max_bytes = max_bytes
         self.bytes = 0
         self._results: OrderedDict[str, tuple[PruneResult, int]] = OrderedDict()
-        self._progress: dict[str, Any] = {}  # key -> latest progress of the build under way
+        self._progress: dict[str, PruneProgress | None] = {}  # key -> latest progress of the build under way
         self._changed = threading.Condition()
 
     def get(self, key: str) -> PruneResult | None:
@@ -59,8 +61,8 @@ class PrunedStore:
         with self._changed:
             return list(self._results)
 
-    def build(self, key: str, build: Build) -> Generator[Any, None, PruneResult]:
-        """Yield progress, return the kept or the newly built result."""
+    def build(self, key: str, build: Build) -> Iterator[PruneProgress | PruneResult]:
+        """Yield progress and, last, the kept or the newly built result."""
         while True:
             with self._changed:
                 kept = self.get(key)
@@ -68,30 +70,33 @@ class PrunedStore:
                 if mine:
                     self._progress[key] = None
             if kept is not None:
-                return kept
+                yield kept
+                return
             if mine:
-                return (yield from self._run(key, build))
+                yield from self._run(key, build)
+                return
             yield from self._follow(key)
 
-    def _run(self, key: str, build: Build) -> Generator[Any, None, PruneResult]:
-        steps = build()
+    def _run(self, key: str, build: Build) -> Iterator[PruneProgress | PruneResult]:
         try:
-            while True:
-                progress = next(steps)
-                with self._changed:
-                    self._progress[key] = progress
-                    self._changed.notify_all()
-                yield progress
-        except StopIteration as finished:
-            self._keep(key, finished.value)
-            return finished.value
+            with closing(build()) as steps:
+                for step in steps:
+                    if not isinstance(step, PruneResult):
+                        self._note(key, step)
+                        yield step
+            self._keep(key, step)
         finally:  # also on failure and cancel: those who wait must not wait for ever
-            steps.close()
             with self._changed:
                 del self._progress[key]
                 self._changed.notify_all()
+        yield step
 
-    def _follow(self, key: str) -> Generator[Any, None, None]:
+    def _note(self, key: str, progress: PruneProgress) -> None:
+        with self._changed:
+            self._progress[key] = progress
+            self._changed.notify_all()
+
+    def _follow(self, key: str) -> Iterator[PruneProgress]:
         """Pass on the progress of somebody else's build until it ends, well or badly."""
         while True:
             with self._changed:

@@ -91,6 +91,8 @@ def start_lane(
         "length": length,
         "ids": ids,
         "tokens": token_texts(loaded, ids),
+        "maskId": loaded.spec.mask_token_id,
+        "maskText": token_texts(loaded, [loaded.spec.mask_token_id])[0],
         "frames": [],
         "done": False,
         "text": "",
@@ -99,12 +101,12 @@ def start_lane(
     }
 
 
-def add_step(lane: dict, step: Step, loaded: LoadedModel, seconds: float) -> dict:
+def add_step(lane: dict, step: Step, loaded: LoadedModel) -> dict:
     """A new lane with one more frame; the old lane and its frames stay as they are, so a value already sent never changes.
 
-    seconds: the lane's own time so far. Raises ValueError when the step was made without recording attention.
+    Raises ValueError when the step was made without recording attention.
     """
-    frame = encode_frame(step, lane["length"], loaded, seconds)
+    frame = encode_frame(step, lane["length"], loaded)
     answer = step.canvas[0, lane["promptLength"] :]
     return {
         **lane,
@@ -115,7 +117,7 @@ def add_step(lane: dict, step: Step, loaded: LoadedModel, seconds: float) -> dic
     }
 
 
-def encode_frame(step: Step, length: int, loaded: LoadedModel, seconds: float) -> dict:
+def encode_frame(step: Step, length: int, loaded: LoadedModel) -> dict:
     """One step as a frame of N = `length` positions; those that do not exist yet have share 0 and no confidence."""
     if step.column_mass is None:
         raise ValueError("a trace needs recorded attention: decode with record=True")
@@ -133,7 +135,7 @@ def encode_frame(step: Step, length: int, loaded: LoadedModel, seconds: float) -
         "step": step.index,
         "block": step.block,
         "nfe": step.nfe,
-        "seconds": round(seconds, 4),
+        "seconds": round(step.seconds, 4),
         "rows": [start, end],
         "visible": visible,
         "committed": _committed(step, loaded),

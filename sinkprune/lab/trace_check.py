@@ -92,6 +92,10 @@ def _check_lane(lane: object, maps: int, where: str) -> None:
         _is_list(tokens, lane["promptLength"]) and all(_is_text(token, MAX_TOKEN_TEXT) for token in tokens),
         f'{where}: "tokens" must hold one short text per prompt token',
     )
+    _need(
+        _is_int(lane.get("maskId")) and _is_text(lane.get("maskText"), MAX_TOKEN_TEXT),
+        f'{where}: "maskId" must be a whole number and "maskText" a short text',
+    )
     _need(isinstance(lane.get("done"), bool) and _is_text(lane.get("text")), f'{where}: "done" and "text" are missing')
     _need(_is_int(lane.get("nfe")) and _is_number(lane.get("seconds")), f'{where}: "nfe" and "seconds" must be numbers')
     frames = lane.get("frames")

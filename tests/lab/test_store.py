@@ -25,18 +25,14 @@ def result_of(floats: int) -> PruneResult:
 def steps_to(result: PruneResult, count: int = 3):
     def build():
         yield from range(count)
-        return result
+        yield result
 
     return build
 
 
-def run(generator) -> tuple[list, object]:
-    progress = []
-    try:
-        while True:
-            progress.append(next(generator))
-    except StopIteration as finished:
-        return progress, finished.value
+def run(steps) -> tuple[list, PruneResult]:
+    *progress, result = steps
+    return progress, result
 
 
 def test_progress_comes_through_and_the_second_time_it_is_there():
@@ -116,7 +112,7 @@ def test_two_threads_that_ask_at_once_build_once():
         for step in range(5):
             time.sleep(0.02)
             yield step
-        return result
+        yield result
 
     answers = []
 
@@ -132,6 +128,13 @@ def test_two_threads_that_ask_at_once_build_once():
     assert len(builds) == 1
     assert [answer for _, answer in answers] == [result, result]
     assert all(progress and set(progress) <= set(range(5)) for progress, _ in answers)  # both saw it move
+
+
+def test_taking_the_result_and_leaving_keeps_nobody_waiting():
+    store, result = PrunedStore(1000), result_of(1)
+    visit = store.build("a", steps_to(result))
+    assert next(step for step in visit if isinstance(step, PruneResult)) is result
+    assert run(store.build("a", steps_to(result_of(2)))) == ([], result)
 
 
 def test_who_waits_takes_over_when_the_builder_is_cancelled():

@@ -36,7 +36,7 @@ def make_trace(loaded, steps: int = 3) -> dict:
         lane = start_lane(kind, kind.upper(), "tiny", loaded, PROMPT, 8)
         for index in range(steps):
             visible = 8 if kind == "dlm" else 4 + index
-            lane = add_step(lane, make_step(index, 8, visible), loaded, 0.1 * (index + 1))
+            lane = add_step(lane, make_step(index, 8, visible), loaded)
         lanes.append({**lane, "done": True})
     return start_trace("the sun is", loaded, {"gen_length": 5}, lanes)
 
@@ -45,9 +45,17 @@ def test_frame_golden(loaded):
     """One layer, two heads, three positions: every byte by hand."""
     mass = torch.tensor([[[2.0, 0.0, 0.0], [0.5, 1.0, 0.5]]])  # two rows, so shares are half of it
     step = Step(
-        4, 1, 5, torch.tensor([[4, 8, 3]]), torch.tensor([1]), torch.tensor([float("nan"), 0.5, 1.0]), (1, 3), 9.0, mass
+        4,
+        1,
+        5,
+        torch.tensor([[4, 8, 3]]),
+        torch.tensor([1]),
+        torch.tensor([float("nan"), 0.5, 1.0]),
+        (1, 3),
+        0.25,
+        mass,
     )
-    frame = encode_frame(step, 4, loaded, seconds=0.25)
+    frame = encode_frame(step, 4, loaded)
     assert frame["committed"] == [[1, 8, "star", 0.5]]
     assert (frame["rows"], frame["visible"], frame["nfe"], frame["block"], frame["seconds"]) == ([1, 3], 3, 5, 1, 0.25)
     lane = {"frames": [frame], "length": 4}
@@ -68,7 +76,7 @@ def test_frame_golden(loaded):
 @given(seed=st.integers(0, 10**6), length=st.integers(4, 40), visible=st.integers(4, 40))
 def test_quantisation_keeps_shares(loaded, seed, length, visible):
     step = make_step(0, length, min(visible, length), seed)
-    lane = add_step(start_lane("dlm", "", "tiny", loaded, PROMPT, length), step, loaded, 0.0)
+    lane = add_step(start_lane("dlm", "", "tiny", loaded, PROMPT, length), step, loaded)
     arrays = decode_lane({"model": {"layers": 2, "heads": 4}}, lane)
     share = (step.column_mass / (step.rows[1] - step.rows[0])).numpy()
     seen = share.shape[-1]
@@ -85,7 +93,7 @@ def test_steps_add_frames_and_change_nothing_sent_before(loaded):
     lane = start_lane("dlm", "Diffusion", "tiny", loaded, PROMPT, 8)
     sent, texts = [], []
     for index in range(3):
-        lane = add_step(lane, make_step(index, 8), loaded, 0.1)
+        lane = add_step(lane, make_step(index, 8), loaded)
         sent.append((lane, copy.deepcopy(lane)))
         texts.append(lane["text"])
     assert all(value == at_the_time for value, at_the_time in sent)
@@ -98,7 +106,7 @@ def test_steps_add_frames_and_change_nothing_sent_before(loaded):
 def test_a_step_without_recording_is_refused(loaded):
     lane = start_lane("dlm", "Diffusion", "tiny", loaded, PROMPT, 8)
     with pytest.raises(ValueError, match="record=True"):
-        add_step(lane, dataclasses.replace(make_step(0, 8), column_mass=None), loaded, 0.0)
+        add_step(lane, dataclasses.replace(make_step(0, 8), column_mass=None), loaded)
 
 
 def test_json_round_trip(loaded):
@@ -139,6 +147,7 @@ FRAME = ("lanes", 0, "frames", 1)
         (("lanes", 0, "tokens"), ["a"], "tokens"),
         (("lanes", 0, "ids"), [1, 2, None], "ids"),
         (("lanes", 0, "promptLength"), 9, "promptLength"),
+        (("lanes", 0, "maskId"), "3", "maskId"),
         (("lanes", 0, "frames"), [{}] * 5000, "frames"),
         ((*FRAME, "visible"), 9, "visible"),
         ((*FRAME, "rows"), [3, 3], "rows"),
