@@ -1,0 +1,86 @@
+// Bars: attention received by every token at this step, on the river's token axis, with the sink threshold as a line.
+// Lengths grow with the square root of the mass, so that the background stays visible beside a sink. The strip at the left
+// shows what stood at each position.
+
+import { PAD, Sheet, focusBand, label, rowAt, rowTop, sinkArrow } from "./plot.js";
+import { skipsRows } from "./river.js";
+import { tokenState } from "./trace.js";
+
+const STRIP = 5;
+const LEFT = STRIP + 5;
+const RIGHT = 14;
+
+export class Bars {
+  constructor(canvas) {
+    this.sheet = new Sheet(canvas);
+  }
+
+  positionAt(y, scene) {
+    return rowAt(y, scene.axisLength, this.sheet);
+  }
+
+  draw(scene, step) {
+    const context = this.sheet.begin();
+    if (!context) return;
+    const { lane, axisLength, theme, track, top } = scene;
+    const frame = lane.frames[step];
+    const mass = scene.massAt(step);
+    const room = this.sheet.width - LEFT - RIGHT;
+    const length = (value) => Math.min(1, Math.sqrt(value / top)) * room;
+    const sinks = new Set(track.sinks[step]);
+    const high = this.sheet.plotHeight / axisLength;
+    const gap = high > 4 ? 1 : 0;
+    this.drawGrid(context, scene, length);
+    for (let i = 0; i < frame.visible; i++) {
+      context.fillStyle = sinks.has(i) ? theme.accent : theme.bar;
+      context.fillRect(LEFT, rowTop(i, axisLength, this.sheet), Math.max(0.5, length(mass[i])), Math.max(1, high - gap));
+    }
+    this.drawStates(context, scene, step, high);
+    this.drawThreshold(context, scene, LEFT + length(track.limits[step]));
+    track.sinks[step].forEach((position, rank) => {
+      sinkArrow(context, LEFT + length(mass[position]) + 2, rowTop(position + 0.5, axisLength, this.sheet), rank === 0, theme);
+    });
+    focusBand(context, scene.focus, axisLength, this.sheet, LEFT - 2, this.sheet.width, theme);
+  }
+
+  drawGrid(context, { theme, top }, length) {
+    const y = this.sheet.height - PAD.bottom;
+    for (let value = 1; value <= top; value *= 4) {
+      const x = LEFT + length(value);
+      context.fillStyle = theme.line;
+      context.fillRect(x, PAD.top, 1, y - PAD.top);
+      label(context, `${value}×`, x, y + 13, theme, { align: "center" });
+    }
+  }
+
+  drawStates(context, { lane, axisLength, theme }, step, high) {
+    const frame = lane.frames[step];
+    for (let i = 0; i < lane.length; i++) {
+      const state = tokenState(lane, i, step);
+      if (state === "absent") continue;
+      const y = rowTop(i, axisLength, this.sheet);
+      context.fillStyle = state === "revealed" ? theme.accent : state === "prompt" ? theme.muted : theme.ink;
+      const width = state === "masked" ? 1 : STRIP;
+      context.globalAlpha = state === "masked" || (skipsRows(frame) && lane.kind !== "ar" && outside(frame.rows, i)) ? 0.35 : 1;
+      context.fillRect(0, y, width, Math.max(1, high));
+    }
+    context.globalAlpha = 1;
+  }
+
+  drawThreshold(context, { theme }, x) {
+    if (x > this.sheet.width - 2) return;
+    context.strokeStyle = theme.ink;
+    context.lineWidth = 1.25;
+    context.setLineDash([3, 3]);
+    context.beginPath();
+    context.moveTo(x, PAD.top - 4);
+    context.lineTo(x, this.sheet.height - PAD.bottom);
+    context.stroke();
+    context.setLineDash([]);
+    label(context, "sink", Math.min(x, this.sheet.width - 14), 5, theme, { align: "center", size: 10, colour: theme.ink });
+  }
+}
+
+function outside([start, end], position) {
+  return position < start || position >= end;
+}

@@ -1,0 +1,129 @@
+// Buttons, fields and keys of the player. They change the player through its few verbs and show its state.
+
+import { MAPS, cssGradient, legendTicks, level, tickText } from "./colour.js";
+import { RULES } from "./sinks.js";
+
+export class Controls {
+  constructor(root, player) {
+    this.player = player;
+    this.root = root;
+    const find = (name) => root.querySelector(`.sp-${name}`);
+    for (const name of ["range", "count", "live", "speed", "loop", "play", "parting", "layer", "rule", "value", "symbol", "palette"]) {
+      this[name] = find(name);
+    }
+    this.headChoice = find("head-choice");
+    this.valueShown = find("value-shown");
+    this.explain = find("explain");
+    this.fillFixed();
+    this.watchFields();
+    this.watchButtons();
+    root.addEventListener("keydown", (event) => this.key(event));
+  }
+
+  fillFixed() {
+    fillOptions(this.rule, Object.entries(RULES).map(([name, rule]) => [name, rule.label]));
+    fillOptions(this.palette, MAPS.map((name) => [name, name]));
+    this.rule.value = this.player.rule.name;
+    this.showRule();
+  }
+
+  fillModel({ layers, heads }) {
+    const numbers = (count) => Array.from({ length: count }, (_, index) => [String(index), String(index + 1)]);
+    fillOptions(this.layer, [["", "mean"], ...numbers(layers)]);
+    fillOptions(this.headChoice, [["", "mean"], ...numbers(heads)]);
+  }
+
+  watchFields() {
+    const { player } = this;
+    this.range.addEventListener("input", () => { player.clock.pause(); player.seek(Number(this.range.value)); });
+    this.speed.addEventListener("change", () => (player.clock.speed = Number(this.speed.value)));
+    this.layer.addEventListener("change", () => player.setScope({ layer: chosen(this.layer) }));
+    this.headChoice.addEventListener("change", () => player.setScope({ head: chosen(this.headChoice) }));
+    this.rule.addEventListener("change", () => { player.setRule(this.rule.value, RULES[this.rule.value].value); this.showRule(); });
+    this.value.addEventListener("input", () => { player.setRule(this.rule.value, Number(this.value.value)); this.showRule(); });
+    this.palette.addEventListener("change", () => player.setPalette(this.palette.value));
+  }
+
+  watchButtons() {
+    this.root.addEventListener("click", (event) => {
+      const button = event.target.closest("button");
+      if (button?.dataset.do) this.player.act(button.dataset.do);
+      if (button?.dataset.view) this.player.setView(button.dataset.view);
+    });
+  }
+
+  showRule() {
+    const { name, value } = this.player.rule;
+    const { min, max, step, symbol } = RULES[name];
+    Object.assign(this.value, { min, max, step, value });
+    this.value.setAttribute("aria-label", `Sink threshold ${symbol}`);
+    this.symbol.textContent = symbol;
+    this.valueShown.textContent = name === "paper" ? `${value} × mean` : String(value);
+  }
+
+  showTime() {
+    const { clock, run, live } = this.player;
+    this.range.max = clock.last;
+    this.range.value = clock.step;
+    this.range.setAttribute("aria-valuetext", `step ${clock.step + 1} of ${run.steps}`);
+    this.count.textContent = `${clock.step + 1} / ${run.steps}`;
+    this.play.setAttribute("aria-label", clock.playing ? "Pause" : "Play");
+    this.play.classList.toggle("sp-on", clock.playing);
+    this.loop.setAttribute("aria-pressed", String(clock.loop));
+    this.live.hidden = run.done;
+    this.live.classList.toggle("sp-on", live);
+    this.live.setAttribute("aria-label", live ? "Live: following the newest step" : "Go to the newest step");
+  }
+
+  showScope({ layer, head }) {
+    this.layer.value = layer ?? "";
+    this.headChoice.value = head ?? "";
+  }
+
+  showView(view) {
+    for (const button of this.root.querySelectorAll("[data-view]")) button.setAttribute("aria-pressed", String(button.dataset.view === view));
+    this.explain.textContent = view === "heads"
+      ? "x: heads, grouped by layer · y: token that receives attention"
+      : "x: token that looks · y: token that receives attention";
+  }
+
+  showLegend(top, palette, cached) {
+    this.root.querySelector(".sp-gradient").style.background = cssGradient(palette);
+    this.root.querySelector(".sp-key-cached").hidden = !cached;
+    const ticks = legendTicks(top).map((value) => {
+      const tick = document.createElement("span");
+      tick.textContent = tickText(value);
+      tick.style.left = `${level(value, top) / 2.55}%`;
+      return tick;
+    });
+    this.root.querySelector(".sp-ticks").replaceChildren(...ticks);
+  }
+
+  key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const { target, key } = event;
+    if (target.matches("select, input:not(.sp-range)")) return;
+    const inRange = target.matches(".sp-range");
+    const action = KEYS[key];
+    if (action && !(inRange && key !== " ") && !(target.matches("button") && key === " ")) {
+      this.player.act(action);
+      event.preventDefault();
+    } else if (/^[0-9]$/.test(key)) {
+      this.player.chooseLayer(Number(key) - 1);
+      event.preventDefault();
+    }
+  }
+}
+
+const KEYS = {
+  " ": "toggle", ArrowLeft: "back", ArrowRight: "forward", Home: "first", End: "last",
+  ArrowUp: "tokenBefore", ArrowDown: "tokenAfter", Escape: "release",
+};
+
+function chosen(select) {
+  return select.value === "" ? null : Number(select.value);
+}
+
+function fillOptions(select, entries) {
+  select.replaceChildren(...entries.map(([value, text]) => new Option(text, value)));
+}

@@ -1,0 +1,99 @@
+// Heatmap of one step, the paper's Fig. 2: token position (y) x every layer and head (x), colour = attention received.
+
+import { byteColours } from "./colour.js";
+import { Cells, PAD, focusBand, label, rowTop, sinkArrows } from "./plot.js";
+import { headsOf } from "./trace.js";
+
+const LEFT = 2;
+const RIGHT = 12;
+
+export class HeadsView {
+  constructor(sheet) {
+    this.sheet = sheet;
+    this.cells = new Cells();
+  }
+
+  get groupGap() {
+    return this.sheet.width > 240 ? 2 : 1;
+  }
+
+  groupWidth(model) {
+    return (this.sheet.width - LEFT - RIGHT - this.groupGap * (model.layers - 1)) / model.layers;
+  }
+
+  groupX(layer, model) {
+    return LEFT + layer * (this.groupWidth(model) + this.groupGap);
+  }
+
+  // {layer, head} under the pointer, or null
+  columnAt(x, model) {
+    const layer = Math.floor((x - LEFT) / (this.groupWidth(model) + this.groupGap));
+    const head = Math.floor(((x - this.groupX(layer, model)) / this.groupWidth(model)) * model.heads);
+    if (layer < 0 || layer >= model.layers || head < 0 || head >= model.heads) return null;
+    return { layer, head };
+  }
+
+  draw(scene, step) {
+    const context = this.sheet.begin();
+    if (!context) return;
+    const { run, axisLength, theme, track } = scene;
+    const model = run.model;
+    this.paintCells(scene, step);
+    const wide = this.groupWidth(model);
+    for (let layer = 0; layer < model.layers; layer++) {
+      const x = this.groupX(layer, model);
+      context.drawImage(this.cells.canvas, layer * model.heads, 0, model.heads, axisLength, x, PAD.top, wide, this.sheet.plotHeight);
+    }
+    this.drawChoice(context, scene);
+    this.drawTicks(context, scene);
+    const right = this.sheet.width - RIGHT;
+    sinkArrows(context, track.sinks[step], axisLength, this.sheet, right + 2, theme);
+    focusBand(context, scene.focus, axisLength, this.sheet, LEFT, right, theme);
+  }
+
+  paintCells({ run, lane, axisLength, palette, top }, step) {
+    const frame = lane.frames[step];
+    const heads = headsOf(frame);
+    const columns = run.model.layers * run.model.heads;
+    const pixels = this.cells.start(columns, axisLength);
+    const colours = byteColours(palette, frame.visible, top);
+    for (let column = 0; column < columns; column++) {
+      for (let i = 0, at = column * lane.length; i < frame.visible; i++, at++) pixels[i * columns + column] = colours[heads[at]];
+    }
+    this.cells.finish();
+  }
+
+  drawTicks(context, { run, theme, scope }) {
+    const y = this.sheet.height - PAD.bottom + 13;
+    const wide = this.groupWidth(run.model);
+    const every = wide >= 16 ? 1 : Math.ceil(16 / wide);
+    for (let layer = 0; layer < run.model.layers; layer++) {
+      const chosen = scope.layer === layer;
+      if (!chosen && layer % every) continue;
+      const x = this.groupX(layer, run.model) + wide / 2;
+      label(context, String(layer + 1), x, y, theme, chosen ? { align: "center", colour: theme.accent, weight: 700 } : { align: "center" });
+    }
+  }
+
+  // The chosen layer, head or both: a frame in the accent colour around its columns.
+  drawChoice(context, { run, theme, scope }) {
+    const { layers, heads } = run.model;
+    if (scope.layer == null && scope.head == null) return;
+    const wide = this.groupWidth(run.model);
+    context.strokeStyle = theme.accent;
+    context.lineWidth = 1.5;
+    for (let layer = 0; layer < layers; layer++) {
+      if (scope.layer != null && scope.layer !== layer) continue;
+      const left = this.groupX(layer, run.model) + (scope.head == null ? 0 : (scope.head / heads) * wide);
+      const width = scope.head == null ? wide : wide / heads;
+      context.strokeRect(left - 0.75, PAD.top - 1, width + 1.5, this.sheet.plotHeight + 2);
+    }
+  }
+}
+
+// What the hovered cell says.
+export function headShare(scene, step, position, column) {
+  const { lane, run } = scene;
+  const byte = headsOf(lane.frames[step])[(column.layer * run.model.heads + column.head) * lane.length + position];
+  return (byte / 255) ** 2;
+}

@@ -1,0 +1,96 @@
+// Every sentence the player says. Token texts stay plain strings; whoever shows them sets textContent.
+
+import { tokenState } from "./trace.js";
+
+const END_TOKENS = new Set(["<|im_end|>", "<|endoftext|>", "<|eot_id|>", "</s>", "<eos>"]);
+const SPECIAL = /^<\|?([^<>|]{1,40})\|?>$/;
+
+export function isSpecial(text) {
+  return SPECIAL.test(text) || END_TOKENS.has(text);
+}
+
+// What a chip shows: spaces and line breaks become visible where nothing else is, special tokens become short names.
+export function chipText(text) {
+  if (END_TOKENS.has(text)) return "∎";
+  const special = SPECIAL.exec(text);
+  if (special) return special[1];
+  if (text === "") return "∅";
+  if (/^[^\S\n]+$/.test(text)) return text.replace(/\t/g, "⇥").replace(/[^\S\n⇥]/g, "␣");
+  return text.replace(/\n/g, "↵\n").replace(/\t/g, "⇥");
+}
+
+// A token inside a sentence.
+export function quoted(text) {
+  if (END_TOKENS.has(text)) return "the end mark";
+  const shown = text.replace(/\n/g, "↵").replace(/\t/g, "⇥");
+  return `“${shown.trim() === "" ? shown.replace(/\s/g, "␣") || "∅" : shown.trim()}”`;
+}
+
+export function percent(share) {
+  const value = 100 * share;
+  return `${value >= 9.95 ? value.toFixed(0) : value.toFixed(1)} %`;
+}
+
+export function times(count) {
+  return count === 1 ? "once" : count === 2 ? "twice" : `${count} times`;
+}
+
+// What stood at a position when the forward pass of `step` read it.
+export function readAs(lane, position, step) {
+  const state = tokenState(lane, position, step);
+  if (state === "masked") return "a mask";
+  if (state === "revealed") return `a mask, now ${quoted(lane.texts[position])},`;
+  return quoted(lane.texts[position]);
+}
+
+export function scopeWords(scope) {
+  if (scope.layer == null && scope.head == null) return "all attention";
+  if (scope.layer == null) return `attention in head ${scope.head + 1} of all layers`;
+  if (scope.head == null) return `attention in layer ${scope.layer + 1}`;
+  return `attention in layer ${scope.layer + 1}, head ${scope.head + 1}`;
+}
+
+// leading: position; share: its share of the attention; isSink: by the chosen rule; total: steps, or null while they are not known
+export function verdict({ lane, step, total, leading, share, isSink, moves, scope }) {
+  const when = total == null ? `Step ${step + 1}` : `Step ${step + 1} of ${total}`;
+  const what = `${readAs(lane, leading, step)} (position ${leading})`;
+  if (!isSink) return `${when}: no token is a sink by this rule; ${what} leads with ${percent(share)} of ${scopeWords(scope)}`;
+  const moved = moves ? `the leading sink has moved ${times(moves)}` : "the leading sink has not moved";
+  return `${when}: ${what} takes ${percent(share)} of ${scopeWords(scope)}; ${moved}`;
+}
+
+export function readout({ lane, position, step, mass, visible }) {
+  if (position >= visible) return [`position ${position}`, "not written yet"];
+  const state = tokenState(lane, position, step);
+  const parts = [
+    `position ${position}`,
+    `${percent(mass / visible)} of attention`,
+    `${mass >= 10 ? mass.toFixed(0) : mass.toFixed(1)} × the mean`,
+  ];
+  if (state === "prompt") parts.push("prompt");
+  else if (state === "masked") parts.push(maskWords(lane.frames[step].confidence[position]));
+  else parts.push(`written at step ${lane.born[position] + 1} with confidence ${percent(lane.certainty[position])}`);
+  return parts;
+}
+
+function maskWords(confidence) {
+  return confidence === 255 ? "still masked" : `still masked, best guess ${percent(confidence / 254)} sure`;
+}
+
+export function tokenName(lane, position, step) {
+  const state = tokenState(lane, position, step);
+  if (state === "masked" || state === "absent") return "mask";
+  return quoted(lane.texts[position]);
+}
+
+export function laneStats(lane, step, track) {
+  const frame = lane.frames[step];
+  const parts = [`${frame.nfe} forward${frame.nfe === 1 ? "" : "s"}`, `${frame.seconds.toFixed(1)} s`];
+  if (!Number.isNaN(track.temporalVariance)) parts.push(`temporal variance ${track.temporalVariance.toFixed(2)}`);
+  return parts;
+}
+
+export function partingWords(lanes, parting) {
+  const shown = lanes.map((lane) => tokenName(lane, parting.position, parting.step));
+  return `The two canvases part at step ${parting.step + 1}, position ${parting.position}: ${shown[0]} | ${shown[1]}`;
+}
