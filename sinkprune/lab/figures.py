@@ -1,0 +1,167 @@
+"""The paper's figures, drawn with plotly from traces or plain arrays; each function returns a go.Figure of a few kilobytes.
+
+Colours: blue for the first lane, vermilion for the second (close to Okabe-Ito, at least 3:1 against white and against near-black), told apart by
+dash and hatch as well. Backgrounds are transparent and text is mid grey, so one figure serves light and dark pages. Only attributes of
+plotly.js 3 are used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from sinkprune.lab.statistics import LaneStatistics
+from sinkprune.lab.trace import decode_lane
+
+
+@dataclass(frozen=True)
+class _Style:
+    """How the first and the second kind of lane are told apart."""
+
+    colour: str
+    band: str
+    dash: str
+    hatch: str
+
+
+STYLES = (
+    _Style("#2b83c6", "rgba(43,131,198,0.25)", "solid", ""),
+    _Style("#d55e00", "rgba(213,94,0,0.25)", "dash", "/"),
+)
+TEXT = "#7f8794"
+GRID = "rgba(127,135,148,0.25)"
+STAGES = (0.25, 0.5, 0.75)
+SMALLEST_BAR = 1e-3  # a log axis has no zero: variances below this are drawn here, with their true value written
+
+
+def sink_trajectory(statistics: Sequence[LaneStatistics], over_prompts: Sequence[LaneStatistics] = ()) -> go.Figure:
+    """Where the sinks are while the text is written (paper Fig. 5): the centroid as a line, every sink as a dot.
+
+    statistics: the lanes of one run. over_prompts: lanes of other prompts, a band from the first to the third quartile of their centroids.
+    """
+    figure = go.Figure()
+    styles = _styles([*statistics, *over_prompts])
+    for title, style in styles.items():
+        others = [lane.centroids for lane in over_prompts if lane.title == title and np.isfinite(lane.centroids).any()]
+        if others:
+            _add_band(figure, title, style, others)
+    for lane in statistics:
+        _add_trajectory(figure, lane, styles[lane.title])
+    figure.update_xaxes(title="share of the generation steps (%)", range=[-2, 102])
+    figure.update_yaxes(title="token position")
+    return _styled(figure, height=300)
+
+
+def _styles(lanes: Sequence[LaneStatistics]) -> dict[str, _Style]:
+    """Lane title -> style, in the order of appearance."""
+    titles = dict.fromkeys(lane.title for lane in lanes)
+    return {title: STYLES[number % len(STYLES)] for number, title in enumerate(titles)}
+
+
+def _add_trajectory(figure: go.Figure, lane: LaneStatistics, style: _Style) -> None:
+    progress = _progress(len(lane.centroids))
+    steps, positions = np.nonzero(lane.sinks)
+    figure.add_scatter(
+        x=progress[steps], y=positions, mode="markers", name="sinks", showlegend=False, hoverinfo="skip",
+        marker={"size": 5, "color": style.colour, "opacity": 0.5},
+    )  # fmt: skip
+    figure.add_scatter(
+        x=progress, y=lane.centroids, mode="lines+markers", name=lane.title, marker={"size": 4}, customdata=np.arange(len(progress)),
+        line={"color": style.colour, "width": 2.5, "dash": style.dash},
+        hovertemplate="step %{customdata}: centroid %{y:.1f}",
+    )  # fmt: skip
+
+
+def _add_band(figure: go.Figure, title: str, style: _Style, centroids: list[np.ndarray]) -> None:
+    grid = np.linspace(0, 100, 51)
+    known = [(_progress(len(run))[np.isfinite(run)], run[np.isfinite(run)]) for run in centroids]
+    runs = np.stack([np.interp(grid, progress, run) for progress, run in known])
+    low, high = np.quantile(runs, (0.25, 0.75), axis=0)
+    figure.add_scatter(
+        x=np.concatenate([grid, grid[::-1]]), y=np.concatenate([high, low[::-1]]), fill="toself", mode="lines",
+        line={"width": 0}, fillcolor=style.band, hoverinfo="skip", name=f"{title}, {len(runs)} prompts",
+    )  # fmt: skip
+
+
+def _progress(steps: int) -> np.ndarray:
+    return np.linspace(0, 100, steps) if steps > 1 else np.zeros(steps)
+
+
+def variance_bars(statistics: Sequence[LaneStatistics]) -> go.Figure:
+    """Spatial (eq. 6) and temporal (eq. 7) variance per lane title (paper Fig. 4): means over the lanes given, log axes, values written."""
+    panels = (("spatial variance", "spatial_variance"), ("temporal variance", "temporal_variance"))
+    figure = make_subplots(1, 2, subplot_titles=[title for title, _ in panels])
+    for column, (_, field) in enumerate(panels, 1):
+        means = {}
+        for title, style in _styles(statistics).items():
+            values = [getattr(lane, field) for lane in statistics if lane.title == title]
+            known = [value for value in values if np.isfinite(value)]
+            if known:
+                means[title] = float(np.mean(known))
+                _add_variance(figure, column, title, style, means[title], len(known))
+        top = max([10 * SMALLEST_BAR, *means.values()])
+        figure.update_yaxes(type="log", dtick=1, range=np.log10([SMALLEST_BAR / 2, 4 * top]), row=1, col=column)
+    return _styled(figure, height=260).update_layout(showlegend=False, bargap=0.35)
+
+
+def _add_variance(figure: go.Figure, column: int, title: str, style: _Style, mean: float, runs: int) -> None:
+    figure.add_bar(
+        x=[title], y=[max(mean, SMALLEST_BAR)], text=[f"{mean:.3g}"], textposition="outside", name=title,
+        marker={"color": style.colour, "pattern": {"shape": style.hatch}}, row=1, col=column,
+        hovertemplate=f"%{{x}}: {mean:.4g}, mean of {runs} run(s)<extra></extra>",
+    )  # fmt: skip
+
+
+def stage_heatmaps(trace: dict, lane: dict, stages: Sequence[float] = STAGES) -> go.Figure:
+    """Attention received by each position in every layer and head at 25, 50 and 75 % of the steps (paper Fig. 2).
+
+    Colour is the share in units of the mean (1 = uniform), one scale for all stages, cut at the 99.5th percentile.
+    Raises ValueError without frames.
+    """
+    if not lane["frames"]:
+        raise ValueError("this lane has no step yet: start a run first")
+    arrays = decode_lane(trace, lane)
+    steps = [round(stage * (len(arrays.share) - 1)) for stage in stages]
+    maps = [arrays.heads[step].reshape(-1, lane["length"]).T * arrays.visible[step] for step in steps]  # (N, L*H)
+    top = float(np.quantile(np.stack(maps), 0.995))
+    names = [f"{stage:.0%}, step {step}" for stage, step in zip(stages, steps, strict=True)]
+    figure = make_subplots(1, len(steps), shared_yaxes=True, subplot_titles=names, horizontal_spacing=0.03)
+    for column, values in enumerate(maps, 1):
+        figure.add_heatmap(
+            z=values.astype(np.float32).round(2), zmin=0, zmax=top, colorscale="Viridis", showscale=column == len(maps),
+            colorbar={"title": {"text": "x mean"}, "thickness": 10}, row=1, col=column,
+            hovertemplate="layer·head %{x}, position %{y}: %{z:.1f} x mean<extra></extra>",
+        )  # fmt: skip
+    heads = trace["model"]["heads"]
+    ticks = np.arange(0, trace["model"]["layers"], max(1, trace["model"]["layers"] // 4))
+    figure.update_xaxes(tickvals=ticks * heads, ticktext=[f"L{layer}" for layer in ticks])
+    figure.update_yaxes(autorange="reversed").update_yaxes(title="token position", col=1)
+    return _styled(figure, height=300)
+
+
+def sparsity_per_layer(achieved: Sequence[float], asked: float) -> go.Figure:
+    """Achieved sparsity of each layer as bars with the asked one as a line, in percent."""
+    figure = go.Figure()
+    figure.add_bar(
+        x=[f"L{layer}" for layer in range(len(achieved))], y=[100 * share for share in achieved], name="achieved",
+        marker={"color": STYLES[0].colour}, hovertemplate="%{x}: %{y:.2f} %<extra></extra>",
+    )  # fmt: skip
+    figure.add_hline(
+        y=100 * asked, line={"color": STYLES[1].colour, "dash": "dash"}, annotation_text=f"asked {asked:.0%}"
+    )
+    figure.update_yaxes(title="sparsity (%)", range=[0, 105])
+    return _styled(figure, height=220)
+
+
+def _styled(figure: go.Figure, height: int) -> go.Figure:
+    axis = {"gridcolor": GRID, "zerolinecolor": GRID, "linecolor": GRID}
+    figure.update_xaxes(**axis).update_yaxes(**axis)
+    return figure.update_layout(
+        template=go.layout.Template(), height=height, margin={"l": 50, "r": 15, "t": 30, "b": 45},
+        paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", font={"color": TEXT, "size": 12},
+        legend={"orientation": "h", "y": 1.12},
+    )  # fmt: skip

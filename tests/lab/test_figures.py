@@ -1,0 +1,93 @@
+import json
+import re
+
+import numpy as np
+import pytest
+
+from sinkprune.decoding import DecodeConfig
+from sinkprune.lab.figures import sink_trajectory, sparsity_per_layer, stage_heatmaps, variance_bars
+from sinkprune.lab.runs import finish, trace_run
+from sinkprune.lab.statistics import trace_statistics
+from sinkprune.lab.trace import decode_lane
+
+PLOTLY_3_TRACES = {"scatter", "bar", "heatmap"}
+
+
+@pytest.fixture(scope="module")
+def trace(loaded):
+    return finish(trace_run(loaded, "the sun is <b>", DecodeConfig(gen_length=8, block_length=4, steps=8)))
+
+
+@pytest.fixture(scope="module")
+def figures(trace):
+    lanes = trace_statistics(trace)
+    return {
+        "trajectory": sink_trajectory(lanes, lanes * 3),
+        "variances": variance_bars(lanes),
+        "stages": stage_heatmaps(trace, trace["lanes"][0]),
+        "sparsity": sparsity_per_layer([0.5, 0.48], 0.5),
+    }
+
+
+def test_figures_are_small_transparent_and_plain(figures):
+    """What gr.Plot's plotly.js 3 can draw, on any background, without a template or frames."""
+    for name, figure in figures.items():
+        content = figure.to_json()
+        assert len(content) < 60_000, name
+        assert {part["type"] for part in json.loads(content)["data"]} <= PLOTLY_3_TRACES
+        assert figure.layout.paper_bgcolor == figure.layout.plot_bgcolor == "rgba(0,0,0,0)"
+        assert not figure.frames
+        assert not figure.layout.template.layout.to_plotly_json()
+
+
+def contrast(colour: str, background: float) -> float:
+    """WCAG contrast of #rrggbb against a background of the given relative luminance."""
+    channels = [int(part, 16) / 255 for part in re.findall("..", colour[1:])]
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return (max(luminance, background) + 0.05) / (min(luminance, background) + 0.05)
+
+
+def test_lines_and_text_are_seen_on_white_and_on_a_dark_card(figures):
+    colours = {part.line.color for part in figures["trajectory"].data if part.line.color}
+    for colour in colours | {figures["trajectory"].layout.font.color}:
+        assert contrast(colour, 1.0) >= 3
+        assert contrast(colour, 0.02) >= 3  # #27272a, the dark card
+
+
+def test_the_trajectory_shows_each_lanes_centroid(trace, figures):
+    lines = {part.name: part for part in figures["trajectory"].data if part.hovertemplate}
+    for lane in trace_statistics(trace):
+        line = lines[lane.title]
+        assert np.allclose(line.y, lane.centroids, equal_nan=True)
+        assert (line.x[0], line.x[-1]) == (0, 100)
+    assert len({line.line.dash for line in lines.values()}) == 2  # told apart by more than colour
+
+
+def test_the_variances_are_written_on_the_bars(trace, figures):
+    written = [part.text[0] for part in figures["variances"].data]
+    lanes = {lane.kind: lane for lane in trace_statistics(trace)}
+    expected = [(lanes[kind].spatial_variance, lanes[kind].temporal_variance) for kind in ("dlm", "ar")]
+    assert written == [
+        f"{value:.3g}" for column in zip(*expected, strict=True) for value in column if np.isfinite(value)
+    ]
+    assert figures["variances"].layout.yaxis.type == figures["variances"].layout.yaxis2.type == "log"
+
+
+def test_stage_heatmaps_show_the_recorded_heads(trace, figures):
+    lane = trace["lanes"][0]
+    arrays = decode_lane(trace, lane)
+    for heatmap, step in zip(figures["stages"].data, (2, 4, 5), strict=True):
+        expected = arrays.heads[step].reshape(8, lane["length"]).T * lane["length"]
+        assert np.abs(np.asarray(heatmap.z) - expected).max() < 0.01
+    assert len({heatmap.zmax for heatmap in figures["stages"].data}) == 1
+
+
+def test_stage_heatmaps_need_a_step(trace):
+    with pytest.raises(ValueError, match="no step yet"):
+        stage_heatmaps(trace, {**trace["lanes"][0], "frames": []})
+
+
+def test_sparsity_bars_are_percent(figures):
+    assert list(figures["sparsity"].data[0].y) == [50, 48]
+    assert figures["sparsity"].layout.shapes[0].y0 == 50
