@@ -1,8 +1,8 @@
 """The paper's figures, drawn with plotly from traces or plain arrays; each function returns a go.Figure of a few kilobytes.
 
-Colours: blue for the first lane, vermilion for the second (close to Okabe-Ito, at least 3:1 against white and against near-black), told apart by
-dash and hatch as well. Backgrounds are transparent and text is mid grey, so one figure serves light and dark pages. Only attributes of
-plotly.js 3 are used.
+Colours: blue for the first lane, vermilion for the second (close to Okabe-Ito, at least 3:1 against white and against a dark card), told
+apart by dash and hatch as well. Backgrounds are transparent and text is mid grey, so one figure serves light and dark pages. Only
+attributes of plotly.js 3 are used.
 """
 
 from __future__ import annotations
