@@ -26,7 +26,7 @@ from sinkprune.training.base import student_from
 from sinkprune.training.objective import Batch, Objective, Shares
 from sinkprune.training.quality import heldout_cross_entropy
 
-PEAK_RATE = 1e-3
+PEAK_RATE = 8e-4
 WARM_UP = 200  # steps
 DECAY = 0.4  # share of the time
 
