@@ -1,0 +1,178 @@
+"""Pruning as a generator: progress, cancelling, what it leaves behind, and what it refuses."""
+
+import gc
+
+import pytest
+import torch
+from transformers import LlamaForCausalLM
+
+from sinkprune.models import set_causal
+from sinkprune.pruning import (
+    METHODS,
+    CalibrationConfig,
+    PruneConfig,
+    PruneProgress,
+    PruneResult,
+    prune_model,
+    prune_steps,
+)
+from sinkprune.pruning.sparsegpt import DAMPING, invert_hessian, sparsegpt
+
+
+def hooks_of(model):
+    return sum(len(m._forward_pre_hooks) + len(m._forward_hooks) for m in model.modules())
+
+
+def models_alive():
+    gc.collect()
+    return sum(type(thing) is LlamaForCausalLM for thing in gc.get_objects())
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_progress_names_every_layer_and_linear_once_and_ends_with_the_result(make_model, make_ids, method):
+    *steps, result = prune_steps(make_model(), PruneConfig(method), calibration_ids=make_ids())
+    assert isinstance(result, PruneResult)
+    assert all(isinstance(step, PruneProgress) for step in steps)
+    layers = [step for step in steps if step.phase == "layer"]
+    assert [step.layer for step in layers] == [0, 1]
+    assert [name for step in layers for name in step.linears] == list(result.masks)
+    assert sum(step.phase == "sinks" for step in steps) == (6 if method.startswith("sink") else 0)
+    assert all(1 <= step.done <= step.total and step.layers == 2 for step in steps)
+    seconds = [step.seconds for step in steps]
+    assert seconds == sorted(seconds)
+    assert seconds[-1] <= result.seconds
+    assert hooks_of(result.loaded.model) == 0
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_closing_anywhere_leaves_nothing_behind(make_model, make_ids, method):
+    loaded = make_model()
+    before = {name: tensor.clone() for name, tensor in loaded.model.state_dict().items()}
+    attention = loaded.model.config._attn_implementation
+    total = len(list(prune_steps(loaded, PruneConfig(method), calibration_ids=make_ids())))
+    alive = models_alive()
+    for stop in range(0, total, 3):
+        steps = prune_steps(loaded, PruneConfig(method), calibration_ids=make_ids())
+        for _ in range(stop + 1):
+            next(steps)
+        assert models_alive() == alive + 1
+        steps.close()
+        assert models_alive() == alive
+    assert hooks_of(loaded.model) == 0
+    assert loaded.model.config._attn_implementation == attention
+    assert torch.is_grad_enabled()
+    assert all(torch.equal(tensor, before[name]) for name, tensor in loaded.model.state_dict().items())
+
+
+def test_the_consumer_keeps_its_own_grad_mode(make_model, make_ids):
+    steps = prune_steps(make_model(), PruneConfig("sink-sparsegpt"), calibration_ids=make_ids())
+    while not isinstance(step := next(steps), PruneResult):
+        assert torch.is_grad_enabled()
+    assert torch.is_grad_enabled()
+    assert not any(mask.is_inference() for mask in step.masks.values())
+
+
+def test_layers_look_both_ways_even_if_their_modules_say_causal(make_model, make_ids):
+    loaded, trap = make_model(), make_model()
+    set_causal(trap.model, True)
+    trap.model.config.is_causal = False  # as a model loaded by transformers alone would be
+    config = PruneConfig("wanda", 0.5)
+    fair, other = (prune_model(m, config, calibration_ids=make_ids()).masks for m in (loaded, trap))
+    assert all(torch.equal(fair[name], other[name]) for name in fair)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_bfloat16_stays_bfloat16_with_exact_zeros(make_model, make_ids, method):
+    result = prune_model(make_model(dtype=torch.bfloat16), PruneConfig(method, 0.5), calibration_ids=make_ids())
+    for name, mask in result.masks.items():
+        weight = result.loaded.model.get_submodule(name).weight
+        assert weight.dtype == torch.bfloat16
+        assert torch.equal(weight == 0, mask)
+    assert result.sparsity == 0.5
+
+
+def test_a_pruned_model_can_be_pruned_further(make_model, make_ids):
+    half = prune_model(make_model(), PruneConfig("sparsegpt", 0.5), calibration_ids=make_ids())
+    more = prune_model(half.loaded, PruneConfig("wanda", 0.75), calibration_ids=make_ids())
+    assert more.sparsity == 0.75
+
+
+def test_dead_inputs_lose_their_weights(make_model, make_ids):
+    loaded = make_model()
+    loaded.model.model.layers[0].input_layernorm.weight[5] = 0  # nothing ever arrives at input 5 of q, k, v
+    result = prune_model(loaded, PruneConfig("sparsegpt", 0.5), calibration_ids=make_ids())
+    weight = result.loaded.model.model.layers[0].self_attn.q_proj.weight
+    assert (weight[:, 5] == 0).all()
+    assert weight.isfinite().all()
+    assert result.masks["model.layers.0.self_attn.q_proj"].sum() == weight.numel() // 2
+
+
+def test_damping_is_reported_and_raised_where_the_hessian_needs_it(make_model, make_ids):
+    result = prune_model(make_model(), PruneConfig("sparsegpt"), calibration_ids=make_ids())
+    assert {report.damping for report in result.reports} == {DAMPING}
+    hessian = torch.tensor([[1.0, 3.0], [3.0, 1.0]])  # eigenvalues 4 and -2
+    hinv_chol, _, damping = invert_hessian(hessian)
+    assert damping == pytest.approx(10.0)
+    torch.testing.assert_close(hinv_chol.T @ hinv_chol, torch.linalg.inv(hessian + damping * torch.eye(2)))
+    assert torch.equal(hessian, torch.tensor([[1.0, 3.0], [3.0, 1.0]]))
+    new, _ = sparsegpt(torch.randn(4, 2), hinv_chol, torch.zeros(2, dtype=torch.bool), 0.5)
+    assert new.isfinite().all()
+    with pytest.raises(ValueError, match="heavy damping"):
+        invert_hessian(torch.full((2, 2), torch.nan))
+
+
+@pytest.mark.parametrize(
+    ("ids", "sentence"),
+    [
+        (torch.zeros(0, 16, dtype=torch.long), "at least 1 sequence"),
+        (torch.zeros(3, 1, dtype=torch.long), "at least 1 sequence of 2 tokens"),
+        (torch.zeros(16, dtype=torch.long), "samples, length"),
+        (torch.zeros(3, 16), "LongTensor"),
+        (torch.full((3, 16), 48), "0..47"),
+        (torch.full((3, 16), -1), "0..47"),
+        (None, "calibration_ids"),  # no tokenizer
+    ],
+)
+def test_unusable_calibration_is_refused(make_model, ids, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        prune_model(make_model(), PruneConfig("wanda"), calibration_ids=ids)
+
+
+def test_unusable_weights_are_refused(make_model, make_ids):
+    broken = make_model()
+    broken.model.model.layers[1].mlp.up_proj.weight[0, 0] = torch.nan
+    with pytest.raises(ValueError, match=r"layers\.1\.mlp\.up_proj holds NaN"):
+        prune_model(broken, PruneConfig("magnitude"))
+    offloaded = make_model()
+    offloaded.model.model.layers[0].self_attn.o_proj.to("meta")
+    with pytest.raises(ValueError, match="offloaded"):
+        prune_model(offloaded, PruneConfig("magnitude"))
+    quantised = make_model()
+    linear = quantised.model.model.layers[0].mlp.down_proj
+    linear.weight = torch.nn.Parameter(linear.weight.to(torch.int8), requires_grad=False)
+    with pytest.raises(ValueError, match="quantised"):
+        prune_model(quantised, PruneConfig("magnitude"))
+
+
+def test_inputs_that_overflow_are_refused(make_model, make_ids):
+    loaded = make_model()
+    loaded.model.model.embed_tokens.weight[5] = torch.inf
+    for method in ("wanda", "sparsegpt", "sink-wanda"):
+        with pytest.raises(ValueError, match="hold NaN or infinity"):
+            prune_model(loaded, PruneConfig(method), calibration_ids=make_ids())
+
+
+def test_settings_that_do_not_fit_are_refused(make_model, make_ids):
+    with pytest.raises(ValueError, match="5 must divide its 32 inputs"):
+        prune_model(make_model(), PruneConfig("wanda", pattern=(2, 5)), calibration_ids=make_ids())
+    for wrong in (
+        {"sparsity": 1.1},
+        {"sparsity": -0.1},
+        {"sparsity": float("nan")},
+        {"method": "wander"},
+        {"pattern": (4, 4)},
+    ):
+        with pytest.raises(ValueError, match=r"sparsity|method|pattern"):
+            PruneConfig(**wrong)
+    with pytest.raises(ValueError, match="at least 2 tokens"):
+        CalibrationConfig(length=1)
