@@ -33,7 +33,8 @@ def player(
     """The attention player.
 
     attention_map: answers the browser's question for a full map, {"model", "ids", "causal", "layer", "head", "visible"}, with
-        {"n": N, "map": base64 uint8 of 255 sqrt(p), row = query}. layer and head are None for the mean.
+        {"map": base64 uint8 (N, N) of 255 sqrt(p), row = query}, or raises ValueError with a sentence, which is shown in the map's place.
+        N is the number of ids; layer and head are None for the mean.
     value: a trace, or None for the empty state. options: further arguments of `gr.HTML`.
     """
     gr.set_static_paths([FOLDER])
@@ -50,10 +51,13 @@ def player(
 
 
 def _named_attention_map(answer: Callable[[dict], dict]) -> Callable[[dict], dict]:
-    """The browser calls a server function by its name, so any callable gets the name it is called by."""
+    """The browser calls a server function by its name, so any callable gets the name it is called by; a refusal travels as a sentence."""
 
     def attention_map(question: dict) -> dict:
-        return answer(question)
+        try:
+            return answer(question)
+        except ValueError as error:
+            return {"error": str(error)}
 
     return attention_map
 

@@ -25,7 +25,11 @@ export class Chips {
       return chip;
     });
     this.focused = null;
-    this.container.replaceChildren(...this.chips);
+    const [prompt, answer] = [document.createElement("div"), document.createElement("div")];
+    prompt.className = "sp-prompt";
+    prompt.append(...this.chips.slice(0, lane.promptLength));
+    answer.append(...this.chips.slice(lane.promptLength));
+    this.container.replaceChildren(prompt, answer);
   }
 
   showStep({ run, lane, track, comparison }, step) {
@@ -46,14 +50,14 @@ export class Chips {
 
   dress(chip, text, { state, sink, difference, fill }) {
     const hidden = state === "masked" || state === "absent";
-    const shown = hidden ? "" : chipText(text);
+    const shown = hidden ? "" : chipText(text, state === "prompt");
     if (chip.textContent !== shown) chip.textContent = shown;
     // A mask keeps the width of the word it will become, so that the text does not jump.
-    if (hidden) chip.dataset.ghost = text === "" ? "mask" : chipText(text).replace(/\n/g, "");
+    if (hidden) chip.dataset.ghost = text === "" ? "mask" : chipText(text, true);
     else delete chip.dataset.ghost;
     Object.assign(chip.dataset, { state, sink, difference });
     chip.classList.toggle("sp-special", text !== "" && isSpecial(text));
-    chip.style.setProperty("--sp-sure", `${fill}%`);
+    chip.style.setProperty("--sp-sure", fill / 100);
   }
 
   showFocus(position) {

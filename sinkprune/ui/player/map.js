@@ -10,7 +10,7 @@ const LEFT = 2;
 const RIGHT = 12;
 
 export class MapSource {
-  // fetchMap(question) -> {n, map: base64 of n x n bytes 255 sqrt(p), row = query}
+  // fetchMap(question) -> {map: base64 of n x n bytes 255 sqrt(p), row = query} or {error: sentence}
   constructor(fetchMap, arrived) {
     this.fetchMap = fetchMap;
     this.arrived = arrived;
@@ -52,8 +52,8 @@ export class MapSource {
     const question = { model: lane.model, ids, causal: lane.kind === "ar", layer: scope.layer, head: scope.head, visible: ids.length };
     try {
       const answer = await this.fetchMap(question);
-      if (!answer || !answer.map) return { error: "This map could not be computed." };
-      return { n: answer.n, bytes: decodeBytes(answer.map), step };
+      if (!answer?.map) return { error: answer?.error ?? "This map could not be computed." };
+      return { n: ids.length, bytes: decodeBytes(answer.map), step };
     } catch (error) {
       return { error: `This map could not be computed: ${error.message ?? error}` };
     }

@@ -78,8 +78,9 @@ export class River {
   drawBlocks(context, scene) {
     const { lane, axisLength, blocks } = scene;
     const y = rowTop(lane.promptLength, axisLength, this.base);
+    const end = this.columnX(lane.frames.length, scene);
     context.setLineDash([4, 3]);
-    casedLine(context, (c) => { c.moveTo(PAD.left, y); c.lineTo(PAD.left + this.plotWidth, y); }, "rgba(255,255,255,.85)", 1, "rgba(0,0,0,.35)");
+    casedLine(context, (c) => { c.moveTo(PAD.left, y); c.lineTo(end, y); }, "rgba(255,255,255,.85)", 1, "rgba(0,0,0,.35)");
     context.setLineDash([]);
     if (blocks.length < 2) return;
     context.strokeStyle = "rgba(255, 255, 255, 0.6)";
@@ -91,27 +92,31 @@ export class River {
     }
   }
 
+  // The leading sink as a dash in every step it leads, thin lines where the lead jumps; the other sinks as small points.
   drawSinks(context, scene) {
     const { track, axisLength, theme } = scene;
-    const centre = (step) => this.columnX(step + 0.5, scene);
+    const left = (step) => this.columnX(step, scene);
     const middle = (position) => rowTop(position + 0.5, axisLength, this.base);
-    const path = (c) => {
-      let drawing = false;
-      track.leaders.forEach((leader, step) => {
-        if (leader < 0) drawing = false;
-        else if (drawing) c.lineTo(centre(step), middle(leader));
-        else { c.moveTo(centre(step), middle(leader)); drawing = true; }
-      });
-    };
-    context.lineJoin = "round";
-    casedLine(context, path, theme.accent, 1.5, "rgba(0, 0, 0, 0.55)");
-    const radius = Math.max(1.2, Math.min(2.4, this.plotWidth / scene.axisSteps / 4));
-    track.sinks.forEach((sinks, step) => sinks.forEach((position, rank) => {
+    const jumps = (c) => track.leaders.forEach((leader, step) => {
+      const before = track.leaders[step - 1];
+      if (leader < 0 || !(before >= 0) || before === leader) return;
+      c.moveTo(left(step), middle(before));
+      c.lineTo(left(step), middle(leader));
+    });
+    const dashes = (c) => track.leaders.forEach((leader, step) => {
+      if (leader < 0) return;
+      c.moveTo(left(step) + 0.5, middle(leader));
+      c.lineTo(left(step + 1) - 0.5, middle(leader));
+    });
+    casedLine(context, jumps, theme.river, 1, "rgba(0, 0, 0, 0.3)");
+    casedLine(context, dashes, theme.river, 2, "rgba(0, 0, 0, 0.65)");
+    const radius = Math.max(0.9, Math.min(1.6, this.plotWidth / scene.axisSteps / 5));
+    context.fillStyle = "#fff";
+    context.strokeStyle = "rgba(0, 0, 0, 0.8)";
+    context.lineWidth = 1;
+    track.sinks.forEach((sinks, step) => sinks.slice(1).forEach((position) => {
       context.beginPath();
-      context.arc(centre(step), middle(position), rank ? radius * 0.8 : radius * 1.3, 0, 7);
-      context.fillStyle = rank ? "#fff" : theme.accent;
-      context.strokeStyle = "rgba(0, 0, 0, 0.75)";
-      context.lineWidth = 1;
+      context.arc(this.columnX(step + 0.5, scene), middle(position), radius, 0, 7);
       context.stroke();
       context.fill();
     }));
@@ -125,6 +130,7 @@ export class River {
     }
     this.sideLabel(context, "prompt", 0, lane.promptLength, scene);
     this.sideLabel(context, "answer", lane.promptLength, lane.length, scene);
+    this.doneLabel(context, scene);
     const y = this.base.height - PAD.bottom + 13;
     const name = lane.kind === "ar" ? "generated token →" : "denoising step →";
     const columns = tickStep(axisSteps, Math.max(2, (this.plotWidth - 110) / 44));
@@ -137,12 +143,19 @@ export class River {
 
   sideLabel(context, text, from, to, { axisLength, theme }) {
     const [above, below] = [rowTop(from, axisLength, this.base), rowTop(to, axisLength, this.base)];
-    if (below - above < 44) return;
+    if (below - above < 34) return;
     context.save();
     context.translate(7, (above + below) / 2);
     context.rotate(-Math.PI / 2);
     label(context, text, 0, 0, theme, { align: "center" });
     context.restore();
+  }
+
+  // A lane that needs fewer steps than the clock says so.
+  doneLabel(context, { lane, axisSteps, theme }) {
+    const x = PAD.left + (lane.frames.length / axisSteps) * this.plotWidth;
+    if (!lane.done || PAD.left + this.plotWidth - x < 56) return;
+    label(context, `done after ${lane.frames.length}`, x + 8, PAD.top + 8, theme);
   }
 
   drawParting(context, scene) {

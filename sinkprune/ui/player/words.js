@@ -3,20 +3,21 @@
 import { tokenState } from "./trace.js";
 
 const END_TOKENS = new Set(["<|im_end|>", "<|endoftext|>", "<|eot_id|>", "</s>", "<eos>"]);
-const SPECIAL = /^<\|?([^<>|]{1,40})\|?>$/;
+const SPECIAL = /^<\|?([\w-]{1,40})\|?>$/;
 
 export function isSpecial(text) {
   return SPECIAL.test(text) || END_TOKENS.has(text);
 }
 
 // What a chip shows: spaces and line breaks become visible where nothing else is, special tokens become short names.
-export function chipText(text) {
+// oneLine: line breaks are shown but not made.
+export function chipText(text, oneLine = false) {
   if (END_TOKENS.has(text)) return "∎";
   const special = SPECIAL.exec(text);
   if (special) return special[1];
   if (text === "") return "∅";
   if (/^[^\S\n]+$/.test(text)) return text.replace(/\t/g, "⇥").replace(/[^\S\n⇥]/g, "␣");
-  return text.replace(/\n/g, "↵\n").replace(/\t/g, "⇥");
+  return text.replace(/\n/g, oneLine ? "↵" : "↵\n").replace(/\t/g, "⇥");
 }
 
 // A token inside a sentence.
