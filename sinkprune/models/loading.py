@@ -7,6 +7,7 @@ for every layout. Code inside a checkpoint is never run.
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
 import torch
@@ -121,6 +122,8 @@ def _read_config(folder: Path) -> dict:
 
 def _quantization(quantize: str, dtype: torch.dtype) -> BitsAndBytesConfig:
     if quantize == "int8":
+        # bitsandbytes announces its cast to float16 at every layer of every forward.
+        logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
         return BitsAndBytesConfig(load_in_8bit=True)
     return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype)
 

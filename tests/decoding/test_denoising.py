@@ -1,0 +1,306 @@
+"""The denoising loop: the official code's tokens, and what must hold for every model, cache mode and rule."""
+
+import dataclasses
+import json
+import threading
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sinkprune.decoding import DecodeConfig, denoise, generate
+from sinkprune.decoding.cache import CanvasCache
+from tests.tiny_models import FIXTURES, MASK, VOCABULARY, make_tiny
+
+OFFICIAL = json.loads((FIXTURES / "decoding" / "llada_decode.json").read_text())
+FAMILIES = ("llama", "qwen2", "qwen3")
+MODELS = {(family, shift): make_tiny(family, shift_logits=shift) for family in FAMILIES for shift in (False, True)}
+LLAMA = MODELS["llama", False]
+
+
+def some_prompt(length=6, seed=0):
+    return torch.randint(4, VOCABULARY, (1, length), generator=torch.Generator().manual_seed(seed))
+
+
+@st.composite
+def configs(draw):
+    block_length = draw(st.sampled_from([1, 2, 4, 8]))
+    blocks = draw(st.integers(1, 3))
+    rule = draw(st.sampled_from([{}, {}, {"threshold": 0.6}, {"factor": 1.5}]))
+    return DecodeConfig(
+        gen_length=block_length * blocks,
+        block_length=block_length,
+        steps=blocks * draw(st.integers(1, 10)),
+        cache=draw(st.sampled_from(["none", "prefix", "dual"])),
+        temperature=draw(st.sampled_from([0.0, 0.8])),
+        remasking=draw(st.sampled_from(["low_confidence", "random"])),
+        seed=draw(st.integers(0, 5)),
+        **rule,
+    )
+
+
+@pytest.mark.parametrize("record", [False, True])
+@pytest.mark.parametrize("run", OFFICIAL["runs"])
+def test_tokens_are_the_official_ones_with_no_more_forwards(run, record, llada):
+    given_settings = OFFICIAL["runs"][run]["kwargs"]
+    config = DecodeConfig(
+        gen_length=given_settings["gen_length"],
+        block_length=given_settings["block_length"],
+        steps=given_settings["steps"],
+        threshold=given_settings.get("threshold"),
+        cache="prefix" if "prefix" in run else "dual" if "dual" in run else "none",
+    )
+    for prompt, official in zip(OFFICIAL["prompts"], OFFICIAL["runs"][run]["results"], strict=True):
+        result = generate(llada, torch.tensor(prompt).view(1, -1), config, record)
+        assert result.tokens[0].tolist() == official["output_ids"]
+        assert result.nfe <= official["forward_calls"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(FAMILIES), st.booleans(), configs(), st.integers(1, 9))
+def test_every_run_keeps_the_rules_of_writing(family, shift, config, prompt_length):
+    loaded, prompt = MODELS[family, shift], some_prompt(prompt_length)
+    before = torch.cat([prompt, torch.full((1, config.gen_length), MASK)], 1)
+    forwards = count_forwards(loaded)
+    for index, step in enumerate(denoise(loaded, prompt, config, record=True)):
+        start = prompt_length + step.block * config.block_length
+        end = start + config.block_length
+        assert (step.index, step.nfe, forwards.count) == (index, index + 1, index + 1)
+        assert step.committed.numel() >= 1
+        assert step.committed.tolist() == sorted(step.committed.tolist())
+        assert start <= step.committed.min() <= step.committed.max() < end
+        assert (before[0, step.committed] == MASK).all()
+        assert (step.canvas[0, step.committed] != MASK).all()
+        untouched = torch.ones(before.shape[1], dtype=torch.bool).index_fill(0, step.committed, False)
+        assert torch.equal(step.canvas[0, untouched], before[0, untouched])
+        assert not step.confidence[step.committed].isnan().any()
+        assert step.confidence[:prompt_length].isnan().all()
+        rows = step.rows[1] - step.rows[0]
+        torch.testing.assert_close(step.column_mass.sum((1, 2)), torch.full((3,), 4.0 * rows))
+        before = step.canvas
+    forwards.remove()
+    assert not (before[0, prompt_length:] == MASK).any()
+    assert step.nfe <= config.gen_length
+
+
+def count_forwards(loaded):
+    class Forwards:
+        count = 0
+
+    def one_more(*_):
+        Forwards.count += 1
+
+    Forwards.remove = loaded.model.register_forward_pre_hook(one_more).remove
+    return Forwards
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.sampled_from(FAMILIES), st.booleans(), configs())
+def test_recording_and_repeating_change_nothing(family, shift, config):
+    loaded, prompt = MODELS[family, shift], some_prompt()
+    first = generate(loaded, prompt, config)
+    torch.manual_seed(123)
+    again = generate(loaded, prompt, config, record=True)
+    assert torch.equal(first.tokens, again.tokens)
+    assert first.nfe == again.nfe
+    assert first.steps[0].column_mass is None
+
+
+def test_seeds_matter_with_a_temperature_and_only_then():
+    prompt = some_prompt()
+
+    def write(**options):
+        return generate(LLAMA, prompt, DecodeConfig(16, 16, 16, **options)).tokens.tolist()
+
+    assert write(temperature=2.0, seed=1) != write(temperature=2.0, seed=2)
+    assert write(seed=1) == write(seed=2)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_nothing_outside_the_generator_changes(family):
+    loaded = MODELS[family, False]
+    state = torch.get_rng_state()
+    attention, hooks = loaded.model.config._attn_implementation, len(loaded.model._forward_hooks)
+    config = DecodeConfig(8, 4, 8, cache="dual", temperature=1.0, remasking="random")
+    steps = denoise(loaded, some_prompt(), config, record=True)
+    for step in steps:
+        assert not torch.is_inference_mode_enabled()
+        for tensor in (step.canvas, step.committed, step.confidence, step.column_mass):
+            assert not tensor.is_inference()
+            assert tensor.device.type == "cpu"
+        with torch.inference_mode():
+            loaded.model(some_prompt())  # a forward of the consumer's own, in between
+        if step.index == 3:
+            break
+    steps.close()
+    assert torch.equal(torch.get_rng_state(), state)
+    assert loaded.model.config._attn_implementation == attention
+    assert loaded.model.config.is_causal is False
+    assert len(loaded.model._forward_hooks) == hooks
+
+
+def test_forwards_of_the_consumer_are_not_recorded():
+    config = DecodeConfig(4, 4, 4)
+    alone = [step.column_mass for step in denoise(LLAMA, some_prompt(), config, record=True)]
+    disturbed = []
+    for step in denoise(LLAMA, some_prompt(), config, record=True):
+        disturbed.append(step.column_mass)
+        with torch.inference_mode():
+            LLAMA.model(some_prompt(9, seed=5))
+    assert all(torch.equal(a, b) for a, b in zip(alone, disturbed, strict=True))
+
+
+def test_steps_never_change_after_they_were_yielded():
+    steps = generate(LLAMA, some_prompt(), DecodeConfig(8, 8, 8), record=True).steps
+    masks = [(step.canvas == MASK).sum().item() for step in steps]
+    assert masks == list(range(7, -1, -1))
+    steps[0].canvas[0, 0] = 9
+    assert steps[1].canvas[0, 0] != 9
+
+
+def test_masks_in_the_prompt_stay():
+    prompt = torch.tensor([[5, MASK, 7, MASK]])
+    for cache in ("none", "prefix", "dual"):
+        result = generate(LLAMA, prompt, DecodeConfig(8, 4, 8, cache=cache))
+        assert torch.equal(result.tokens[:, :4], prompt)
+        assert result.nfe == 8
+
+
+def test_mask_as_the_best_token_neither_stops_nor_fails():
+    loaded = make_tiny()
+    prompt = some_prompt()
+    with torch.inference_mode():
+        hidden = loaded.model.model(torch.cat([prompt, torch.full((1, 8), MASK)], 1)).last_hidden_state
+    loaded.model.lm_head.weight[MASK] = 10 * hidden[0, 6:].mean(0)
+    with torch.inference_mode():
+        assert (loaded.model.lm_head(hidden)[0, 6:].argmax(-1) == MASK).any()
+    for rule in ({}, {"threshold": 0.9}, {"factor": 1.0}):
+        result = generate(loaded, prompt, DecodeConfig(8, 4, 8, **rule))
+        assert not (result.tokens == MASK).any()
+
+
+def logits_and_full_cache(loaded, canvas):
+    cache = CanvasCache()
+    with torch.inference_mode():
+        whole = loaded.model(canvas, past_key_values=cache, use_cache=True).logits
+    return whole, cache
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("end", [12, 20])
+def test_cached_rows_are_exact_while_the_rest_is_unchanged(family, end):
+    """Prefix (to the canvas's end) and dual (the block alone) forwards on frozen tokens, several times over one cache."""
+    loaded, canvas, start = MODELS[family, False], some_prompt(20), 8
+    whole, cache = logits_and_full_cache(loaded, canvas)
+    for _ in range(3):
+        cache.overwrite_from(start)
+        with torch.inference_mode():
+            rows = loaded.model(
+                canvas[:, start:end],
+                past_key_values=cache,
+                use_cache=True,
+                position_ids=torch.arange(start, end)[None],
+            ).logits
+        torch.testing.assert_close(rows, whole[:, start:end], atol=1e-4, rtol=1e-4)
+    assert cache.layers[0].keys.shape[-2] == 20
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_cache_modes_agree_where_the_cache_is_exact(family):
+    """Every mode begins with the same full forward, and on one block that ends the canvas prefix and dual are the same thing."""
+    loaded, prompt = MODELS[family, False], some_prompt()
+    firsts = {
+        cache: next(denoise(loaded, prompt, DecodeConfig(16, 8, 16, cache=cache), record=True))
+        for cache in ("none", "prefix", "dual")
+    }
+    for step in firsts.values():
+        assert torch.equal(step.canvas, firsts["none"].canvas)
+        assert torch.equal(step.column_mass, firsts["none"].column_mass)
+        assert step.rows == (0, 22)
+    one_block = [generate(loaded, prompt, DecodeConfig(16, 16, 16, cache=cache)) for cache in ("prefix", "dual")]
+    assert torch.equal(one_block[0].tokens, one_block[1].tokens)
+
+
+def test_rows_say_what_was_forwarded():
+    for cache, later in (("none", (0, 22)), ("prefix", (14, 22)), ("dual", (14, 22))):
+        steps = generate(LLAMA, some_prompt(), DecodeConfig(16, 8, 16, cache=cache)).steps
+        assert steps[8].rows == (0, 22)
+        assert steps[9].rows == later
+    assert generate(LLAMA, some_prompt(), DecodeConfig(16, 8, 16, cache="dual")).steps[1].rows == (6, 14)
+    assert generate(LLAMA, some_prompt(), DecodeConfig(16, 8, 16, cache="prefix")).steps[1].rows == (6, 22)
+
+
+def slow_dream(loaded, prompt, gen_length, block_length, steps):
+    """Shifted logits without a cache, written out: position i is predicted by output i - 1, ranked by negative entropy."""
+    canvas = torch.cat([prompt, torch.full((1, gen_length), MASK)], 1)
+    for start in range(prompt.shape[1], canvas.shape[1], block_length):
+        per_step = block_length // steps
+        for _ in range(steps):
+            with torch.inference_mode():
+                logits = loaded.model(canvas).logits[0].double()
+            scored = []
+            for i in range(start, start + block_length):
+                if canvas[0, i] == MASK:
+                    p = logits[i - 1].softmax(-1)
+                    choice = logits[i - 1].clone()
+                    choice[MASK] = -torch.inf
+                    scored.append(((p * p.log()).sum().item(), i, choice.argmax().item()))
+            for _, i, token in sorted(scored, reverse=True)[:per_step]:
+                canvas[0, i] = token
+    return canvas
+
+
+@pytest.mark.parametrize("steps", [2, 8])
+def test_shifted_logits_against_a_slow_reference(dream, steps):
+    loaded = dataclasses.replace(dream, spec=dataclasses.replace(dream.spec, mask_token_id=MASK))
+    prompt = some_prompt(7)
+    result = generate(loaded, prompt, DecodeConfig(16, 8, 2 * steps))
+    assert torch.equal(result.tokens, slow_dream(loaded, prompt, 16, 8, steps))
+
+
+@pytest.mark.parametrize("cache", ["prefix", "dual"])
+def test_with_shifted_logits_a_cached_block_begins_with_its_first_token_alone(cache):
+    steps = generate(MODELS["qwen2", True], some_prompt(), DecodeConfig(16, 8, 8, cache=cache)).steps
+    for block in (0, 1):
+        first, *later = [step for step in steps if step.block == block]
+        assert first.committed.tolist() == [6 + 8 * block]
+        assert first.rows == (0, 22)
+        assert all(step.rows[0] == 6 + 8 * block for step in later)
+        assert len(later) == 3
+
+
+@pytest.mark.parametrize(
+    ("prompt", "message"),
+    [
+        (torch.zeros(1, 0, dtype=torch.long), "prompt is empty"),
+        (torch.zeros(2, 3, dtype=torch.long), r"shape \(1, P\)"),
+        (torch.zeros(3, dtype=torch.long), r"shape \(1, P\)"),
+        ([[1, 2]], r"shape \(1, P\).*list"),
+        (torch.zeros(1, 3), "whole numbers"),
+        (torch.tensor([[5, VOCABULARY]]), "between 0 and 63"),
+        (torch.tensor([[-1]]), "between 0 and 63"),
+        (torch.ones(1, 250, dtype=torch.long), "use a gen_length up to 6"),
+    ],
+)
+def test_prompts_that_do_not_fit_are_refused_at_the_call(prompt, message):
+    with pytest.raises(ValueError, match=message):
+        denoise(LLAMA, prompt, DecodeConfig(8, 8, 8))
+
+
+def test_two_threads_on_one_model():
+    config = DecodeConfig(16, 8, 16, cache="dual")
+    expected = generate(LLAMA, some_prompt(), config).tokens
+    found = {}
+
+    def write(record):
+        found[record] = [generate(LLAMA, some_prompt(), config, record) for _ in range(3)]
+
+    threads = [threading.Thread(target=write, args=(record,)) for record in (False, True)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for record in (False, True):
+        assert all(torch.equal(result.tokens, expected) for result in found[record])
+        assert all((step.column_mass is not None) == record for result in found[record] for step in result.steps)
