@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import gradio as gr
+import uvicorn
+from fastapi import FastAPI
 from playwright.sync_api import Browser, sync_playwright
 
 from sinkprune.ui.player_component import FOLDER, player
@@ -41,15 +44,30 @@ def served_modules() -> Iterator[str]:
     server.shutdown()
 
 
-@contextmanager
-def served_player(
-    attention_map: Callable, value: dict | None, buttons: dict[str, Callable], root_path: str = ""
-) -> Iterator[str]:
-    """The address of a Gradio page with one player and one button per function that makes its next value."""
+def player_page(attention_map: Callable, value: dict | None, buttons: dict[str, Callable]) -> gr.Blocks:
+    """A page with one player and one button per function that makes its next value."""
     with gr.Blocks() as demo:
         shown = player(attention_map, value=value)
         for name, make in buttons.items():
             gr.Button(name).click(make, outputs=shown, show_progress="hidden")
-    _, address, _ = demo.launch(prevent_thread_lock=True, quiet=True, root_path=root_path)
+    return demo
+
+
+@contextmanager
+def served_player(attention_map: Callable, value: dict | None, buttons: dict[str, Callable]) -> Iterator[str]:
+    """The address of such a page at the root of a server of its own."""
+    demo = player_page(attention_map, value, buttons)
+    _, address, _ = demo.launch(prevent_thread_lock=True, quiet=True)
     yield address
     demo.close()
+
+
+@contextmanager
+def mounted_player(attention_map: Callable, value: dict | None, path: str) -> Iterator[str]:
+    """The address of such a page below `path` of another application, as behind a proxy."""
+    app = gr.mount_gradio_app(FastAPI(), player_page(attention_map, value, {}), path=path)
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
+    threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True).start()
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}{path}/"
+    server.should_exit = True

@@ -7,19 +7,39 @@ import copy
 
 import numpy as np
 
-PROMPT = ["<|im_start|>", "user", "\n", "Why", " is", " the", " sky", " blue", "?", "<|im_end|>", "\n", "<|im_start|>", "assistant", "\n"]
-WORDS = (
-    "The sky looks blue because air scatters short waves of light more than long ones . Sun light holds all colours ,"
-    " and the blue part is sent in every direction . At dusk the light has a longer way , so the blue is gone and red is left ."
-).split()
+PROMPT = [
+    "<|im_start|>",
+    "user",
+    "\n",
+    "Why",
+    " is",
+    " the",
+    " sky",
+    " blue",
+    "?",
+    "<|im_end|>",
+    "\n",
+    "<|im_start|>",
+    "assistant",
+    "\n",
+]
+WORDS = """The sky looks blue because air scatters short waves of light more than long ones .
+Sun light holds all colours , and the blue part is sent in every direction . At dusk the light has a longer way , so the blue is gone and red is left .""".split()  # noqa: SIM905
 MASK_ID = 3
 END = "<|im_end|>"
 
 
 def make_trace(
-    length: int = 110, steps: int = 48, layers: int = 12, heads: int = 9, block: int = 32, kinds=("dlm", "ar"), seed: int = 0, cache=False
+    length: int = 110,
+    steps: int = 48,
+    layers: int = 12,
+    heads: int = 9,
+    block: int = 32,
+    kinds=("dlm", "ar"),
+    seed: int = 0,
+    cache=False,
 ) -> dict:
-    """A finished trace. length: positions; steps: denoising steps of a diffusion lane; kinds: one lane each; cache: rows of the block only."""
+    """A finished trace. length: positions; steps: denoising steps of diffusion; kinds: one lane each; cache: rows of the block only."""
     prompt = len(PROMPT)
     length = prompt + (length - prompt) // block * block
     lanes = []
@@ -111,8 +131,8 @@ def _heads(length, visible, centres, bias, rng) -> np.ndarray:
     """(L, H, N) shares: noise, plus a peak at each centre with a weight of its own in every head."""
     share = rng.gamma(1.2, 0.5, (*bias.shape[:2], length)) * (0.7 + 0.5 * np.sin(np.arange(length) / 3.7) ** 2)
     for which, centre in enumerate(centres):
-        share[:, :, int(round(centre))] += bias[:, :, which] * length / 14
-        share[:, :, min(length - 1, int(round(centre)) + 1)] += bias[:, :, which] * length / 60
+        share[:, :, round(centre)] += bias[:, :, which] * length / 14
+        share[:, :, min(length - 1, round(centre) + 1)] += bias[:, :, which] * length / 60
     share[:, :, visible:] = 0
     return share / share.sum(-1, keepdims=True)
 

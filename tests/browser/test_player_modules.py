@@ -120,7 +120,9 @@ def test_a_growing_run_equals_the_finished_one(run):
 
 def test_canvas_is_what_the_forward_read(run):
     trace = make_trace(length=46, steps=4, layers=1, heads=1, block=16)
-    dlm, ar = run("trace", "(m, t) => { const r = m.readRun(t); return r.lanes.map((lane) => m.canvasIds(lane, 2)); }", trace)
+    dlm, ar = run(
+        "trace", "(m, t) => { const r = m.readRun(t); return r.lanes.map((lane) => m.canvasIds(lane, 2)); }", trace
+    )
     lane = trace["lanes"][0]
     expected = lane["ids"] + [lane["maskId"]] * (lane["length"] - lane["promptLength"])
     for frame in lane["frames"][:2]:
@@ -177,7 +179,9 @@ def test_clock_plays_stops_and_loops(run):
 
 
 def test_a_hidden_tab_does_not_make_the_clock_jump(run):
-    assert run("clock", "(m) => { const c = new m.Clock(); c.setLast(50); c.play(); c.advance(30); return c.step; }") <= 1
+    assert (
+        run("clock", "(m) => { const c = new m.Clock(); c.setLast(50); c.play(); c.advance(30); return c.step; }") <= 1
+    )
 
 
 def test_hover_shows_and_click_locks(run):
@@ -210,7 +214,15 @@ def test_parting_is_the_first_difference(run):
 
 @pytest.mark.parametrize(
     ("text", "shown"),
-    [(" the", " the"), ("\n", "↵\n"), ("  ", "␣␣"), ("\t", "⇥"), ("<|im_end|>", "∎"), ("<|im_start|>", "im_start"), ("", "∅")],
+    [
+        (" the", " the"),
+        ("\n", "↵\n"),
+        ("  ", "␣␣"),
+        ("\t", "⇥"),
+        ("<|im_end|>", "∎"),
+        ("<|im_start|>", "im_start"),
+        ("", "∅"),
+    ],
 )
 def test_chip_texts(run, text, shown):
     assert run("words", "(m, t) => m.chipText(t)", text) == shown
@@ -223,8 +235,10 @@ def test_verdict_says_what_the_forward_read(run):
       lane: r.readRun(t).lanes[0], step, total: 4, leading: position, share: 0.091, isSink: step > 1, moves: step - 1,
       scope: {layer: null, head: null}})))"""
     before, at, after = run("words", function, [trace, position])
-    assert before.startswith(f"Step 2 of 4: no token is a sink by this rule; a mask (position {position}) leads with 9.1 %")
-    assert f"a mask, now “" in at
+    assert before.startswith(
+        f"Step 2 of 4: no token is a sink by this rule; a mask (position {position}) leads with 9.1 %"
+    )
+    assert "a mask, now “" in at
     assert at.endswith("takes 9.1 % of all attention; the leading sink has moved once")
     assert "a mask" not in after
     assert after.endswith("moved twice")

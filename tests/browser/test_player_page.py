@@ -7,7 +7,7 @@ import json
 import time
 
 import pytest
-from player_pages import chromium, served_player
+from player_pages import chromium, mounted_player, served_player
 from player_traces import growing, make_map, make_trace
 
 pytestmark = pytest.mark.browser
@@ -97,7 +97,10 @@ def state(page) -> dict:
 
 def wait_state(page, **expected):
     page.wait_for_function(
-        "(expected) => { const d = document.querySelector('.sp-player').dataset; return Object.keys(expected).every((k) => d[k] === expected[k]); }",
+        """(expected) => {
+          const state = document.querySelector('.sp-player').dataset;
+          return Object.keys(expected).every((name) => state[name] === expected[name]);
+        }""",
         arg=expected,
     )
 
@@ -320,7 +323,8 @@ def contrast(page, selector) -> float:
           const probe = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
           const light = (colour) => {
             probe.fillStyle = colour; probe.fillRect(0, 0, 1, 1);
-            const [r, g, b] = [...probe.getImageData(0, 0, 1, 1).data].map((v) => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+            const linear = (v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+            const [r, g, b] = [...probe.getImageData(0, 0, 1, 1).data].map((byte) => linear(byte / 255));
             return 0.2126 * r + 0.7152 * g + 0.0722 * b;
           };
           const surface = getComputedStyle(element).getPropertyValue('--body-background-fill');
@@ -328,6 +332,15 @@ def contrast(page, selector) -> float:
           return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
         }"""
     )
+
+
+def test_below_a_path_of_another_application(browser):
+    with mounted_player(make_map, make_trace(**SMALL), "/space/lab") as url:
+        page = open_page(browser, url)
+        page.get_by_role("button", name="Token to token").click()
+        page.wait_for_function(QUIET)
+        assert lit_pixels(page, ".sp-heat canvas") > 5000
+        page.context.close()
 
 
 def test_frame_times(page):

@@ -30,7 +30,7 @@ export class Bars {
     const sinks = new Set(track.sinks[step]);
     const high = this.sheet.plotHeight / axisLength;
     const gap = high > 4 ? 1 : 0;
-    this.drawGrid(context, scene, length);
+    this.sheet.still(context, [top, theme.ink, theme.font], (beside) => this.drawGrid(beside, scene, length));
     for (let i = 0; i < frame.visible; i++) {
       context.fillStyle = sinks.has(i) ? theme.accent : theme.bar;
       context.fillRect(LEFT, rowTop(i, axisLength, this.sheet), Math.max(0.5, length(mass[i])), Math.max(1, high - gap));
@@ -77,7 +77,12 @@ export class Bars {
     context.lineTo(x, this.sheet.height - PAD.bottom);
     context.stroke();
     context.setLineDash([]);
-    label(context, "sink", Math.min(x, this.sheet.width - 14), 5, theme, { align: "center", size: 10, colour: theme.ink });
+    context.fillStyle = theme.ink;
+    context.beginPath();
+    context.moveTo(x - 4, PAD.top - 9);
+    context.lineTo(x + 4, PAD.top - 9);
+    context.lineTo(x, PAD.top - 3);
+    context.fill();
   }
 }
 

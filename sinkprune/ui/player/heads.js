@@ -45,7 +45,7 @@ export class HeadsView {
       context.drawImage(this.cells.canvas, layer * model.heads, 0, model.heads, axisLength, x, PAD.top, wide, this.sheet.plotHeight);
     }
     this.drawChoice(context, scene);
-    this.drawTicks(context, scene);
+    this.sheet.still(context, ["heads", model.layers, scene.scope.layer, theme.ink, theme.font], (beside) => this.drawTicks(beside, scene));
     const right = this.sheet.width - RIGHT;
     sinkArrows(context, track.sinks[step], axisLength, this.sheet, right + 2, theme);
     focusBand(context, scene.focus, axisLength, this.sheet, LEFT, right, theme);

@@ -92,7 +92,7 @@ export class MapView {
       context.strokeRect(LEFT + 0.5, PAD.top + 0.5, this.plotWidth - 1, high - 1);
       if (map) label(context, map.error, LEFT + this.plotWidth / 2, PAD.top + high / 2, theme, { align: "center", size: 12 });
     }
-    this.drawTicks(context, scene);
+    this.sheet.still(context, ["map", axisLength, theme.ink, theme.font], (beside) => this.drawTicks(beside, scene));
     this.drawQuery(context, scene);
     sinkArrows(context, track.sinks[step], axisLength, this.sheet, LEFT + this.plotWidth + 2, theme);
     focusBand(context, scene.focus, axisLength, this.sheet, LEFT, LEFT + this.plotWidth, theme);

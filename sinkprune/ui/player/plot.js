@@ -29,6 +29,20 @@ export class Sheet {
     return context;
   }
 
+  // Text is slow to draw: what only changes with `key` (or the size) is painted once, beside, and copied from there.
+  still(context, key, paint) {
+    const { width, height } = this.canvas;
+    const whole = `${key}/${width}/${height}`;
+    if (this.stillKey !== whole) {
+      this.stillKey = whole;
+      this.stillCanvas = Object.assign(document.createElement("canvas"), { width, height });
+      const beside = this.stillCanvas.getContext("2d");
+      beside.setTransform(context.getTransform());
+      paint(beside);
+    }
+    context.drawImage(this.stillCanvas, 0, 0, this.width, this.height);
+  }
+
   get plotHeight() {
     return this.height - PAD.top - PAD.bottom;
   }
