@@ -150,7 +150,7 @@ def _cross_entropy_at(
     if loaded.spec.shift_logits:
         hidden = torch.cat([hidden[:, :1], hidden[:, :-1]], dim=1)
     head = loaded.model.get_output_embeddings()
-    pieces = zip(hidden[mask].split(1024), targets.split(1024), strict=True)
+    pieces = zip(hidden[mask.to(hidden.device)].split(1024), targets.to(hidden.device).split(1024), strict=True)
     return torch.cat(
         [torch.nn.functional.cross_entropy(head(h).float(), target, reduction="none") for h, target in pieces]
     )
