@@ -15,25 +15,22 @@ from sinkprune.models import LoadedModel
 from sinkprune.sinks import attention_map
 
 
-def encoded_map(
-    find_model: Callable[[str], LoadedModel | None],
-    model: str,
-    ids: list[int],
-    layer: int | None = None,
-    head: int | None = None,
-    causal: bool = False,
-) -> dict:
+def answer_map_question(find_model: Callable[[str], LoadedModel | None], question: object) -> dict:
     """{"length": N, "map": base64 uint8 (N, N)}: 255 sqrt(attention) of one layer and head, row = query, rows sum to 1.
 
-    find_model: a lane's model key -> the model, None when it is not in memory any more. ids: the canvas the forward read, N token ids.
-    layer, head: counted from 0, None is the mean over them. causal: True for an autoregressive lane.
+    find_model: a lane's model key -> the model, None when it is not in memory any more.
+    question: {"model": key, "ids": the N token ids the forward read, "layer", "head": from 0 or None for the mean, "causal": True for an
+        autoregressive lane}; further entries are ignored.
     Raises ValueError, in a sentence, for anything out of bounds.
     """
+    if not isinstance(question, dict):
+        raise ValueError("a question for an attention map is an object with model, ids, layer, head and causal")
+    model, ids, layer, head = (question.get(key) for key in ("model", "ids", "layer", "head"))
     loaded = find_model(model) if isinstance(model, str) else None
     if loaded is None:
         raise ValueError("this model is no longer in memory: run again to see its attention maps")
-    if not isinstance(ids, list) or not 2 <= len(ids) <= MAX_CANVAS:
-        raise ValueError(f"an attention map needs 2 to {MAX_CANVAS} token ids")
+    if not isinstance(ids, list) or not 1 <= len(ids) <= MAX_CANVAS:
+        raise ValueError(f"an attention map needs 1 to {MAX_CANVAS} token ids")
     config = loaded.model.config
     if not all(_is_index(token_id, config.vocab_size) for token_id in ids):
         raise ValueError(f"token ids must be whole numbers from 0 to {config.vocab_size - 1}")
@@ -43,7 +40,7 @@ def encoded_map(
         raise ValueError(
             f"head must be a whole number from 0 to {config.num_attention_heads - 1}, or null for the mean"
         )
-    weights = attention_map(loaded, torch.tensor([ids]), layer, head, causal=causal is True)  # (N, N)
+    weights = attention_map(loaded, torch.tensor([ids]), layer, head, causal=question.get("causal") is True)  # (N, N)
     quantised = (weights.clamp(0, 1).sqrt() * 255).round().to(torch.uint8)
     return {"length": len(ids), "map": base64.b64encode(quantised.numpy().tobytes()).decode("ascii")}
 

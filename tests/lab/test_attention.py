@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from sinkprune.lab.attention import encoded_map
+from sinkprune.lab.attention import answer_map_question
 from sinkprune.sinks import attention_map
 
 IDS = [4, 9, 12, 5, 3]
@@ -18,7 +18,11 @@ def decoded(answer: dict) -> np.ndarray:
 @pytest.mark.parametrize(("layer", "head"), [(None, None), (1, None), (None, 2), (0, 3)])
 @pytest.mark.parametrize("causal", [False, True])
 def test_the_map_is_the_engines_to_within_quantisation(loaded, layer, head, causal):
-    weights = decoded(encoded_map({"tiny": loaded}.get, "tiny", IDS, layer, head, causal))
+    weights = decoded(
+        answer_map_question(
+            {"tiny": loaded}.get, {"model": "tiny", "ids": IDS, "layer": layer, "head": head, "causal": causal}
+        )
+    )
     exact = attention_map(loaded, torch.tensor([IDS]), layer, head, causal).numpy()
     assert np.abs(np.sqrt(weights) - np.sqrt(exact)).max() <= 0.51 / 255
     assert weights.sum(1) == pytest.approx(1, abs=0.02)
@@ -26,13 +30,13 @@ def test_the_map_is_the_engines_to_within_quantisation(loaded, layer, head, caus
 
 
 @pytest.mark.parametrize(
-    ("request_part", "sentence"),
+    ("question_part", "sentence"),
     [
         ({"model": "gone"}, "no longer in memory"),
         ({"model": ["tiny"]}, "no longer in memory"),
-        ({"ids": []}, "2 to 256"),
-        ({"ids": [4] * 257}, "2 to 256"),
-        ({"ids": "4,5"}, "2 to 256"),
+        ({"ids": []}, "1 to 256"),
+        ({"ids": [4] * 257}, "1 to 256"),
+        ({"ids": "4,5"}, "1 to 256"),
         ({"ids": [4, 64]}, "from 0 to 63"),
         ({"ids": [4, -1]}, "from 0 to 63"),
         ({"ids": [4, 5.0]}, "from 0 to 63"),
@@ -43,7 +47,13 @@ def test_the_map_is_the_engines_to_within_quantisation(loaded, layer, head, caus
         ({"head": {}}, "head must be"),
     ],
 )
-def test_hostile_requests_are_refused_in_words(loaded, request_part, sentence):
-    request = {"model": "tiny", "ids": IDS, "layer": 0, "head": 0} | request_part
+def test_hostile_requests_are_refused_in_words(loaded, question_part, sentence):
+    question = {"model": "tiny", "ids": IDS, "layer": 0, "head": 0} | question_part
     with pytest.raises(ValueError, match=sentence):
-        encoded_map({"tiny": loaded}.get, **request)
+        answer_map_question({"tiny": loaded}.get, question)
+
+
+@pytest.mark.parametrize("question", [None, [], "tiny", {}])
+def test_what_is_no_question_is_refused_in_words(loaded, question):
+    with pytest.raises(ValueError, match=r"a question for|no longer in memory"):
+        answer_map_question({"tiny": loaded}.get, question)
