@@ -24,7 +24,8 @@ PROMPT = [
     "\n",
 ]
 WORDS = """The sky looks blue because air scatters short waves of light more than long ones .
-Sun light holds all colours , and the blue part is sent in every direction . At dusk the light has a longer way , so the blue is gone and red is left .""".split()  # noqa: SIM905
+Sun light holds all colours , and the blue part is sent in every direction .
+At dusk the light has a longer way , so the blue is gone and red is left .""".split()  # noqa: SIM905
 MASK_ID = 3
 END = "<|im_end|>"
 

@@ -83,8 +83,8 @@ export class Controls {
   showView(view) {
     for (const button of this.root.querySelectorAll("[data-view]")) button.setAttribute("aria-pressed", String(button.dataset.view === view));
     this.explain.textContent = view === "heads"
-      ? "x: heads, grouped by layer · y: token that receives attention"
-      : "x: token that looks · y: token that receives attention";
+      ? "Columns: heads, grouped by layer. Rows: tokens that receive. Double click opens a head."
+      : "Columns: tokens that look. Rows: tokens that receive. The grid chooses a layer and head.";
   }
 
   showLegend(top, palette, cached) {

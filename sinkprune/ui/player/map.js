@@ -3,6 +3,7 @@
 
 import { byteColours } from "./colour.js";
 import { Cells, PAD, focusBand, label, sinkArrows, tickStep } from "./plot.js";
+import { Overview } from "./overview.js";
 import { canvasIds, decodeBytes } from "./trace.js";
 
 const KEPT = 160;
@@ -64,16 +65,17 @@ export class MapView {
   constructor(sheet) {
     this.sheet = sheet;
     this.cells = new Cells();
+    this.overview = new Overview(sheet);
   }
 
   // At most a quarter wider than high: a map stays close to a square.
   get plotWidth() {
-    return Math.min(this.sheet.width - LEFT - RIGHT, 1.25 * this.sheet.plotHeight);
+    const taken = this.overview.width ? this.overview.width + 44 : 0;
+    return Math.min(this.sheet.width - LEFT - RIGHT - taken, 1.25 * this.sheet.plotHeight);
   }
 
-  queryAt(x, scene) {
-    const query = Math.floor(((x - LEFT) / this.plotWidth) * scene.axisLength);
-    return query >= 0 && query < scene.axisLength ? query : null;
+  covers(x) {
+    return x < LEFT + this.plotWidth;
   }
 
   // map: of this step, or an older one that stands in while this step's is computed
@@ -92,7 +94,11 @@ export class MapView {
       context.strokeRect(LEFT + 0.5, PAD.top + 0.5, this.plotWidth - 1, high - 1);
       if (map) label(context, map.error, LEFT + this.plotWidth / 2, PAD.top + high / 2, theme, { align: "center", size: 12 });
     }
-    this.sheet.still(context, ["map", axisLength, theme.ink, theme.font], (beside) => this.drawTicks(beside, scene));
+    this.sheet.still(context, ["map", axisLength, theme.ink, theme.font], (beside) => {
+      this.drawTicks(beside, scene);
+      if (this.overview.width) this.overview.drawTicks(beside, scene);
+    });
+    this.overview.draw(context, scene, step);
     this.drawQuery(context, scene);
     sinkArrows(context, track.sinks[step], axisLength, this.sheet, LEFT + this.plotWidth + 2, theme);
     focusBand(context, scene.focus, axisLength, this.sheet, LEFT, LEFT + this.plotWidth, theme);

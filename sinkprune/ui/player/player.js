@@ -138,6 +138,11 @@ export class Player {
     this.setView("map");
   }
 
+  toggleHead({ layer, head }) {
+    const chosen = this.scope.layer === layer && this.scope.head === head;
+    this.setScope(chosen ? { layer: null, head: null } : { layer, head });
+  }
+
   setRule(name, value) {
     this.rule = { name, value };
     this.mark(...ALL);

@@ -34,18 +34,27 @@ function watchRows(canvas, player, positionOf) {
   });
 }
 
-// A double click on a layer and head chooses it and opens its map.
+// The heatmap: a double click on a column of the first view opens that head, a click in the overview chooses it.
 function watchHeat(laneView, player) {
   const canvas = laneView.heatCanvas;
-  const columnOf = (event) => (player.view === "heads" ? laneView.heads.columnAt(event.offsetX, player.run.model) : null);
-  canvas.addEventListener("pointermove", (event) => (laneView.column = columnOf(event)));
-  canvas.addEventListener("pointermove", () => player.mark("focus"));
+  const { heads, map } = laneView;
+  const columnOf = ({ offsetX, offsetY }) => {
+    const { model } = player.run;
+    return player.view === "heads" ? heads.columnAt(offsetX, model) : map.overview.cellAt(offsetX, offsetY, model);
+  };
+  const rowOf = ({ offsetX, offsetY }) => {
+    if (player.view === "map" && !map.covers(offsetX)) return null;
+    return laneView.bars.positionAt(offsetY, player.sceneOf(laneView));
+  };
+  canvas.addEventListener("pointermove", (event) => { laneView.column = columnOf(event); player.mark("focus"); });
   canvas.addEventListener("pointerleave", () => (laneView.column = null));
   canvas.addEventListener("dblclick", (event) => {
-    const column = columnOf(event);
-    if (column) player.openHead(column);
+    if (player.view === "heads" && columnOf(event)) player.openHead(columnOf(event));
   });
-  watchRows(canvas, player, (event) => laneView.bars.positionAt(event.offsetY, player.sceneOf(laneView)));
+  canvas.addEventListener("click", (event) => {
+    if (player.view === "map" && columnOf(event)) player.toggleHead(columnOf(event));
+  });
+  watchRows(canvas, player, rowOf);
 }
 
 function watchChips(chips, player) {
