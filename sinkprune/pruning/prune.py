@@ -86,7 +86,8 @@ def prune_steps(
     calibration = calibration or CalibrationConfig()
     check_prunable(loaded.model, config.pattern)
     needs_text = config.method != "magnitude" and config.target not in (0.0, 1.0)
-    ids = calibration_set(loaded, calibration, calibration_ids) if needs_text else None
+    given = calibration_ids is not None
+    ids = calibration_set(loaded, calibration, calibration_ids) if needs_text or given else None
     pruned = dataclasses.replace(loaded, model=copy.deepcopy(loaded.model))
     job = _Job(pruned, config, ids, calibration.seed, started)
     if not needs_text:

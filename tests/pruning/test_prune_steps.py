@@ -143,6 +143,9 @@ def test_damping_is_reported_and_raised_where_the_hessian_needs_it(make_model, m
 def test_unusable_calibration_is_refused(make_model, ids, sentence):
     with pytest.raises(ValueError, match=sentence):
         prune_model(make_model(), PruneConfig("wanda"), calibration_ids=ids)
+    if ids is not None:  # refused even where it would not be read
+        with pytest.raises(ValueError, match=sentence):
+            prune_model(make_model(), PruneConfig("magnitude"), calibration_ids=ids)
 
 
 def test_unusable_weights_are_refused(make_model, make_ids):
