@@ -2,10 +2,13 @@
 
 import pytest
 import torch
+from hypothesis import settings
 
 from sinkprune.models import LoadedModel, load_model
 from tests.tiny_models import FIXTURES, make_tiny
 
+settings.register_profile("sinkprune", deadline=None)  # a busy machine is no failure
+settings.load_profile("sinkprune")
 torch.set_num_threads(1)  # models this small only lose by sharing a forward between threads
 
 

@@ -107,8 +107,8 @@ def _forward(
             use_cache=cache is not None,
             logits_to_keep=keep.to(device),
         ).logits[0]
-    # Cloned outside inference mode: an ordinary tensor, which a consumer may change or keep.
-    return logits, recording.column_mass[:, 0].cpu().clone() if record else None
+    # Stacked outside inference mode, the mass is an ordinary tensor, which a consumer may change or keep.
+    return logits, recording.column_mass[:, 0].cpu() if record else None
 
 
 def _commit(

@@ -57,7 +57,7 @@ def test_tokens_are_the_official_ones_with_no_more_forwards(run, record, llada):
         assert result.nfe <= official["forward_calls"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.sampled_from(FAMILIES), st.booleans(), configs(), st.integers(1, 9))
 def test_every_run_keeps_the_rules_of_writing(family, shift, config, prompt_length):
     loaded, prompt = MODELS[family, shift], some_prompt(prompt_length)
@@ -95,7 +95,7 @@ def count_forwards(loaded):
     return Forwards
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.sampled_from(FAMILIES), st.booleans(), configs())
 def test_recording_and_repeating_change_nothing(family, shift, config):
     loaded, prompt = MODELS[family, shift], some_prompt()
