@@ -231,12 +231,32 @@ def test_the_token_to_token_map_comes_from_the_server(page):
     page.wait_for_function(QUIET)
     assert lit_pixels(page, ".sp-heat canvas") > 5000
     page.locator(".sp-layer").select_option("3")
-    page.wait_for_function(QUIET)
+    page.locator('.sp-heat canvas[aria-label*="no longer in memory"]').first.wait_for()
     page.locator(".sp-layer").select_option("1")
     page.locator(".sp-player").focus()
     press(page, "ArrowRight")
     assert state(page)["step"] == "1"
-    page.problems.clear()
+
+
+def test_a_head_is_chosen_in_the_heatmap(page):
+    """A double click on a column opens its map; the overview beside the map (its lower right corner) chooses another head."""
+    heat = page.locator(".sp-heat canvas").first
+    heat.dblclick(position={"x": 8, "y": 100})
+    page.wait_for_timeout(60)
+    assert (state(page)["view"], state(page)["layer"], page.locator(".sp-head-choice").input_value()) == (
+        "map",
+        "0",
+        "0",
+    )
+    assert "in layer 1, head 1" in page.locator(".sp-verdict").first.inner_text()
+    box = heat.bounding_box()
+    corner = {"x": box["width"] - 8, "y": box["height"] - 34}
+    heat.click(position=corner)
+    page.wait_for_timeout(60)
+    assert (state(page)["layer"], page.locator(".sp-head-choice").input_value()) == ("3", "2")
+    heat.click(position=corner)
+    page.wait_for_timeout(60)
+    assert state(page)["layer"] == "mean"
 
 
 def test_hostile_tokens_stay_text(page):

@@ -80,11 +80,12 @@ export class Controls {
     this.headChoice.value = head ?? "";
   }
 
-  showView(view) {
+  showView(view, cached) {
     for (const button of this.root.querySelectorAll("[data-view]")) button.setAttribute("aria-pressed", String(button.dataset.view === view));
     this.explain.textContent = view === "heads"
       ? "Columns: heads, grouped by layer. Rows: tokens that receive. Double click opens a head."
-      : "Columns: tokens that look. Rows: tokens that receive. The grid chooses a layer and head.";
+      : "Columns: tokens that look. Rows: tokens that receive. The grid chooses a layer and head."
+        + (cached ? " Computed anew, without the cache." : "");
   }
 
   showLegend(top, palette, cached) {

@@ -9,6 +9,8 @@ import { River } from "./river.js";
 import { strongest } from "./sinks.js";
 import { laneStats, percent, readout, tokenName, verdict } from "./words.js";
 
+const HINT = "Point at a token to follow it, click to keep it.";
+
 export class LaneView {
   constructor(template, index) {
     const root = template.content.firstElementChild.cloneNode(true);
@@ -79,8 +81,9 @@ export class LaneView {
       this.heads.draw(scene, step);
       return;
     }
-    this.heatCanvas.setAttribute("aria-label", `${scene.lane.title}: attention from every token to every token`);
     const map = source.get({ ...scene, step });
+    const about = map?.error ?? "attention from every token to every token";
+    this.heatCanvas.setAttribute("aria-label", `${scene.lane.title}: ${about}`);
     if (map) this.shownMap = map;
     this.spinner.hidden = Boolean(map);
     this.map.draw(scene, step, this.shownMap, !map);
@@ -94,7 +97,7 @@ export class LaneView {
 
   readoutParts(scene, step) {
     const { lane, focus } = scene;
-    if (focus == null || focus >= lane.length) return [part("span", "Point at a token to follow it, click to keep it.", "sp-hint")];
+    if (focus == null || focus >= lane.length) return scene.laneIndex ? [] : [part("span", HINT)];
     const { visible } = lane.frames[step];
     const mass = scene.massAt(step)[focus];
     const parts = readout({ lane, position: focus, step, mass, visible }).map((text) => part("span", text));

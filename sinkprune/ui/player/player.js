@@ -155,7 +155,7 @@ export class Player {
 
   setView(view) {
     this.view = view;
-    this.controls.showView(view);
+    this.controls.showView(view, this.cached);
     this.mark("heat");
   }
 
@@ -232,8 +232,9 @@ export class Player {
     });
     const top = scaleTop(Math.max(...this.scenes.map((scene) => scene.track.peak)));
     for (const scene of this.scenes) scene.top = top;
-    const cached = run.lanes.some((lane) => lane.kind === "dlm" && lane.frames.some(skipsRows));
-    this.controls.showLegend(top, palette, cached);
+    this.cached = run.lanes.some((lane) => lane.kind === "dlm" && lane.frames.some(skipsRows));
+    this.controls.showLegend(top, palette, this.cached);
+    this.controls.showView(this.view, this.cached);
     this.controls.parting.hidden = !parting;
     if (parting) this.controls.parting.textContent = partingWords(run.lanes, parting);
   }

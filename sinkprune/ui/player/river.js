@@ -43,7 +43,9 @@ export class River {
     this.drawCached(context, scene);
     this.drawBlocks(context, scene);
     this.drawSinks(context, scene);
-    this.drawAxes(context, scene);
+    const { axisSteps, axisLength, theme, lane } = scene;
+    const axes = [axisSteps, axisLength, theme.ink, theme.font, lane.kind, lane.promptLength, lane.done && lane.frames.length];
+    this.base.still(context, axes, (beside) => this.drawAxes(beside, scene));
     if (scene.parting) this.drawParting(context, scene);
   }
 
