@@ -15,7 +15,7 @@ class DecodeConfig:
     """How a diffusion language model writes (LLaDA, arXiv 2502.09992; Fast-dLLM, arXiv 2505.22618).
 
     gen_length: MASK tokens appended to the prompt; block_length must divide it; blocks are written left to right.
-    steps: denoising steps over all blocks when neither threshold nor factor is set; the number of blocks must divide it.
+    steps: denoising steps over all blocks; the number of blocks must divide it. Unused with threshold or factor.
     threshold: commit every masked token of the block whose confidence is at least this (parallel decoding), the best one always.
     factor: commit the largest n whose n-th confidence c satisfies (n + 1)(1 - c) < factor, at least one.
     cache: "none" forwards the whole canvas; "prefix" keeps keys and values before the block; "dual" also those after it.
@@ -67,7 +67,8 @@ def _check_commit_rule(config: DecodeConfig) -> None:
         raise ValueError(f"threshold is a probability above 0 and up to 1, not {config.threshold}")
     if config.factor is not None and not config.factor > 0.0:
         raise ValueError(f"factor must be above 0, not {config.factor}")
-    if config.steps < 1 or config.steps % config.blocks:
+    parallel = config.threshold is not None or config.factor is not None
+    if not parallel and (config.steps < 1 or config.steps % config.blocks):
         nearest = config.blocks * max(1, round(config.steps / config.blocks))
         raise ValueError(f"steps {config.steps} must be a multiple of the {config.blocks} blocks: use {nearest}")
 
