@@ -242,3 +242,28 @@ def test_verdict_says_what_the_forward_read(run):
     assert at.endswith("takes 9.1 % of all attention; the leading sink has moved once")
     assert "a mask" not in after
     assert after.endswith("moved twice")
+
+
+def test_maps_are_asked_for_once_and_the_most_urgent_first(run):
+    trace = make_trace(length=46, steps=4, layers=2, heads=2, block=16, kinds=("dlm",))
+    function = """async (m, t) => {
+      const run = (await import('/trace.js')).readRun(t);
+      const asked = [];
+      const answer = async (question) => {
+        asked.push([question.layer, question.ids.filter((id) => id === 3).length]);
+        if (question.layer === 1) throw new Error("gone");
+        return {map: btoa("\\0".repeat(46 * 46))};
+      };
+      const request = (step, layer) => ({run, laneIndex: 0, step, scope: {layer, head: null}});
+      const source = new m.MapSource(answer, () => {});
+      source.want([request(0, null), request(1, null)]);
+      source.want([request(3, null), request(0, null), request(2, 1)]);
+      await new Promise((done) => setTimeout(done, 30));
+      source.want([request(0, null), request(3, null)]);
+      await new Promise((done) => setTimeout(done, 30));
+      return [asked, source.get(request(3, null)).n, source.get(request(2, 1)).error, source.get(request(1, null)) === undefined];
+    }"""
+    asked, n, error, forgotten = run("map", function, trace)
+    assert asked == [[None, 32], [None, 8], [1, 16]]
+    assert (n, forgotten) == (46, True)
+    assert error == "This map could not be computed: gone"

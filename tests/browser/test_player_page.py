@@ -230,9 +230,9 @@ def test_the_token_to_token_map_comes_from_the_server(page):
     page.get_by_role("button", name="Token to token").click()
     page.wait_for_function(QUIET)
     assert lit_pixels(page, ".sp-heat canvas") > 5000
-    page.locator(".sp-layer").select_option("3")
+    page.locator(".sp-layer").select_option(label="4")
     page.locator('.sp-heat canvas[aria-label*="no longer in memory"]').first.wait_for()
-    page.locator(".sp-layer").select_option("1")
+    page.locator(".sp-layer").select_option(label="2")
     page.locator(".sp-player").focus()
     press(page, "ArrowRight")
     assert state(page)["step"] == "1"

@@ -31,12 +31,12 @@ export class MapSource {
 
   // The most urgent first. What an earlier call wanted and was not started yet is forgotten.
   want(requests) {
-    this.wanted = requests.filter((request) => !this.maps.has(this.key(request)));
+    this.wanted = requests;
     if (!this.busy) this.fetchNext();
   }
 
   async fetchNext() {
-    const request = this.wanted.shift();
+    const request = this.wanted.find((wanted) => !this.maps.has(this.key(wanted)));
     if (!request) return;
     this.busy = true;
     const map = await this.load(request);
