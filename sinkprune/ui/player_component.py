@@ -6,6 +6,7 @@ survive every update. Yield a growing trace to stream a run; a new `run` id star
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
@@ -46,6 +47,7 @@ def player(
         apply_default_css=False,
         elem_id=elem_id,
         assets=_served_folder(),
+        tag=uuid.uuid4().hex[:8],  # tells the ids of several players on one page apart
         **options,
     )
 

@@ -42,7 +42,8 @@ export class Player {
 
   watchPage() {
     new ResizeObserver(() => { this.resized = true; this.mark(...ALL); }).observe(this.root.querySelector(".sp-grid"));
-    new IntersectionObserver(([entry]) => { this.seen = entry.isIntersecting; this.autoplay(); }, { threshold: 0.25 }).observe(this.root);
+    const middle = { rootMargin: "-25% 0px" }; // the middle half of the window: a phone never shows much of a tall player at once
+    new IntersectionObserver(([entry]) => { this.seen = entry.isIntersecting; this.autoplay(); }, middle).observe(this.root);
     const restyle = () => { this.theme = null; this.mark(...ALL); };
     new MutationObserver(restyle).observe(document.body, { attributeFilter: ["class"] });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", restyle);

@@ -66,16 +66,16 @@ export function readout({ lane, position, step, mass, visible }) {
   const parts = [
     `position ${position}`,
     `${percent(mass / visible)} of attention`,
-    `${mass >= 10 ? mass.toFixed(0) : mass.toFixed(1)} × the mean`,
+    `${mass >= 10 ? mass.toFixed(0) : mass.toFixed(1)} × mean`,
   ];
   if (state === "prompt") parts.push("prompt");
   else if (state === "masked") parts.push(maskWords(lane.frames[step].confidence[position]));
-  else parts.push(`written at step ${lane.born[position] + 1} with confidence ${percent(lane.certainty[position])}`);
+  else parts.push(`written at step ${lane.born[position] + 1}, ${percent(lane.certainty[position])} sure`);
   return parts;
 }
 
 function maskWords(confidence) {
-  return confidence === 255 ? "still masked" : `still masked, best guess ${percent(confidence / 254)} sure`;
+  return confidence === 255 ? "still masked" : `masked, best guess ${percent(confidence / 254)} sure`;
 }
 
 export function tokenName(lane, position, step) {
