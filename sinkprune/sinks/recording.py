@@ -42,7 +42,7 @@ def record_attention(loaded: LoadedModel) -> Iterator[AttentionRecording]:
     """Record the column mass of each forward of `loaded.model` that this thread runs inside the block.
 
     Rows of padding tokens do not count and padded keys receive 0, where the forward was given an attention mask.
-    Costs one explicit softmax per layer; the logits change by rounding only.
+    Costs one explicit softmax per layer; the outputs are the same bit for bit.
     """
     recording = AttentionRecording()
     with _watchable(loaded), watch_attention(loaded.model.config, recording._observe):

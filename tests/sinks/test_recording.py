@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sinkprune.models import causal_view
+from sinkprune.models import attention, causal_view
 from sinkprune.sinks import attention_map, record_attention, reference_scores, total_mass
 from tests.tiny_models import FIXTURES, VOCABULARY, make_tiny
 
@@ -56,22 +56,27 @@ def test_mass_is_complete_and_logits_are_unchanged(family, batch, length, seed):
     assert mass.shape == (3, batch, 4, length)
     assert mass.dtype == torch.float32
     torch.testing.assert_close(mass.sum((2, 3)), torch.full((3, batch), 4.0 * length))
-    torch.testing.assert_close(logits, unwatched, atol=1e-4, rtol=1e-4)
+    assert torch.equal(logits, unwatched)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("padding", ["none", "left", "right"])
-def test_mass_equals_eager_attention(family, causal, padding):
+@pytest.mark.parametrize("explicit", [False, True], ids=["beside-sdpa", "explicit"])
+def test_mass_equals_eager_attention(family, causal, padding, explicit, monkeypatch):
+    monkeypatch.setattr(attention, "is_explicit", lambda query: explicit)
     ids = some_ids(2, 9)
     real = torch.ones_like(ids)
     if padding != "none":
         real[0, slice(0, 3) if padding == "left" else slice(6, 9)] = 0
     kwargs = {"attention_mask": real, "is_causal": causal}
+    with torch.inference_mode():
+        unwatched = MODELS[family].model(ids, **kwargs).logits
     logits, mass = forward(MODELS[family], ids, **kwargs)
     eager_logits, attentions = eager_attentions(family, ids, **kwargs)
     rows = real[None, :, None, :, None].float()
     torch.testing.assert_close(mass, (attentions * rows).sum(3), atol=1e-4, rtol=1e-4)
+    assert torch.equal(logits, unwatched)
     torch.testing.assert_close(logits[real.bool()], eager_logits[real.bool()], atol=1e-4, rtol=1e-4)
     assert mass.movedim(1, 0)[0].movedim(-1, 0)[~real[0].bool()].eq(0).all()
 
@@ -115,7 +120,10 @@ def test_bfloat16_masses_are_summed_in_float32():
     loaded = make_tiny()
     ids = some_ids(1, 40)
     loaded.model.bfloat16()
-    _, mass = forward(loaded, ids)
+    with torch.inference_mode():
+        unwatched = loaded.model(ids).logits
+    logits, mass = forward(loaded, ids)
+    assert torch.equal(logits, unwatched)
     assert mass.dtype == torch.float32
     torch.testing.assert_close(mass.sum((2, 3)), torch.full((3, 1), 160.0))
 
@@ -208,7 +216,7 @@ def test_threads_do_not_see_each_other():
     def recorded(n):
         logits, mass = forward(loaded, some_ids(1, n))
         assert mass.shape[-1] == n
-        torch.testing.assert_close(logits, expected[n], atol=1e-4, rtol=1e-4)
+        assert torch.equal(logits, expected[n])
 
     def unrecorded():
         with torch.inference_mode():
