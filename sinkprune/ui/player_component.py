@@ -15,6 +15,7 @@ import gradio as gr
 
 FOLDER = Path(__file__).resolve().parent / "player"
 FILE_ROUTE = "/gradio_api/file="
+EMPTY = "No run yet. Press Run to watch the attention move."
 
 # The import is dynamic because Gradio runs this text as a function body; what fails before the player can speak is said here.
 START = """
@@ -29,14 +30,19 @@ import(props.assets.url + "/main.js")
 
 
 def player(
-    attention_map: Callable[[dict], dict], *, elem_id: str | None = None, value: dict | None = None, **options: object
+    attention_map: Callable[[dict], dict],
+    *,
+    elem_id: str | None = None,
+    value: dict | None = None,
+    empty: str = EMPTY,
+    **options: object,
 ) -> gr.HTML:
     """The attention player.
 
     attention_map: answers the browser's question for a full map, {"model", "ids", "causal", "layer", "head", "visible"}, with
         {"map": base64 uint8 (N, N) of 255 sqrt(p), row = query}, or raises ValueError with a sentence, which is shown in the map's place.
         N is the number of ids; layer and head are None for the mean.
-    value: a trace, or None for the empty state. options: further arguments of `gr.HTML`.
+    value: a trace, or None for the empty state, which shows the sentence `empty`. options: further arguments of `gr.HTML`.
     """
     gr.set_static_paths([FOLDER])
     return gr.HTML(
@@ -47,6 +53,7 @@ def player(
         apply_default_css=False,
         elem_id=elem_id,
         assets=_served_folder(),
+        empty=empty,
         tag=uuid.uuid4().hex[:8],  # tells the ids of several players on one page apart
         **options,
     )

@@ -267,3 +267,21 @@ def test_maps_are_asked_for_once_and_the_most_urgent_first(run):
     assert asked == [[None, 32], [None, 8], [1, 16]]
     assert (n, forgotten) == (46, True)
     assert error == "This map could not be computed: gone"
+
+
+def test_chips_differ_only_where_both_lanes_have_written(run):
+    trace = make_trace(length=46, steps=4, layers=1, heads=1, block=16, kinds=("dlm", "dlm"))
+    first, second = (lane["frames"][3]["committed"] for lane in trace["lanes"])
+    for entry in second:
+        entry[1] += 1000
+    function = """(m, t) => import('/trace.js').then((r) => {
+      const { lanes } = r.readRun(t);
+      return [2, 3].map((step) => Array.from({length: 46}, (_, position) => m.chipDifference(lanes, position, step)));
+    })"""
+    before, after = run("compare", function, trace)
+    assert set(before[:14]) == {""}
+    assert "changed" not in before
+    assert "same" in before
+    changed = {position for position, text in enumerate(after) if text == "changed"}
+    assert changed == {entry[0] for entry in second}
+    assert {entry[0] for entry in first} <= {position for position, text in enumerate(after) if text}

@@ -2,28 +2,30 @@
 
 import { Player } from "./player.js";
 
-const EMPTY = "No run yet. Press Run to watch the attention move.";
-
 export async function mount(element, props, server, watch) {
   const root = element.querySelector(".sp-player");
   const body = root.querySelector(".sp-body");
   const message = root.querySelector(".sp-message");
+  let player = null;
   const fail = (error) => {
     console.error(error);
+    player?.clock.pause();
     root.dataset.error = String(error.message ?? error);
     message.textContent = `The player stopped: ${root.dataset.error}. Reload the page or start another run.`;
     message.hidden = false;
   };
   await styled(element.querySelector("link"));
-  let player = null;
   const update = () => {
     try {
       const trace = props.value;
       body.hidden = !trace;
       message.hidden = Boolean(trace);
-      message.textContent = EMPTY;
+      message.textContent = props.empty;
       delete root.dataset.error;
-      if (!trace) return;
+      if (!trace) {
+        player?.clock.pause();
+        return;
+      }
       player ??= new Player(root, (question) => server.attention_map(question), fail);
       player.show(trace);
     } catch (error) {
