@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
-import json
 import time
 
 import pytest
+from player_driver import lit_pixels, open_page, press, show, state, wait_state
 from player_pages import chromium, mounted_player, served_player
 from player_traces import growing, make_map, make_trace
 
@@ -52,7 +52,6 @@ def address():
         "stream": stream,
         "compare": compared,
         "cached": lambda: {**make_trace(**SMALL, kinds=("dlm",), cache=True), "run": "cached"},
-        "large": lambda: make_trace(length=160, steps=64, kinds=("dlm", "dlm"), seed=8),
         "nothing": lambda: None,
         "broken": lambda: {"format": "sinkprune-trace", "version": 1, "run": "b", "lanes": [{"frames": 3}]},
     }
@@ -73,56 +72,6 @@ def page(browser, address):
     yield page
     page.context.close()
     assert page.problems == []
-
-
-def open_page(browser, address, **options):
-    context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce", **options})
-    page = context.new_page()
-    page.problems = []
-    page.on("pageerror", lambda error: page.problems.append(str(error)))
-    page.on("console", lambda message: note_error(page, message))
-    page.goto(address)
-    page.wait_for_selector(".sp-player[data-frames]")
-    return page
-
-
-def note_error(page, message):
-    if message.type == "error" and "fonts" not in message.text and "ERR_" not in message.text:
-        page.problems.append(message.text)
-
-
-def state(page) -> dict:
-    return page.locator(".sp-player").evaluate("(element) => ({...element.dataset})")
-
-
-def wait_state(page, **expected):
-    page.wait_for_function(
-        """(expected) => {
-          const state = document.querySelector('.sp-player').dataset;
-          return Object.keys(expected).every((name) => state[name] === expected[name]);
-        }""",
-        arg=expected,
-    )
-
-
-def show(page, button):
-    """Press a button of the page and wait until the player shows another run."""
-    before = state(page)["run"]
-    page.get_by_role("button", name=button, exact=True).click()
-    page.wait_for_function("(before) => document.querySelector('.sp-player').dataset.run !== before", arg=before)
-
-
-def press(page, *keys):
-    for key in keys:
-        page.keyboard.press(key)
-    page.wait_for_timeout(60)
-
-
-def lit_pixels(page, selector) -> int:
-    return page.locator(selector).first.evaluate(
-        "(c) => { const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let n = 0;"
-        " for (let i = 3; i < d.length; i += 4) if (d[i] > 200) n++; return n; }"
-    )
 
 
 def test_a_recorded_run_plays_by_itself_to_its_end(browser, address):
@@ -317,43 +266,6 @@ def test_nothing_and_broken_values_are_said_in_words(page):
     wait_state(page, frames="16")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_needs_no_sideways_scrolling(browser, address, scheme):
-    page = open_page(browser, f"{address}?__theme={scheme}", viewport={"width": 390, "height": 800}, has_touch=True)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    chip = page.locator(".sp-lane").first.locator('[data-position="3"]')
-    chip.tap()
-    page.wait_for_timeout(60)
-    assert state(page)["focus"] == "3"
-    page.context.close()
-
-
-def test_texts_keep_their_contrast(browser, address):
-    """WCAG AA, 4.5:1, for every small text on the page's own surface, in both schemes."""
-    for scheme in ("light", "dark"):
-        page = open_page(browser, f"{address}?__theme={scheme}")
-        for selector in (".sp-stats", ".sp-verdict", ".sp-readout", ".sp-explain", ".sp-field", ".sp-prompt .sp-chip"):
-            assert contrast(page, selector) >= 4.5, (scheme, selector)
-        page.context.close()
-
-
-def contrast(page, selector) -> float:
-    return page.locator(selector).first.evaluate(
-        """(element) => {
-          const probe = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
-          const light = (colour) => {
-            probe.fillStyle = colour; probe.fillRect(0, 0, 1, 1);
-            const linear = (v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
-            const [r, g, b] = [...probe.getImageData(0, 0, 1, 1).data].map((byte) => linear(byte / 255));
-            return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-          };
-          const surface = getComputedStyle(element).getPropertyValue('--body-background-fill');
-          const [a, b] = [light(surface), light(getComputedStyle(element).color)];
-          return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-        }"""
-    )
-
-
 def test_below_a_path_of_another_application(browser):
     with mounted_player(make_map, make_trace(**SMALL), "/space/lab") as url:
         page = open_page(browser, url)
@@ -361,23 +273,3 @@ def test_below_a_path_of_another_application(browser):
         page.wait_for_function(QUIET)
         assert lit_pixels(page, ".sp-heat canvas") > 5000
         page.context.close()
-
-
-def test_frame_times(page):
-    """Prints what a redraw costs (160 positions, 64 steps, 2 lanes of 12 x 9 heads); asserts only that it was measured."""
-    show(page, "large")
-    times = page.evaluate(
-        """async () => {
-          const { Player } = await import(document.querySelector('link[href*="player.css"]').href.replace('player.css', 'player.js'));
-          const times = [];
-          const redraw = Player.prototype.redraw;
-          Player.prototype.redraw = function () { const t = performance.now(); redraw.call(this); times.push(performance.now() - t); };
-          const range = document.querySelector('.sp-range');
-          const wait = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
-          for (let step = 0; step < 64; step++) { range.value = step; range.dispatchEvent(new Event('input')); await wait(); }
-          Player.prototype.redraw = redraw;
-          return times.sort((a, b) => a - b);
-        }"""
-    )
-    assert len(times) > 60
-    print(json.dumps({"redraw ms": {"median": times[len(times) // 2], "worst": times[-1], "count": len(times)}}))

@@ -53,6 +53,7 @@ export class Player {
   show(trace) {
     const before = this.run;
     this.run = readRun(trace, before);
+    this.broken = false;
     this.clock.setLast(this.run.steps - 1);
     if (this.run !== before) this.startRun();
     if (this.live) this.clock.seek(this.clock.last);
@@ -162,7 +163,7 @@ export class Player {
 
   mark(...what) {
     for (const name of what) this.dirty.add(name);
-    if (this.run && !this.waiting) this.waiting = requestAnimationFrame((now) => this.frame(now));
+    if (this.run && !this.broken && !this.waiting) this.waiting = requestAnimationFrame((now) => this.frame(now));
   }
 
   frame(now) {
@@ -171,7 +172,7 @@ export class Player {
       this.tick(now);
       this.redraw();
     } catch (error) {
-      this.clock.pause();
+      this.broken = true; // until the next value: what failed once would fail with every frame
       this.onError(error);
       return;
     }

@@ -1,0 +1,76 @@
+"""What a visitor does and sees, as small functions over a Playwright page that shows the player."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Browser, ConsoleMessage, Page
+
+
+def open_page(browser: Browser, address: str, **options: object) -> Page:
+    """A page of its own context whose `problems` collects what it logs as an error. Motion is reduced unless options say otherwise."""
+    context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce", **options})
+    page = context.new_page()
+    page.problems = []
+    page.on("pageerror", lambda error: page.problems.append(str(error)))
+    page.on("console", lambda message: note_error(page, message))
+    page.goto(address)
+    page.wait_for_selector(".sp-player[data-frames]")
+    return page
+
+
+def note_error(page: Page, message: ConsoleMessage) -> None:
+    if message.type == "error" and "fonts" not in message.text and "ERR_" not in message.text:
+        page.problems.append(message.text)
+
+
+def state(page: Page) -> dict:
+    """The player's state: see the head of player.js."""
+    return page.locator(".sp-player").evaluate("(element) => ({...element.dataset})")
+
+
+def wait_state(page: Page, **expected: str) -> None:
+    page.wait_for_function(
+        """(expected) => {
+          const state = document.querySelector('.sp-player').dataset;
+          return Object.keys(expected).every((name) => state[name] === expected[name]);
+        }""",
+        arg=expected,
+    )
+
+
+def show(page: Page, button: str) -> None:
+    """Press a button of the page and wait until the player shows another run."""
+    before = state(page)["run"]
+    page.get_by_role("button", name=button, exact=True).click()
+    page.wait_for_function("(before) => document.querySelector('.sp-player').dataset.run !== before", arg=before)
+
+
+def press(page: Page, *keys: str) -> None:
+    for key in keys:
+        page.keyboard.press(key)
+    page.wait_for_timeout(60)
+
+
+def lit_pixels(page: Page, selector: str) -> int:
+    """How many pixels of a canvas are painted."""
+    return page.locator(selector).first.evaluate(
+        "(c) => { const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let n = 0;"
+        " for (let i = 3; i < d.length; i += 4) if (d[i] > 200) n++; return n; }"
+    )
+
+
+def contrast(page: Page, selector: str) -> float:
+    """WCAG contrast of an element's text against the page's surface."""
+    return page.locator(selector).first.evaluate(
+        """(element) => {
+          const probe = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+          const light = (colour) => {
+            probe.fillStyle = colour; probe.fillRect(0, 0, 1, 1);
+            const linear = (v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+            const [r, g, b] = [...probe.getImageData(0, 0, 1, 1).data].map((byte) => linear(byte / 255));
+            return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+          };
+          const surface = getComputedStyle(element).getPropertyValue('--body-background-fill');
+          const [a, b] = [light(surface), light(getComputedStyle(element).color)];
+          return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+        }"""
+    )

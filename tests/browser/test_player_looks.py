@@ -1,0 +1,64 @@
+"""How the player looks and what a frame costs: a phone, both colour schemes, a large run."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from player_driver import contrast, open_page, state
+from player_pages import chromium, served_player
+from player_traces import make_map, make_trace
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def address():
+    with served_player(make_map, make_trace(length=160, steps=64, kinds=("dlm", "dlm"), seed=8), {}) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as found:
+        yield found
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_needs_no_sideways_scrolling(browser, address, scheme):
+    page = open_page(browser, f"{address}?__theme={scheme}", viewport={"width": 390, "height": 800}, has_touch=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    chip = page.locator(".sp-lane").first.locator('[data-position="3"]')
+    chip.tap()
+    page.wait_for_timeout(60)
+    assert state(page)["focus"] == "3"
+    page.context.close()
+
+
+def test_texts_keep_their_contrast(browser, address):
+    """WCAG AA, 4.5:1, for every small text on the page's own surface, in both schemes."""
+    for scheme in ("light", "dark"):
+        page = open_page(browser, f"{address}?__theme={scheme}")
+        for selector in (".sp-stats", ".sp-verdict", ".sp-readout", ".sp-explain", ".sp-field", ".sp-prompt .sp-chip"):
+            assert contrast(page, selector) >= 4.5, (scheme, selector)
+        page.context.close()
+
+
+def test_frame_times(browser, address):
+    """Prints what a redraw costs (160 positions, 64 steps, 2 lanes of 12 x 9 heads); asserts only that it was measured."""
+    page = open_page(browser, address)
+    times = page.evaluate(
+        """async () => {
+          const { Player } = await import(document.querySelector('link[href*="player.css"]').href.replace('player.css', 'player.js'));
+          const times = [];
+          const redraw = Player.prototype.redraw;
+          Player.prototype.redraw = function () { const t = performance.now(); redraw.call(this); times.push(performance.now() - t); };
+          const range = document.querySelector('.sp-range');
+          const wait = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+          for (let step = 0; step < 64; step++) { range.value = step; range.dispatchEvent(new Event('input')); await wait(); }
+          Player.prototype.redraw = redraw;
+          return times.sort((a, b) => a - b);
+        }"""
+    )
+    assert len(times) > 60
+    print(json.dumps({"redraw ms": {"median": times[len(times) // 2], "worst": times[-1], "count": len(times)}}))
