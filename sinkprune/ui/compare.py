@@ -1,0 +1,130 @@
+"""Section B of the page, "Prune and compare": choose a method, prune a copy, and see dense and pruned write side by side."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
+
+import gradio as gr
+
+from sinkprune.decoding import DecodeConfig
+from sinkprune.lab.attention import answer_map_question
+from sinkprune.lab.compare import layer_sparsity
+from sinkprune.lab.figures import sink_trajectory, sparsity_per_layer
+from sinkprune.lab.runs import check_prompt, compare_run
+from sinkprune.lab.statistics import trace_statistics
+from sinkprune.pruning import SINK_RULES, CalibrationConfig, PruneConfig, PruneResult
+from sinkprune.ui.comparison import measure
+from sinkprune.ui.inputs import MAX_SPARSITY, PATTERNS, calibration_from, decoding_from, in_words, pruning_from
+from sinkprune.ui.player_component import player
+from sinkprune.ui.text import METHODS_IN_WORDS, note, progress_line
+from sinkprune.ui.watch import MODEL_EVENT, QUICK_EVENT, ended
+from sinkprune.ui.workbench import Workbench
+
+PROGRESS_EVERY = 0.25  # seconds between two lines of progress
+OUTPUTS = ("status", "results", "shown", "last", "measured", "card", "trajectory", "layers", "record", "go", "cancel")
+IDLE = {"go": gr.Button(interactive=True), "cancel": gr.Button(interactive=False)}
+BUSY = {"go": gr.Button(interactive=False), "cancel": gr.Button(interactive=True)}
+
+
+def compare_section(bench: Workbench, prompt: gr.Textbox, decoding: list[gr.components.Component]) -> None:
+    """Build the section and wire it to the page's prompt and decoding controls."""
+    with gr.Row(elem_classes="choices"):
+        method = gr.Radio(
+            [(words, name) for name, words in METHODS_IN_WORDS.items()], value="sink-wanda", label="Method",
+            elem_id="method", elem_classes="stacked",
+        )  # fmt: skip
+        with gr.Column(min_width=300):
+            sparsity = gr.Slider(0, MAX_SPARSITY, value=0.5, step=0.05, label="Sparsity", info="share of the weights set to zero", elem_id="sparsity")
+            pattern = gr.Radio(list(PATTERNS), value="free", label="Pattern", info="2:4 is two zeros in every four inputs: half of the weights, whatever the slider says")
+            with gr.Accordion("Advanced", open=False):
+                samples = gr.Slider(8, 64, value=32, step=8, label="Calibration sequences", info="of 128 tokens, from the built-in text")
+                sink_rule = gr.Radio(
+                    [(name, name) for name in SINK_RULES], value="reference", label="Sink rule",
+                    info="reference: the official code; paper: eq. 10-12",
+                )  # fmt: skip
+                sink_weight = gr.Checkbox(True, label="Weight sinks down (off: the ablation)")
+    with gr.Row(elem_classes="actions"):
+        go = gr.Button("Prune and generate", variant="primary", elem_id="compare-run", scale=0, min_width=190)
+        cancel = gr.Button("Cancel", elem_id="compare-cancel", interactive=False, scale=0, min_width=90)
+    status = gr.HTML(note("", "The prompt above is written twice, by the whole and by the pruned model."), elem_id="compare-status")
+    with gr.Column(visible=False, elem_id="compare-results") as results:
+        gr.HTML("<h2 class='quiet'>Dense and pruned, side by side</h2>")
+        shown = player(partial(answer_map_question, bench.find), elem_id="compare-player")
+        with gr.Column(visible=False) as measured:
+            gr.HTML("<h2>What it cost and what it changed</h2>")
+            card = gr.Markdown(elem_id="card")
+            with gr.Row(elem_classes="figures"):
+                with gr.Column(min_width=320):
+                    trajectory = gr.Plot(label="Where the sinks are, dense and pruned", container=False)
+                with gr.Column(min_width=320):
+                    layers = gr.Plot(label="Achieved sparsity of each layer", container=False)
+            with gr.Accordion("Full record of this run", open=False):
+                record = gr.Markdown()
+    last = gr.State()
+    outputs = [status, results, shown, last, measured, card, trajectory, layers, record, go, cancel]
+    inputs = [prompt, method, sparsity, pattern, sink_rule, sink_weight, samples, *decoding]
+    live = go.click(partial(_compare, bench), inputs, outputs, **MODEL_EVENT)
+    live.then(lambda: _update(**IDLE), None, outputs, **QUICK_EVENT)
+    cancel.click(_cancelled, last, outputs, cancels=live, **QUICK_EVENT)
+
+
+def _update(**values: object) -> tuple:
+    """The values of some of OUTPUTS; the others stay as they are."""
+    return tuple(values.get(name, gr.skip()) for name in OUTPUTS)
+
+
+def _cancelled(trace: dict | None) -> tuple:
+    if not trace or all(lane["done"] for lane in trace["lanes"]):
+        return _update(status=note("Cancelled", "Nothing was written."), **IDLE)
+    trace = ended(trace)
+    return _update(status=note("Stopped", "What was written so far stays."), shown=trace, last=trace, **IDLE)
+
+
+def _compare(bench: Workbench, prompt: str, *choices: object) -> Iterator[tuple]:
+    """Prune (or take from the store), write side by side, measure. choices: those of `pruning_from`, `calibration_from`, `decoding_from`."""
+    with in_words():
+        pruning, calibration = pruning_from(*choices[:5]), calibration_from(choices[5])
+        config = decoding_from(*choices[6:])
+        check_prompt(bench.loaded, prompt, config.gen_length)
+        yield _update(status=progress_line(None), **BUSY)
+        result, kept = None, True
+        with closing(bench.prune(pruning, calibration)) as steps:
+            said = 0.0
+            for step in steps:
+                if isinstance(step, PruneResult):
+                    result = step
+                    continue
+                kept = False
+                if time.monotonic() - said > PROGRESS_EVERY:
+                    said = time.monotonic()
+                    yield _update(status=progress_line(step))
+        yield from _write(bench, prompt, config, pruning, calibration, result, kept)
+
+
+def _write(
+    bench: Workbench, prompt: str, config: DecodeConfig, pruning: PruneConfig, calibration: CalibrationConfig,
+    result: PruneResult, kept: bool,
+) -> Iterator[tuple]:  # fmt: skip
+    how = "was pruned before and kept" if kept else f"was pruned in {result.seconds:.1f} s"
+    said = f"The copy {how}: {result.sparsity:.1%} of its weights are zero."
+    yield _update(status=note("Live", f"{said} Both write now, on this machine ({bench.machine})."), measured=gr.Column(visible=False))
+    dense = bench.loaded
+    show = {"results": gr.Column(visible=True)}
+    with closing(compare_run(dense, result.loaded, bench.key(pruning, calibration), prompt, config, pruning, calibration)) as steps:
+        for trace in steps:
+            yield _update(shown=trace, last=trace, **show)
+            show = {}
+    yield _update(status=note("Live", f"{said} Measuring how likely each model finds the other's answer."))
+    comparison = measure(dense, result, trace, config, pruning, calibration)
+    yield _update(
+        status=note("Done", said),
+        measured=gr.Column(visible=True),
+        card=comparison.as_markdown(),
+        trajectory=sink_trajectory(trace_statistics(trace)),
+        layers=sparsity_per_layer(layer_sparsity(result.masks), pruning.target),
+        record=comparison.record(),
+        **IDLE,
+    )

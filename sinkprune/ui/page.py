@@ -1,0 +1,44 @@
+"""The whole page: hero, prompt, decoding settings, and the sections A (watch) and B (prune and compare), plus the API's named endpoints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gradio as gr
+
+from sinkprune.lab.presets import load_presets
+from sinkprune.ui.api import add_endpoints
+from sinkprune.ui.compare import compare_section
+from sinkprune.ui.inputs import decoding_controls
+from sinkprune.ui.text import ABOUT, HERO
+from sinkprune.ui.theme import theme
+from sinkprune.ui.watch import watch_section
+from sinkprune.ui.workbench import Workbench
+
+DEFAULT_PROMPT = "Why is the sky blue?"
+LAUNCH = {
+    "theme": theme(),
+    "css_paths": [Path(__file__).with_name("page.css")],
+    "run_history": False,
+    "footer_links": ["api"],
+}
+
+
+def build_page(bench: Workbench) -> gr.Blocks:
+    """The page as Gradio Blocks; `demo.launch(**LAUNCH)` shows it."""
+    presets = load_presets()
+    with gr.Blocks(title="sinkprune: attention sinks that move", analytics_enabled=False) as demo:
+        gr.HTML(HERO)
+        prompt = gr.Textbox(
+            presets[0].trace["prompt"] if presets else DEFAULT_PROMPT,
+            label="Prompt", lines=1, max_lines=4, elem_id="prompt",
+        )  # fmt: skip
+        decoding = decoding_controls()
+        with gr.Tabs(elem_id="sections"):
+            with gr.Tab("Watch the sinks", id="watch"):
+                watch_section(bench, presets, prompt, decoding)
+            with gr.Tab("Prune and compare", id="compare"):
+                compare_section(bench, prompt, decoding)
+        gr.HTML(ABOUT)
+        add_endpoints(bench)
+    return demo.queue(max_size=20, default_concurrency_limit=4)

@@ -1,0 +1,64 @@
+"""The page's words that are longer than a label."""
+
+from __future__ import annotations
+
+import html
+
+from sinkprune.pruning import PruneProgress
+
+HERO = """
+<header class="hero">
+  <h1>sinkprune</h1>
+  <p>A diffusion language model writes by filling in masks, and the tokens that attract its attention, the <em>attention sinks</em>,
+  move while it writes. Watch them move, prune the model, and see what it costs
+  (<a href="https://arxiv.org/abs/2602.17664" target="_blank" rel="noopener">Sink-Aware Pruning, arXiv 2602.17664</a>).</p>
+</header>
+"""
+
+ABOUT = """
+<p class="about">The model here is small on purpose: 52 M parameters, trained for ten minutes. Read its text for <em>how</em> it writes, not for what it knows.</p>
+"""
+
+DEFINITIONS = """
+- **Attention received** (column mass, eq. 5): how much attention a token position gets from all queries, averaged over layers and heads.
+  It is shown in units of the mean, so 1 is what uniform attention would give.
+- **Sink**: a position that receives more than the mean plus two standard deviations (the rule of the official code). The player lets you
+  choose the paper's rule and its constant instead; the figures keep to this one.
+- **Centroid**: the mean position of the sinks, weighted by the attention they receive. Lines show it, dots show every sink.
+- **Spatial variance** (eq. 6): how unevenly attention is spread over positions within a step, mean over steps. A single dominant sink makes it large.
+- **Temporal variance** (eq. 7): the variance of the centroid over steps, in tokens squared. Sinks that stay where they are make it zero.
+- **Autoregressive lane**: the same weights with a causal mask, one token a step. Position 0 is visible to every query there.
+"""
+
+
+def note(kind: str, sentence: str) -> str:
+    """The line that says what is shown: a recorded run, a live one, a stopped one."""
+    badge = f"<b class='badge'>{html.escape(kind)}</b> " if kind else ""
+    return f"<p class='note' role='status'>{badge}{html.escape(sentence)}</p>"
+
+
+METHODS_IN_WORDS = {
+    "magnitude": "magnitude: the smallest weights go; no calibration text",
+    "wanda": "wanda: weight times input norm, compared within each output",
+    "sparsegpt": "sparsegpt: second order; weights that stay make up for those that go",
+    "sink-wanda": "sink-wanda: wanda on noised text, with the sinks weighted down",
+    "sink-sparsegpt": "sink-sparsegpt: sparsegpt with the sinks weighted down",
+}
+
+
+def progress_line(progress: PruneProgress | None) -> str:
+    """Where a prune is, as a bar and a sentence; None before its first step."""
+    if progress is None:
+        return "<div class='progress'><progress aria-label='Pruning'></progress><p>Preparing a copy of the model</p></div>"
+    step = f"{progress.done} of {progress.total}"
+    where = {
+        "sinks": f"Finding the sinks in noised text: sequence {step}",
+        "inputs": f"measuring its inputs, batch {step}",
+        "weights": f"cutting weights, group {step}",
+        "outputs": f"running the text through it, batch {step}",
+        "layer": "done",
+    }[progress.phase]
+    layer = "" if progress.layer is None else f"Layer {progress.layer + 1} of {progress.layers}: "
+    share = progress.done / progress.total if progress.layer is None else (progress.layer + 0.5) / progress.layers
+    bar = f"<progress value='{share:.3f}' max='1' aria-label='Pruning'></progress>"
+    return f"<div class='progress'>{bar}<p>{layer}{where} · {progress.seconds:.1f} s</p></div>"

@@ -1,0 +1,70 @@
+"""What all visitors share: the dense model, loaded once in the background, and the store of pruned copies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+
+from sinkprune.decoding import DecodeConfig, generate
+from sinkprune.lab.store import PrunedStore, store_key
+from sinkprune.models import LoadedModel, encode_prompt, load_model
+from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneProgress, PruneResult, prune_steps
+
+STORE_BYTES = 600 * 2**20  # about four pruned copies of the bundled model
+
+
+class Workbench:
+    """Starts loading at once; `loaded` waits until it is there."""
+
+    def __init__(self, name: str, store_bytes: int = STORE_BYTES) -> None:
+        self.name = name
+        self.store = PrunedStore(store_bytes)
+        self._loading = ThreadPoolExecutor(1, "load-model").submit(_load, name)
+
+    @property
+    def ready(self) -> bool:
+        return self._loading.done()
+
+    @property
+    def loaded(self) -> LoadedModel:
+        """The dense model, read-only. Raises ValueError where it could not be loaded."""
+        return self._loading.result()
+
+    def find(self, key: str) -> LoadedModel | None:
+        """The model of a lane: the dense one by its name, a pruned one by its key in the store; None when it is not in memory."""
+        if key == self.name:
+            return self.loaded
+        kept = self.store.get(key)
+        return kept.loaded if kept else None
+
+    def check_model(self, name: str) -> LoadedModel:
+        """The dense model called `name`. Raises ValueError for any other name."""
+        if name != self.name:
+            raise ValueError(f"this page runs the model {self.name!r}: use that name")
+        return self.loaded
+
+    def prune(self, pruning: PruneConfig, calibration: CalibrationConfig) -> Iterator[PruneProgress | PruneResult]:
+        """Progress and, last, the result; only the result where the store has it already."""
+        key = self.key(pruning, calibration)
+        return self.store.build(key, lambda: prune_steps(self.loaded, pruning, calibration))
+
+    def key(self, pruning: PruneConfig, calibration: CalibrationConfig) -> str:
+        """The pruned model's name in the store and in traces."""
+        return store_key(self.loaded.spec, pruning, calibration)
+
+    @property
+    def machine(self) -> str:
+        """Where the model runs, in words."""
+        device = self.loaded.device
+        if device.type == "cuda":
+            return torch.cuda.get_device_name(device)
+        return f"{device.type.upper()}, {torch.get_num_threads()} threads"
+
+
+def _load(name: str) -> LoadedModel:
+    loaded = load_model(name)
+    if loaded.tokenizer is not None:  # the first forward of a process is slow: do not let a visitor wait for it
+        generate(loaded, encode_prompt(loaded, "Hello"), DecodeConfig(gen_length=32, block_length=32, steps=1))
+    return loaded
