@@ -78,7 +78,12 @@ def _generate(bench: Workbench):
             result = generate(loaded, prompt_ids, config)
             answer = result.tokens[0, prompt_ids.shape[1] :].tolist()
             tokens = answer_end(answer, loaded.spec.eos_token_id)
-            return {"text": decode_answer(loaded, answer), "tokens": tokens, "forwards": result.nfe, "seconds": round(result.seconds, 4)}
+            return {
+                "text": decode_answer(loaded, answer),
+                "tokens": tokens,
+                "forwards": result.nfe,
+                "seconds": round(result.seconds, 4),
+            }
 
     generate_text.__name__ = "generate"
     return generate_text
@@ -105,7 +110,10 @@ def _prune(bench: Workbench):
         """
         with in_words():
             bench.check_model(model)
-            pruning, calibration = pruning_from(method, sparsity, pattern, sink_rule, sink_weight), calibration_from(samples)
+            pruning, calibration = (
+                pruning_from(method, sparsity, pattern, sink_rule, sink_weight),
+                calibration_from(samples),
+            )
             result = _pruned(bench, pruning, calibration)
             return {
                 "key": bench.key(pruning, calibration),
@@ -139,7 +147,10 @@ def _compare(bench: Workbench):
         """Prune, let the dense and the pruned model write the same prompt, and measure both: {trace, card}. Arguments as in prune and trace."""
         with in_words():
             loaded = bench.check_model(model)
-            pruning, calibration = pruning_from(method, sparsity, pattern, sink_rule, sink_weight), calibration_from(samples)
+            pruning, calibration = (
+                pruning_from(method, sparsity, pattern, sink_rule, sink_weight),
+                calibration_from(samples),
+            )
             config = _config(gen_length, block_length, threshold, factor, cache, temperature, seed)
             check_prompt(loaded, prompt, config.gen_length)
             result = _pruned(bench, pruning, calibration)

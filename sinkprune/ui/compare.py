@@ -24,7 +24,7 @@ from sinkprune.ui.watch import MODEL_EVENT, QUICK_EVENT, ended
 from sinkprune.ui.workbench import Workbench
 
 PROGRESS_EVERY = 0.25  # seconds between two lines of progress
-OUTPUTS = ("status", "results", "shown", "last", "measured", "card", "trajectory", "layers", "record", "go", "cancel")
+OUTPUTS = ("status", "shown", "last", "measured", "card", "trajectory", "layers", "record", "go", "cancel")
 IDLE = {"go": gr.Button(interactive=True), "cancel": gr.Button(interactive=False)}
 BUSY = {"go": gr.Button(interactive=False), "cancel": gr.Button(interactive=True)}
 
@@ -34,23 +34,41 @@ def compare_section(bench: Workbench, prompt: gr.Textbox, decoding: list[gr.comp
     with gr.Row(elem_classes="choices"):
         method = gr.Radio(
             [(words, name) for name, words in METHODS_IN_WORDS.items()], value="sink-wanda", label="Method",
-            elem_id="method", elem_classes="stacked",
+            elem_id="method", elem_classes=["plain-radio", "stacked"],
         )  # fmt: skip
         with gr.Column(min_width=300):
-            sparsity = gr.Slider(0, MAX_SPARSITY, value=0.5, step=0.05, label="Sparsity", info="share of the weights set to zero", elem_id="sparsity")
-            pattern = gr.Radio(list(PATTERNS), value="free", label="Pattern", info="2:4 is two zeros in every four inputs: half of the weights, whatever the slider says")
+            sparsity = gr.Slider(
+                0,
+                MAX_SPARSITY,
+                value=0.5,
+                step=0.05,
+                label="Sparsity",
+                info="share of the weights set to zero",
+                elem_id="sparsity",
+            )
+            pattern = gr.Radio(
+                list(PATTERNS),
+                value="free",
+                label="Pattern",
+                info="2:4 is two zeros in every four inputs: half of the weights, whatever the slider says",
+                elem_classes="plain-radio",
+            )
             with gr.Accordion("Advanced", open=False):
-                samples = gr.Slider(8, 64, value=32, step=8, label="Calibration sequences", info="of 128 tokens, from the built-in text")
+                samples = gr.Slider(
+                    8, 64, value=32, step=8, label="Calibration sequences", info="of 128 tokens, from the built-in text"
+                )
                 sink_rule = gr.Radio(
                     [(name, name) for name in SINK_RULES], value="reference", label="Sink rule",
-                    info="reference: the official code; paper: eq. 10-12",
+                    info="reference: the official code; paper: eq. 10-12", elem_classes="plain-radio",
                 )  # fmt: skip
                 sink_weight = gr.Checkbox(True, label="Weight sinks down (off: the ablation)")
     with gr.Row(elem_classes="actions"):
-        go = gr.Button("Prune and generate", variant="primary", elem_id="compare-run", scale=0, min_width=190)
+        go = gr.Button("Prune and generate", variant="primary", elem_id="compare-run", scale=0, min_width=220)
         cancel = gr.Button("Cancel", elem_id="compare-cancel", interactive=False, scale=0, min_width=90)
-    status = gr.HTML(note("", "The prompt above is written twice, by the whole and by the pruned model."), elem_id="compare-status")
-    with gr.Column(visible=False, elem_id="compare-results") as results:
+    status = gr.HTML(
+        note("", "The prompt above is written twice, by the whole and by the pruned model."), elem_id="compare-status"
+    )
+    with gr.Column(elem_id="compare-results"):  # hidden by the style sheet until the player has a run
         gr.HTML("<h2 class='quiet'>Dense and pruned, side by side</h2>")
         shown = player(partial(answer_map_question, bench.find), elem_id="compare-player")
         with gr.Column(visible=False) as measured:
@@ -58,13 +76,15 @@ def compare_section(bench: Workbench, prompt: gr.Textbox, decoding: list[gr.comp
             card = gr.Markdown(elem_id="card")
             with gr.Row(elem_classes="figures"):
                 with gr.Column(min_width=320):
-                    trajectory = gr.Plot(label="Where the sinks are, dense and pruned", container=False)
+                    gr.HTML("<h3>Where the sinks are, dense and pruned</h3>")
+                    trajectory = gr.Plot(show_label=False, container=False)
                 with gr.Column(min_width=320):
-                    layers = gr.Plot(label="Achieved sparsity of each layer", container=False)
+                    gr.HTML("<h3>Achieved sparsity of each layer</h3>")
+                    layers = gr.Plot(show_label=False, container=False)
             with gr.Accordion("Full record of this run", open=False):
                 record = gr.Markdown()
     last = gr.State()
-    outputs = [status, results, shown, last, measured, card, trajectory, layers, record, go, cancel]
+    outputs = [status, shown, last, measured, card, trajectory, layers, record, go, cancel]
     inputs = [prompt, method, sparsity, pattern, sink_rule, sink_weight, samples, *decoding]
     live = go.click(partial(_compare, bench), inputs, outputs, **MODEL_EVENT)
     live.then(lambda: _update(**IDLE), None, outputs, **QUICK_EVENT)
@@ -110,13 +130,16 @@ def _write(
 ) -> Iterator[tuple]:  # fmt: skip
     how = "was pruned before and kept" if kept else f"was pruned in {result.seconds:.1f} s"
     said = f"The copy {how}: {result.sparsity:.1%} of its weights are zero."
-    yield _update(status=note("Live", f"{said} Both write now, on this machine ({bench.machine})."), measured=gr.Column(visible=False))
+    yield _update(
+        status=note("Live", f"{said} Both write now, on this machine ({bench.machine})."),
+        measured=gr.Column(visible=False),
+    )
     dense = bench.loaded
-    show = {"results": gr.Column(visible=True)}
-    with closing(compare_run(dense, result.loaded, bench.key(pruning, calibration), prompt, config, pruning, calibration)) as steps:
+    with closing(
+        compare_run(dense, result.loaded, bench.key(pruning, calibration), prompt, config, pruning, calibration)
+    ) as steps:
         for trace in steps:
-            yield _update(shown=trace, last=trace, **show)
-            show = {}
+            yield _update(shown=trace, last=trace)
     yield _update(status=note("Live", f"{said} Measuring how likely each model finds the other's answer."))
     comparison = measure(dense, result, trace, config, pruning, calibration)
     yield _update(

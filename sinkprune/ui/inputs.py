@@ -30,11 +30,20 @@ def in_words() -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise gr.Error(html.escape(str(error), quote=False), title="Please change this", print_exception=False) from None
+        raise gr.Error(
+            html.escape(str(error), quote=False), title="Please change this", print_exception=False
+        ) from None
 
 
 def decoding_from(
-    gen_length: int, block_length: int, rule: str, threshold: float, factor: float, cache: str, temperature: float, seed: int
+    gen_length: int,
+    block_length: int,
+    rule: str,
+    threshold: float,
+    factor: float,
+    cache: str,
+    temperature: float,
+    seed: int,
 ) -> DecodeConfig:
     """The DecodeConfig of the page's controls, in their order."""
     if rule not in RULES:
@@ -78,20 +87,43 @@ def decoding_controls() -> list[gr.components.Component]:
     """The controls of `decoding_from`, in the order of its parameters, inside a closed accordion."""
     with gr.Accordion("How it writes", open=False, elem_id="decoding"):
         with gr.Row():
-            gen_length = gr.Dropdown(list(GEN_LENGTHS), value=96, label="Answer length", info="tokens, end tokens included")
-            block_length = gr.Dropdown(list(BLOCK_LENGTHS), value=32, label="Block length", info="must divide the answer length")
+            gen_length = gr.Dropdown(
+                list(GEN_LENGTHS), value=96, label="Answer length", info="tokens, end tokens included"
+            )
+            block_length = gr.Dropdown(
+                list(BLOCK_LENGTHS), value=32, label="Block length", info="must divide the answer length"
+            )
             cache = gr.Dropdown(
                 [(title, name) for name, title in CACHES.items()], value="none", label="Key-value cache",
                 info="rows from a cache are not recomputed, so sinks are recorded from fewer queries",
             )  # fmt: skip
         with gr.Row():
-            rule = gr.Radio([(title, name) for name, title in RULES.items()], value="threshold", label="Tokens committed in a step")
-            threshold = gr.Slider(0.3, 1.0, value=0.9, step=0.01, label="Confidence threshold", info="lower is faster and less careful")
-            factor = gr.Slider(0.1, 4.0, value=1.0, step=0.1, label="Factor", info="Fast-dLLM, eq. 3: larger commits more", visible=False)
+            rule = gr.Radio(
+                [(title, name) for name, title in RULES.items()],
+                value="threshold",
+                label="Tokens committed in a step",
+                elem_classes="plain-radio",
+            )
+            threshold = gr.Slider(
+                0.3, 1.0, value=0.9, step=0.01, label="Confidence threshold", info="lower is faster and less careful"
+            )
+            factor = gr.Slider(
+                0.1,
+                4.0,
+                value=1.0,
+                step=0.1,
+                label="Factor",
+                info="Fast-dLLM, eq. 3: larger commits more",
+                visible=False,
+            )
         with gr.Row():
-            temperature = gr.Slider(0.0, 1.5, value=0.0, step=0.1, label="Temperature", info="0 always takes the likeliest token")
+            temperature = gr.Slider(
+                0.0, 1.5, value=0.0, step=0.1, label="Temperature", info="0 always takes the likeliest token"
+            )
             seed = gr.Number(value=0, precision=0, minimum=0, label="Seed", info="used above temperature 0")
-    rule.change(_show_rule_value, rule, [threshold, factor], queue=False, show_progress="hidden", api_visibility="private")
+    rule.change(
+        _show_rule_value, rule, [threshold, factor], queue=False, show_progress="hidden", api_visibility="private"
+    )
     return [gen_length, block_length, rule, threshold, factor, cache, temperature, seed]
 
 

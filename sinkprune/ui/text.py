@@ -49,7 +49,9 @@ METHODS_IN_WORDS = {
 def progress_line(progress: PruneProgress | None) -> str:
     """Where a prune is, as a bar and a sentence; None before its first step."""
     if progress is None:
-        return "<div class='progress'><progress aria-label='Pruning'></progress><p>Preparing a copy of the model</p></div>"
+        return (
+            "<div class='progress'><progress aria-label='Pruning'></progress><p>Preparing a copy of the model</p></div>"
+        )
     step = f"{progress.done} of {progress.total}"
     where = {
         "sinks": f"Finding the sinks in noised text: sequence {step}",

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
+from pathlib import Path
 
 import gradio as gr
 
@@ -20,8 +21,14 @@ from sinkprune.ui.reading import reading
 from sinkprune.ui.text import DEFINITIONS, note
 from sinkprune.ui.workbench import Workbench
 
-MODEL_EVENT = {"concurrency_id": "model", "concurrency_limit": 1, "api_visibility": "private", "show_progress": "hidden"}
+MODEL_EVENT = {
+    "concurrency_id": "model",
+    "concurrency_limit": 1,
+    "api_visibility": "private",
+    "show_progress": "hidden",
+}
 QUICK_EVENT = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+WHEN_SEEN = Path(__file__).with_name("when_seen.js").read_text(encoding="utf-8")
 FIGURES_EVERY = 2.0  # seconds between two updates of the figures during a run
 OUTPUTS = ("shown", "last", "said", "reading", "trajectory", "variances", "run", "stop")
 IDLE = {"run": gr.Button(interactive=True), "stop": gr.Button(interactive=False)}
@@ -39,14 +46,14 @@ def watch_section(
         both = gr.Checkbox(True, label="Autoregressive lane beside it, same weights", elem_id="both", container=False)
     chips = gr.Radio(
         [(preset.title, preset.name) for preset in presets], value=first and first.name, visible=bool(presets),
-        label="Recorded runs", elem_id="presets", elem_classes="chips",
+        label="Recorded runs", elem_id="presets", elem_classes="chips", container=True,
     )  # fmt: skip
     said = gr.HTML(_preset_note(first), elem_id="note")
     gr.HTML("<h2 class='quiet'>The run</h2>")
     shown = player(partial(answer_map_question, bench.find), elem_id="watch-player", value=first and first.trace)
     last = gr.State(first and first.trace)
-    gr.HTML("<h2>How the sinks moved</h2>")
-    figures = figure_row(first and first.trace)
+    heading = gr.HTML("<h2>How the sinks moved</h2>", js_on_load=WHEN_SEEN)
+    figures = figure_row()
     with gr.Accordion("What is measured here", open=False):
         gr.Markdown(DEFINITIONS)
 
@@ -54,21 +61,23 @@ def watch_section(
     live = run.click(partial(_live_run, bench), [prompt, both, *decoding], outputs, **MODEL_EVENT)
     live.then(lambda: _update(**IDLE), None, outputs, **QUICK_EVENT)
     stop.click(_stopped, last, outputs, cancels=live, **QUICK_EVENT)
+    heading.click(lambda trace: _update(**figures_of(trace)) if trace else _update(), last, outputs, **QUICK_EVENT)
     chips.input(
         partial(_play_preset, {preset.name: preset for preset in presets}), chips, [prompt, *outputs],
         cancels=live, **QUICK_EVENT,
     )  # fmt: skip
 
 
-def figure_row(trace: dict | None) -> list[gr.components.Component]:
-    """[reading, trajectory, variances] as components, filled from a trace where there is one."""
-    drawn = figures_of(trace) if trace else {"reading": "", "trajectory": None, "variances": None}
-    said = gr.Markdown(drawn["reading"], elem_classes="reading")
+def figure_row() -> list[gr.components.Component]:
+    """[reading, trajectory, variances]: empty until somebody scrolls to them, so that plotly does not hold up the player."""
+    said = gr.Markdown(elem_classes="reading")
     with gr.Row(elem_classes="figures"):
         with gr.Column(scale=3, min_width=320):
-            left = gr.Plot(drawn["trajectory"], label="Where the sinks are while the text is written", container=False)
+            gr.HTML("<h3>Where the sinks are while the text is written (paper Fig. 5)</h3>")
+            left = gr.Plot(show_label=False, container=False)
         with gr.Column(scale=2, min_width=320):
-            right = gr.Plot(drawn["variances"], label="How uneven attention is, and how much the sinks move", container=False)
+            gr.HTML("<h3>How uneven attention is, how much the sinks move (Fig. 4)</h3>")
+            right = gr.Plot(show_label=False, container=False)
     return [said, left, right]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
+from transformers.utils.logging import disable_progress_bar
 
 from sinkprune.decoding import DecodeConfig, generate
 from sinkprune.lab.store import PrunedStore, store_key
@@ -64,6 +65,7 @@ class Workbench:
 
 
 def _load(name: str) -> LoadedModel:
+    disable_progress_bar()
     loaded = load_model(name)
     if loaded.tokenizer is not None:  # the first forward of a process is slow: do not let a visitor wait for it
         generate(loaded, encode_prompt(loaded, "Hello"), DecodeConfig(gen_length=32, block_length=32, steps=1))
