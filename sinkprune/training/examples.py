@@ -23,7 +23,7 @@ from sinkprune.training.base import END_TOKEN_ID
 CANVASES = (64, 96, 128, 160)
 PROMPT_LIMIT = 32
 LENGTH = PROMPT_LIMIT + CANVASES[-1]
-SENTENCE_ENDS = (".", "!", "?", '."', '!"', '?"', ".)", ":**")
+CLOSING = (".", "!", "?", '."', '!"', '?"', ".)", ":**")
 Example = tuple[list[int], int, int, int]  # ids, prompt length, answer end, total length
 
 
@@ -67,7 +67,7 @@ def make_examples(prompt: list[int], answer: list[int], finished: bool, ends: li
 
 def closing_and_digit_tokens(tokenizer: PreTrainedTokenizerBase) -> tuple[np.ndarray, np.ndarray]:
     texts = [tokenizer.decode([i]).strip() for i in range(len(tokenizer))]
-    return np.array([text.endswith(SENTENCE_ENDS) for text in texts]), np.array([text.isdigit() for text in texts])
+    return np.array([text.endswith(CLOSING) for text in texts]), np.array([text.isdigit() for text in texts])
 
 
 def read_answers(prompts: Path, base: PreTrainedTokenizerBase) -> tuple[list[str], list[str], list[bool]]:
