@@ -105,8 +105,8 @@ def _prune(bench: Workbench):
     ) -> dict:
         """Prune a copy of the model and report {key, sparsity, per_layer, seconds, linears}; the copy is kept for a later compare.
 
-        method is magnitude, wanda, sparsegpt, sink-wanda or sink-sparsegpt; sparsity lies between 0 and 0.9; pattern is free, 2:4 or 4:8 (which
-        set the sparsity themselves); samples is the number of calibration sequences, up to 64.
+        method is magnitude, wanda, sparsegpt, sink-wanda or sink-sparsegpt; sparsity lies between 0 and 0.9; pattern is free, 2:4 or
+        4:8 (which set the sparsity themselves); samples is the number of calibration sequences, up to 64.
         """
         with in_words():
             bench.check_model(model)
@@ -144,7 +144,10 @@ def _compare(bench: Workbench):
         seed: int = 0,
         model: str = "bundled",
     ) -> dict:
-        """Prune, let the dense and the pruned model write the same prompt, and measure both: {trace, card}. Arguments as in prune and trace."""
+        """Prune, let the dense and the pruned model write the same prompt, and measure both: {trace, card}.
+
+        Arguments as in prune and trace.
+        """
         with in_words():
             loaded = bench.check_model(model)
             pruning, calibration = (

@@ -31,6 +31,25 @@ BUSY = {"go": gr.Button(interactive=False), "cancel": gr.Button(interactive=True
 
 def compare_section(bench: Workbench, prompt: gr.Textbox, decoding: list[gr.components.Component]) -> None:
     """Build the section and wire it to the page's prompt and decoding controls."""
+    choices = _choices()
+    with gr.Row(elem_classes="actions"):
+        go = gr.Button("Prune and generate", variant="primary", elem_id="compare-run", scale=0, min_width=220)
+        cancel = gr.Button("Cancel", elem_id="compare-cancel", interactive=False, scale=0, min_width=90)
+    invitation = "The prompt above is written twice: by the whole model and by its pruned copy, from the same masked canvas and seed."
+    status = gr.HTML(note("", invitation), elem_id="compare-status")
+    with gr.Column(elem_id="compare-results"):  # hidden by the style sheet until the player has a run
+        gr.HTML("<h2 class='quiet'>Dense and pruned, side by side</h2>")
+        shown = player(partial(answer_map_question, bench.find), elem_id="compare-player")
+        results = _results()
+    last = gr.State()
+    outputs = [status, shown, last, *results, go, cancel]
+    live = go.click(partial(_compare, bench), [prompt, *choices, *decoding], outputs, **MODEL_EVENT)
+    live.then(lambda: _update(**IDLE), None, outputs, **QUICK_EVENT)
+    cancel.click(_cancelled, last, outputs, cancels=live, **QUICK_EVENT)
+
+
+def _choices() -> list[gr.components.Component]:
+    """The controls of `pruning_from` and, last, that of `calibration_from`."""
     with gr.Row(elem_classes="choices"):
         method = gr.Radio(
             [(words, name) for name, words in METHODS_IN_WORDS.items()], value="sink-wanda", label="Method",
@@ -38,57 +57,39 @@ def compare_section(bench: Workbench, prompt: gr.Textbox, decoding: list[gr.comp
         )  # fmt: skip
         with gr.Column(min_width=300):
             sparsity = gr.Slider(
-                0,
-                MAX_SPARSITY,
-                value=0.5,
-                step=0.05,
-                label="Sparsity",
-                info="share of the weights set to zero",
-                elem_id="sparsity",
-            )
+                0, MAX_SPARSITY, value=0.5, step=0.05, label="Sparsity", elem_id="sparsity", info="share of the weights set to zero"
+            )  # fmt: skip
             pattern = gr.Radio(
-                list(PATTERNS),
-                value="free",
-                label="Pattern",
+                list(PATTERNS), value="free", label="Pattern", elem_classes="plain-radio",
                 info="2:4 is two zeros in every four inputs: half of the weights, whatever the slider says",
-                elem_classes="plain-radio",
-            )
-            with gr.Accordion("Advanced", open=False):
+            )  # fmt: skip
+            with gr.Accordion("Advanced", open=False, elem_id="advanced"):
                 samples = gr.Slider(
                     8, 64, value=32, step=8, label="Calibration sequences", info="of 128 tokens, from the built-in text"
                 )
                 sink_rule = gr.Radio(
-                    [(name, name) for name in SINK_RULES], value="reference", label="Sink rule",
-                    info="reference: the official code; paper: eq. 10-12", elem_classes="plain-radio",
+                    list(SINK_RULES), value="reference", label="Sink rule", elem_classes="plain-radio",
+                    info="reference: the official code; paper: eq. 10-12",
                 )  # fmt: skip
                 sink_weight = gr.Checkbox(True, label="Weight sinks down (off: the ablation)")
-    with gr.Row(elem_classes="actions"):
-        go = gr.Button("Prune and generate", variant="primary", elem_id="compare-run", scale=0, min_width=220)
-        cancel = gr.Button("Cancel", elem_id="compare-cancel", interactive=False, scale=0, min_width=90)
-    status = gr.HTML(
-        note("", "The prompt above is written twice, by the whole and by the pruned model."), elem_id="compare-status"
-    )
-    with gr.Column(elem_id="compare-results"):  # hidden by the style sheet until the player has a run
-        gr.HTML("<h2 class='quiet'>Dense and pruned, side by side</h2>")
-        shown = player(partial(answer_map_question, bench.find), elem_id="compare-player")
-        with gr.Column(visible=False) as measured:
-            gr.HTML("<h2>What it cost and what it changed</h2>")
-            card = gr.Markdown(elem_id="card")
-            with gr.Row(elem_classes="figures"):
-                with gr.Column(min_width=320):
-                    gr.HTML("<h3>Where the sinks are, dense and pruned</h3>")
-                    trajectory = gr.Plot(show_label=False, container=False)
-                with gr.Column(min_width=320):
-                    gr.HTML("<h3>Achieved sparsity of each layer</h3>")
-                    layers = gr.Plot(show_label=False, container=False)
-            with gr.Accordion("Full record of this run", open=False):
-                record = gr.Markdown()
-    last = gr.State()
-    outputs = [status, shown, last, measured, card, trajectory, layers, record, go, cancel]
-    inputs = [prompt, method, sparsity, pattern, sink_rule, sink_weight, samples, *decoding]
-    live = go.click(partial(_compare, bench), inputs, outputs, **MODEL_EVENT)
-    live.then(lambda: _update(**IDLE), None, outputs, **QUICK_EVENT)
-    cancel.click(_cancelled, last, outputs, cancels=live, **QUICK_EVENT)
+    return [method, sparsity, pattern, sink_rule, sink_weight, samples]
+
+
+def _results() -> list[gr.components.Component]:
+    """[measured, card, trajectory, layers, record]: what is known when both lanes are written."""
+    with gr.Column(visible=False) as measured:
+        gr.HTML("<h2>What it cost and what it changed</h2>")
+        card = gr.Markdown(elem_id="card")
+        with gr.Row(elem_classes="figures"):
+            with gr.Column(min_width=320):
+                gr.HTML("<h3>Where the sinks are, dense and pruned</h3>")
+                trajectory = gr.Plot(show_label=False, container=False)
+            with gr.Column(min_width=320):
+                gr.HTML("<h3>Achieved sparsity of each layer</h3>")
+                layers = gr.Plot(show_label=False, container=False)
+        with gr.Accordion("Full record of this run", open=False):
+            record = gr.Markdown()
+    return [measured, card, trajectory, layers, record]
 
 
 def _update(**values: object) -> tuple:
@@ -104,7 +105,7 @@ def _cancelled(trace: dict | None) -> tuple:
 
 
 def _compare(bench: Workbench, prompt: str, *choices: object) -> Iterator[tuple]:
-    """Prune (or take from the store), write side by side, measure. choices: those of `pruning_from`, `calibration_from`, `decoding_from`."""
+    """Prune (or take from the store), write side by side, measure. choices: of `pruning_from`, `calibration_from`, `decoding_from`."""
     with in_words():
         pruning, calibration = pruning_from(*choices[:5]), calibration_from(choices[5])
         config = decoding_from(*choices[6:])

@@ -15,15 +15,16 @@ from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneResult
 
 DRAWS = 2  # draws of masks at each of ANSWER_LEVELS
 NOTES = f"""
-Nats per token: cross-entropy of masked answer tokens, mean over {len(ANSWER_LEVELS)} mask levels with {DRAWS} draws each, the same masks for both
-models; lower means that the model finds the text likelier. Both lanes took turns on this machine, and each time is that lane's own. Zeros in a dense matrix
-do not run faster: pruning here changes what is written and how many forward passes it takes, not the speed of a forward pass.
+Nats per token: cross-entropy of masked answer tokens, mean over {len(ANSWER_LEVELS)} mask levels with {DRAWS} draws each, the same
+masks for both models; lower means that the model finds the text likelier. Both lanes took turns on this machine, and each time is that
+lane's own. Zeros in a dense matrix do not run faster: pruning changes what is written and how many forward passes that takes, not the
+speed of a forward pass.
 """
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """nats_dense_answer, nats_pruned_answer: (under the dense, under the pruned model). repeated: share of 4-grams that stood earlier already."""
+    """nats_dense_answer, nats_pruned_answer: (under the dense, under the pruned model), per token. repeated: share of repeated 4-grams."""
 
     dense: RunCard
     pruned: RunCard
@@ -56,8 +57,9 @@ class Comparison:
         seed, samples = self.dense.decoding["seed"], self.pruned.calibration["samples"]
         source = "no calibration" if self.pruned.method == "magnitude" else f"calibrated on {samples} sequences"
         return (
-            f"**{self.agreement:.0%}** of the answer's positions hold the same token. Both started from the same masked canvas with seed {seed}; "
-            f"{source}; pruned in {self.pruned.prune_seconds:.1f} s on {self.pruned.device}, {self.pruned.threads} threads."
+            f"**{self.agreement:.0%}** of the answer's positions hold the same token. Both started from the same masked canvas "
+            f"with seed {seed}; {source}; pruned in {self.pruned.prune_seconds:.1f} s "
+            f"on {self.pruned.device}, {self.pruned.threads} threads."
         )
 
     def record(self) -> str:

@@ -46,7 +46,7 @@ def decoding_from(
     seed: int,
 ) -> DecodeConfig:
     """The DecodeConfig of the page's controls, in their order."""
-    if rule not in RULES:
+    if not isinstance(rule, str) or rule not in RULES:
         raise ValueError(f"the commit rule must be one of {', '.join(RULES)}")
     if seed is None:
         raise ValueError("the seed is empty: type a whole number, for example 0")
@@ -68,7 +68,7 @@ def pruning_from(method: str, sparsity: float, pattern: str, sink_rule: str, sin
         raise ValueError("sparsity must be a number")
     if not 0 <= sparsity <= MAX_SPARSITY:
         raise ValueError(f"sparsity must lie between 0 and {MAX_SPARSITY}, not {sparsity}")
-    if pattern not in PATTERNS:
+    if not isinstance(pattern, str) or pattern not in PATTERNS:
         raise ValueError(f"the pattern must be one of {', '.join(PATTERNS)}")
     return PruneConfig(method, float(sparsity), PATTERNS[pattern], sink_rule, bool(sink_weight))
 
@@ -76,10 +76,9 @@ def pruning_from(method: str, sparsity: float, pattern: str, sink_rule: str, sin
 def calibration_from(samples: int) -> CalibrationConfig:
     """Calibration on `samples` sequences of the built-in text."""
     low, high = SAMPLES
-    if isinstance(samples, bool) or not isinstance(samples, int | float) or samples != int(samples):
-        raise ValueError("the number of calibration sequences must be a whole number")
-    if not low <= samples <= high:
-        raise ValueError(f"the number of calibration sequences must lie between {low} and {high}, not {samples}")
+    number = isinstance(samples, int | float) and not isinstance(samples, bool)
+    if not number or not low <= samples <= high or samples != int(samples):
+        raise ValueError(f"the number of calibration sequences must be a whole number from {low} to {high}")
     return CalibrationConfig(samples=int(samples))
 
 

@@ -16,7 +16,8 @@ HERO = """
 """
 
 ABOUT = """
-<p class="about">The model here is small on purpose: 52 M parameters, trained for ten minutes. Read its text for <em>how</em> it writes, not for what it knows.</p>
+<p class="about">The model is small on purpose: 52 M parameters, trained for ten minutes. Read its text for <em>how</em> it writes,
+  not for what it knows.</p>
 """
 
 DEFINITIONS = """
@@ -25,7 +26,8 @@ DEFINITIONS = """
 - **Sink**: a position that receives more than the mean plus two standard deviations (the rule of the official code). The player lets you
   choose the paper's rule and its constant instead; the figures keep to this one.
 - **Centroid**: the mean position of the sinks, weighted by the attention they receive. Lines show it, dots show every sink.
-- **Spatial variance** (eq. 6): how unevenly attention is spread over positions within a step, mean over steps. A single dominant sink makes it large.
+- **Spatial variance** (eq. 6): how unevenly attention is spread over positions within a step, mean over steps. A single dominant sink makes
+  it large.
 - **Temporal variance** (eq. 7): the variance of the centroid over steps, in tokens squared. Sinks that stay where they are make it zero.
 - **Autoregressive lane**: the same weights with a causal mask, one token a step. Position 0 is visible to every query there.
 """
