@@ -1,7 +1,6 @@
 """The prompts the teacher answers: templates filled with words, drawn without repetition; and 64 held-out prompts.
 
-The held-out prompts were written by hand: sentence forms and subjects of their own. Every one has content words that no
-training prompt contains.
+The held-out prompts were written by hand; no template can produce any of them.
 """
 
 from __future__ import annotations

@@ -1,0 +1,81 @@
+"""The model card: what was trained on what, what was measured, and what it cannot do.
+
+python -m sinkprune.training.card assets/bundled          # reads evaluation.json and training-log.jsonl, writes README.md
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+TEMPLATE = Path(__file__).with_name("card_template.md")
+
+
+def card(evaluation: dict, log: list[dict]) -> str:
+    """The card as Markdown with front matter. log: the recipe's line first, then one line per measurement while training."""
+    recipe, *measured = log
+    nats, text, speed = evaluation["cross_entropy"], evaluation["text"], evaluation["speed"]
+    dlm, ar = evaluation["sinks"]["dlm"], evaluation["sinks"]["ar"]
+    rows = [
+        ("held-out masked cross-entropy, mean over t = .15 … .95", f"{nats['masked']:.2f} nats per token"),
+        ("held-out next-token cross-entropy (causal)", f"{nats['next_token']:.2f} nats per token"),
+        ("answers with fewer than 5 % repeated 4-grams", f"{text['repeats_below_5_percent']:.0%}"),
+        ("answers that end by themselves or at a sentence's end", f"{text['ends']:.0%}"),
+        ("forward passes for 96 tokens at threshold 0.9, no cache", f"median {text['forwards_median']:.0f}"),
+        (
+            "dual cache + threshold 0.9 against one token a step",
+            f"{speed['speed_up']:.1f} times the tokens a second "
+            f"({speed['tokens_per_second']['plain']:.0f} → {speed['tokens_per_second']['dual']:.0f})",
+        ),
+        (
+            "likelihood of its own answer, plain → dual cache",
+            f"{speed['answer_nats']['plain']:.2f} → {speed['answer_nats']['dual']:.2f} nats per token",
+        ),
+        (
+            "temporal variance of the sink centroid (eq. 7), mean over all layers",
+            f"diffusion {dlm['temporal_median']:.2f}, autoregressive {ar['temporal_median']:.3f} (medians)",
+        ),
+        (
+            "spatial variance (eq. 6, mass normalised to mean 1)",
+            f"diffusion {dlm['spatial_median']:.2f}, autoregressive {ar['spatial_median']:.2f} (medians)",
+        ),
+    ]
+    return TEMPLATE.read_text().format(
+        minutes=recipe["minutes"],
+        gpus=recipe["gpus"],
+        causal=recipe["causal"],
+        whole=recipe["whole"],
+        block=recipe["block"],
+        steps=measured[-1]["step"],
+        tokens=measured[-1]["Mtokens"],
+        prompts=evaluation["prompts"],
+        timed=speed["prompts"],
+        device=evaluation["device"],
+        dtype=evaluation["dtype"],
+        measurements="\n".join(f"| {what} | {value} |" for what, value in rows),
+        training="\n".join(
+            f"| {m['seconds']} | {m['Mtokens']} | {m['masked']:.3f} | {m['next_token']:.3f} |" for m in measured
+        ),
+        samples="\n\n".join(quoted(sample) for sample in text["samples"]),
+        causal_samples="\n\n".join(quoted(sample) for sample in evaluation["autoregressive"]),
+    )
+
+
+def quoted(sample: dict) -> str:
+    """One prompt and its unpicked answer as Markdown, whatever characters the answer has."""
+    answer = "\n".join(f"    {line}" for line in sample["answer"].splitlines())
+    return f"**{sample['prompt']}**\n\n{answer}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", type=Path)
+    model = parser.parse_args().model
+    evaluation = json.loads((model / "evaluation.json").read_text())
+    log = [json.loads(line) for line in (model / "training-log.jsonl").read_text().splitlines()]
+    (model / "README.md").write_text(card(evaluation, log))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""What is masked, what counts, and that both losses are what they claim."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from sinkprune.training.base import MASK_TOKEN_ID
+from sinkprune.training.objective import BLOCK, MIN_T, Batch, Objective, Shares, denoising_batch, stratified_times
+from tests.tiny_models import make_tiny
+
+
+def batch_of(rows=64, prompt=8, canvas=64, padding=16, vocabulary=60):
+    torch.manual_seed(0)
+    length = prompt + canvas + padding
+    ids = torch.randint(10, vocabulary, (rows, length))
+    return Batch(
+        ids, torch.full((rows,), prompt), torch.full((rows,), prompt + 40), torch.full((rows,), prompt + canvas)
+    )
+
+
+def test_noise_levels_come_one_from_each_stratum():
+    t = stratified_times(50, torch.Generator().manual_seed(0)).sort().values
+    expected = MIN_T + (1 - MIN_T) * torch.arange(50) / 50
+    assert torch.all(t >= expected)
+    assert torch.all(t <= expected + (1 - MIN_T) / 50 + 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("shares", "first", "last"),
+    [(Shares(whole=1.0, block=0.0), 0, 72), (Shares(whole=0.0, block=0.0), 8, 72)],
+)
+def test_rows_are_masked_where_they_may_be(shares, first, last):
+    batch = batch_of()
+    noised, masked, weight = denoising_batch(batch, shares, torch.Generator().manual_seed(0))
+    columns = masked.any(0).nonzero()[:, 0]
+    assert columns.min() == first
+    assert columns.max() == last - 1
+    assert torch.equal(noised == MASK_TOKEN_ID, masked)
+    assert torch.equal(noised[~masked], batch.ids[~masked])
+    assert torch.all(weight >= 1 / (last - first) - 1e-6)
+
+
+def test_block_rows_hide_what_comes_after_the_block_without_counting_it():
+    batch = batch_of()
+    noised, masked, _ = denoising_batch(batch, Shares(whole=0.0, block=1.0), torch.Generator().manual_seed(0))
+    for row, counted in zip(noised, masked, strict=True):
+        columns = counted.nonzero()[:, 0]
+        if not len(columns):
+            continue
+        block = int(columns[0] - 8) // BLOCK
+        start, end = 8 + block * BLOCK, 8 + (block + 1) * BLOCK
+        assert columns.max() < end
+        assert torch.all(row[end:72] == MASK_TOKEN_ID)
+        assert torch.all(row[72:] != MASK_TOKEN_ID)
+        assert torch.all(row[:start] != MASK_TOKEN_ID)
+
+
+def test_the_expected_weight_of_a_token_is_one_over_the_maskable_tokens():
+    batch = batch_of(rows=4000, padding=0)
+    _, masked, weight = denoising_batch(batch, Shares(whole=0.0, block=0.0), torch.Generator().manual_seed(0))
+    assert (masked * weight[:, None]).sum(1).mean().item() == pytest.approx(1.0, rel=0.02)
+
+
+def test_the_next_token_loss_stops_at_the_first_end_token():
+    loaded = make_tiny("llama", vocab_size=64)
+    batch = batch_of(rows=3)
+    loss = Objective(loaded.model).next_token(batch)
+    logits = loaded.model(batch.ids[:, :49], is_causal=True).logits[:, :-1]
+    expected = F.cross_entropy(logits.reshape(-1, logits.shape[-1]), batch.ids[:, 1:49].reshape(-1))
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_padding_does_not_change_the_denoising_loss():
+    loaded = make_tiny("llama", vocab_size=64)
+    batch = batch_of(rows=4)
+    other = Batch(batch.ids.clone(), batch.prompt, batch.end, batch.total)
+    other.ids[:, 72:] = 11
+    losses = [
+        Objective(loaded.model).denoising(b, Shares(whole=0.5), torch.Generator().manual_seed(3))
+        for b in (batch, other)
+    ]
+    assert losses[0].item() == pytest.approx(losses[1].item(), rel=1e-5)

@@ -1,0 +1,83 @@
+"""The training loop runs, learns, writes a checkpoint that loads and works both ways; the recipe's student and card."""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.distributed as dist
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from sinkprune import DecodeConfig, autoregress, generate, load_model
+from sinkprune.training.base import MASK_TOKEN_ID, STUDENT_LAYERS, student_from
+from sinkprune.training.card import card
+from sinkprune.training.train import learning_rate, train
+
+BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "bundled"
+
+
+def tiny_base() -> LlamaForCausalLM:
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=20000, hidden_size=16, intermediate_size=32, num_hidden_layers=30, num_attention_heads=2,
+        num_key_value_heads=1, head_dim=8, tie_word_embeddings=True,
+    )  # fmt: skip
+    return LlamaForCausalLM(config)
+
+
+@pytest.fixture
+def one_process():
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    yield
+    dist.destroy_process_group()
+
+
+def write_examples(path: Path) -> None:
+    ids = np.tile(np.arange(20, 212, dtype=np.uint16), (40, 1))
+    np.savez(path, ids=ids, prompt=np.full(40, 12), end=np.full(40, 90), total=np.full(40, 108))
+
+
+def test_the_student_keeps_the_chosen_layers_and_the_first_tokens():
+    base = tiny_base()
+    student = student_from(base)
+    assert len(student.model.layers) == 12
+    assert torch.equal(student.model.embed_tokens.weight, base.model.embed_tokens.weight[:16384])
+    for layer, source in zip(student.model.layers, STUDENT_LAYERS, strict=True):
+        assert torch.equal(layer.mlp.up_proj.weight, base.model.layers[source].mlp.up_proj.weight)
+    assert student.config.mask_token_id == MASK_TOKEN_ID
+
+
+def test_the_learning_rate_warms_up_and_ends_at_zero():
+    assert learning_rate(0, 0.0) < learning_rate(100, 0.1) < learning_rate(1000, 0.5)
+    assert learning_rate(1000, 0.9) < learning_rate(1000, 0.5)
+    assert learning_rate(1000, 1.0) == 0.0
+
+
+@pytest.mark.usefixtures("one_process")
+def test_training_learns_and_its_checkpoint_works_both_ways(tmp_path):
+    tiny_base().save_pretrained(tmp_path / "base")
+    data = tmp_path / "data"
+    data.mkdir()
+    for name in ("train", "held-out"):
+        write_examples(data / f"{name}.npz")
+    (tmp_path / "model").mkdir()
+    args = argparse.Namespace(
+        base=tmp_path / "base", tokenizer=BUNDLED, data=data, model=tmp_path / "model", minutes=0.06, tokens=384,
+        causal=0.25, whole=0.6, log_seconds=1e9, compile=False,
+    )  # fmt: skip
+    train(args, rank=0, ranks=1, device="cpu")
+    recipe, last = map(json.loads, (tmp_path / "model" / "log.jsonl").read_text().splitlines())
+    assert recipe["whole"] == 0.6
+    assert last["masked"] < np.log(16384) - 0.5
+    loaded = load_model(str(tmp_path / "model"))
+    prompt = torch.arange(20, 32)[None]
+    assert generate(loaded, prompt, DecodeConfig(gen_length=8, block_length=8, threshold=0.9)).tokens.shape == (1, 20)
+    assert len(list(autoregress(loaded, prompt, 4))) >= 1
+
+
+def test_the_card_of_the_bundled_model_says_what_was_measured():
+    evaluation = json.loads((BUNDLED / "evaluation.json").read_text())
+    log = [json.loads(line) for line in (BUNDLED / "training-log.jsonl").read_text().splitlines()]
+    assert (BUNDLED / "README.md").read_text() == card(evaluation, log)
