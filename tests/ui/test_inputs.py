@@ -1,0 +1,67 @@
+"""What a visitor chose becomes the engine's settings, and nothing else does."""
+
+import gradio as gr
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sinkprune.decoding import DecodeConfig
+from sinkprune.pruning import METHODS, CalibrationConfig, PruneConfig
+from sinkprune.ui.inputs import calibration_from, decoding_from, in_words, pruning_from
+
+ANYTHING = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.lists(st.text(max_size=2), max_size=2)
+)
+
+
+@pytest.mark.parametrize(
+    ("rule", "settings"),
+    [("threshold", {"threshold": 0.8}), ("factor", {"factor": 1.5}), ("one", {})],
+)
+def test_one_commit_rule_at_a_time(rule, settings):
+    config = decoding_from(64, 16, rule, 0.8, 1.5, "dual", 0.5, 7)
+    assert config == DecodeConfig(64, 16, 64, cache="dual", temperature=0.5, seed=7, **settings)
+
+
+def test_whole_numbers_may_come_as_floats():
+    assert decoding_from(32.0, 16.0, "one", 0.9, 1.0, "none", 0, 3.0) == DecodeConfig(32, 16, 32, seed=3)
+
+
+def test_pruning_settings():
+    assert pruning_from("wanda", 0.4, "free", "paper", False) == PruneConfig("wanda", 0.4, None, "paper", False)
+    assert pruning_from("sparsegpt", 0.4, "4:8", "reference", True).target == 0.5
+    assert calibration_from(16.0) == CalibrationConfig(samples=16)
+
+
+@given(st.lists(ANYTHING, min_size=8, max_size=8))
+def test_any_decoding_values_give_settings_or_a_sentence(values):
+    try:
+        config = decoding_from(*values)
+    except ValueError as error:
+        assert " " in str(error)
+    else:
+        assert isinstance(config, DecodeConfig)
+
+
+@given(st.one_of(st.sampled_from(METHODS), ANYTHING), ANYTHING, st.one_of(st.just("free"), ANYTHING), ANYTHING, ANYTHING)
+def test_any_pruning_values_give_settings_or_a_sentence(method, sparsity, pattern, rule, weight):
+    try:
+        config = pruning_from(method, sparsity, pattern, rule, weight)
+    except ValueError as error:
+        assert " " in str(error)
+    else:
+        assert 0 <= config.sparsity <= 0.9
+
+
+@given(ANYTHING)
+def test_any_number_of_sequences_is_bounded(samples):
+    try:
+        assert 1 <= calibration_from(samples).samples <= 64
+    except ValueError as error:
+        assert "from 1 to 64" in str(error)
+
+
+def test_a_refusal_is_shown_as_text():
+    with pytest.raises(gr.Error) as shown, in_words():
+        raise ValueError("not <b>this</b>")
+    assert "<b>" not in shown.value.message
