@@ -14,7 +14,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from sinkprune.lab.statistics import LaneStatistics
+from sinkprune.lab.statistics import LaneStatistics, layer_statistics
 from sinkprune.lab.trace import decode_lane
 
 
@@ -34,14 +34,17 @@ STYLES = (
 )
 TEXT = "#7f8794"
 GRID = "rgba(127,135,148,0.25)"
+MARKERS = ("circle", "diamond")
+LAYER_FLOOR = 0.01  # tokens squared: a centroid that stays within a tenth of a token
 STAGES = (0.25, 0.5, 0.75)
 SMALLEST_BAR = 1e-3  # a log axis has no zero: variances below this are drawn here, with their true value written
 
 
 def sink_trajectory(statistics: Sequence[LaneStatistics], over_prompts: Sequence[LaneStatistics] = ()) -> go.Figure:
-    """Where the sinks are while the text is written (paper Fig. 5): the centroid as a line, every sink as a dot.
+    """Where the sinks are while the text is written (paper Fig. 5): the centroid as a line, every sink as a dot; titled with the layer.
 
-    statistics: the lanes of one run. over_prompts: lanes of other prompts, a band from the first to the third quartile of their centroids.
+    statistics: the lanes of one run, all in the same layer or in the mean.
+    over_prompts: lanes of other prompts, a band from the first to the third quartile of their centroids.
     """
     figure = go.Figure()
     styles = _styles([*statistics, *over_prompts])
@@ -53,7 +56,13 @@ def sink_trajectory(statistics: Sequence[LaneStatistics], over_prompts: Sequence
         _add_trajectory(figure, lane, styles[lane.title])
     figure.update_xaxes(title="share of the generation steps (%)", range=[-2, 102])
     figure.update_yaxes(title="token position")
+    titles = dict.fromkeys(_layer_title(lane.layer) for lane in statistics)
+    figure.update_layout(title={"text": ", ".join(titles), "x": 1, "xref": "paper", "y": 0.98, "font": {"size": 13}})
     return _styled(figure, height=300)
+
+
+def _layer_title(layer: int | None) -> str:
+    return "mean over all layers" if layer is None else f"layer {layer + 1}"
 
 
 def _styles(lanes: Sequence[LaneStatistics]) -> dict[str, _Style]:
@@ -114,6 +123,45 @@ def _add_variance(figure: go.Figure, column: int, title: str, style: _Style, mea
         marker={"color": style.colour, "pattern": {"shape": style.hatch}}, row=1, col=column,
         hovertemplate=f"%{{x}}: {mean:.4g}, mean of {runs} run(s)<extra></extra>",
     )  # fmt: skip
+
+
+def variance_by_layer(trace: dict) -> go.Figure:
+    """Temporal variance (eq. 7) of each layer of each lane, on a log axis: what the mean over layers can hide.
+
+    The axis covers LAYER_FLOOR and more: a smaller value is drawn on the floor with its true value written, so "0" is exactly zero.
+    Hovering tells spatial variance and moves of the leading sink. Raises ValueError for a lane without frames.
+    """
+    layers = layer_statistics(trace)
+    figure = go.Figure()
+    for number, (title, style) in enumerate(_styles(layers).items()):
+        _add_layers(figure, style, MARKERS[number], [lane for lane in layers if lane.title == title])
+    top = max([10 * LAYER_FLOOR, *(lane.temporal_variance for lane in layers if np.isfinite(lane.temporal_variance))])
+    figure.update_xaxes(title="layer", tickvals=list(range(1, trace["model"]["layers"] + 1)))
+    figure.update_yaxes(
+        title="temporal variance (tokens²)", type="log", dtick=1, range=np.log10([LAYER_FLOOR / 3, 4 * top])
+    )
+    return _styled(figure, height=300)
+
+
+def _add_layers(figure: go.Figure, style: _Style, marker: str, lanes: list[LaneStatistics]) -> None:
+    values = np.array([lane.temporal_variance for lane in lanes])
+    figure.add_scatter(
+        x=[lane.layer + 1 for lane in lanes], y=np.maximum(values, LAYER_FLOOR), mode="lines+markers+text", name=lanes[0].title,
+        line={"color": style.colour, "width": 1, "dash": style.dash},
+        marker={"size": 9, "symbol": marker, "color": style.colour},
+        text=[_floor_text(value) for value in values], textposition="bottom center", textfont={"size": 11},
+        customdata=[[_value_text(lane.temporal_variance), lane.moves, lane.spatial_variance] for lane in lanes],
+        hovertemplate="layer %{x}: temporal variance %{customdata[0]}, leading sink moved %{customdata[1]} times, "
+        "spatial variance %{customdata[2]:.3g}",
+    )  # fmt: skip
+
+
+def _floor_text(value: float) -> str:
+    return _value_text(value) if value < LAYER_FLOOR else ""
+
+
+def _value_text(value: float) -> str:
+    return "no sink" if np.isnan(value) else f"{value:.2g}"
 
 
 def stage_heatmaps(trace: dict, lane: dict, stages: Sequence[float] = STAGES) -> go.Figure:

@@ -69,11 +69,16 @@ def _number(name: str, value: object, whole: bool) -> int | float:
 
 
 def trace_run(
-    loaded: LoadedModel, prompt: str, config: DecodeConfig, lanes: Sequence[str] = ("dlm", "ar")
+    loaded: LoadedModel,
+    prompt: str,
+    config: DecodeConfig,
+    lanes: Sequence[str] = ("dlm", "ar"),
+    layer: int | None = None,
 ) -> Iterator[dict]:
     """One prompt written by diffusion and, on the same weights, autoregressively: yields the growing trace.
 
-    lanes: which of "dlm" and "ar", in the order shown. Raises ValueError at the call: see `check_prompt`, and "ar" needs causal weights.
+    lanes: which of "dlm" and "ar", in the order shown. layer: the one shown when the run opens, None for the mean.
+    Raises ValueError at the call: see `check_prompt`, and "ar" needs causal weights.
     """
     if not lanes or any(kind not in TITLES for kind in lanes) or len(set(lanes)) < len(lanes):
         raise ValueError(
@@ -89,7 +94,8 @@ def trace_run(
             if kind == "dlm"
             else autoregress(loaded, prompt_ids, config.gen_length, record=True)
         )
-    return _take_turns(start_trace(prompt, loaded, asdict(config), started), [loaded] * len(steps), steps)
+    trace = start_trace(prompt, loaded, asdict(config), started) | {"view": {"layer": layer}}
+    return _take_turns(trace, [loaded] * len(steps), steps)
 
 
 def compare_run(

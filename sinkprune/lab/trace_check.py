@@ -61,10 +61,17 @@ def check_trace(trace: object) -> None:
     _need(_is_int(model.get("layers"), 1, MAX_LAYERS), f'"layers" must be a whole number from 1 to {MAX_LAYERS}')
     _need(_is_int(model.get("heads"), 1, MAX_HEADS), f'"heads" must be a whole number from 1 to {MAX_HEADS}')
     _need(model.get("revision") is None or _is_text(model["revision"], 500), '"revision" must be a text or null')
+    _check_view(trace.get("view"), model["layers"])
     lanes = trace.get("lanes")
     _need(isinstance(lanes, list) and 1 <= len(lanes) <= MAX_LANES, f'"lanes" must hold 1 to {MAX_LANES} lanes')
     for number, lane in enumerate(lanes, 1):
         _check_lane(lane, model["layers"] * model["heads"], f"lane {number}")
+
+
+def _check_view(view: object, layers: int) -> None:
+    _need(view is None or isinstance(view, dict), '"view" must be an object')
+    layer = (view or {}).get("layer")
+    _need(layer is None or _is_int(layer, 0, layers - 1), f'"layer" of the view must be null or from 0 to {layers - 1}')
 
 
 def _check_lane(lane: object, maps: int, where: str) -> None:

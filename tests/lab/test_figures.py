@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import re
 
@@ -5,9 +6,16 @@ import numpy as np
 import pytest
 
 from sinkprune.decoding import DecodeConfig
-from sinkprune.lab.figures import sink_trajectory, sparsity_per_layer, stage_heatmaps, variance_bars
+from sinkprune.lab.figures import (
+    LAYER_FLOOR,
+    sink_trajectory,
+    sparsity_per_layer,
+    stage_heatmaps,
+    variance_bars,
+    variance_by_layer,
+)
 from sinkprune.lab.runs import finish, trace_run
-from sinkprune.lab.statistics import trace_statistics
+from sinkprune.lab.statistics import layer_statistics, trace_statistics
 from sinkprune.lab.trace import decode_lane
 
 PLOTLY_3_TRACES = {"scatter", "bar", "heatmap"}
@@ -24,6 +32,7 @@ def figures(trace):
     return {
         "trajectory": sink_trajectory(lanes, lanes * 3),
         "variances": variance_bars(lanes),
+        "layers": variance_by_layer(trace),
         "stages": stage_heatmaps(trace, trace["lanes"][0]),
         "sparsity": sparsity_per_layer([0.5, 0.48], 0.5),
     }
@@ -49,7 +58,8 @@ def contrast(colour: str, background: float) -> float:
 
 
 def test_lines_and_text_are_seen_on_white_and_on_a_dark_card(figures):
-    colours = {part.line.color for part in figures["trajectory"].data if part.line.color}
+    parts = [*figures["trajectory"].data, *figures["layers"].data]
+    colours = {part.line.color for part in parts if part.line.color}
     for colour in colours | {figures["trajectory"].layout.font.color}:
         assert contrast(colour, 1.0) >= 3
         assert contrast(colour, 0.02) >= 3  # #27272a, the dark card
@@ -62,6 +72,33 @@ def test_the_trajectory_shows_each_lanes_centroid(trace, figures):
         assert np.allclose(line.y, lane.centroids, equal_nan=True)
         assert (line.x[0], line.x[-1]) == (0, 100)
     assert len({line.line.dash for line in lines.values()}) == 2  # told apart by more than colour
+
+
+def test_the_trajectory_of_a_layer_says_which(trace, figures):
+    assert figures["trajectory"].layout.title.text == "mean over all layers"
+    lanes = trace_statistics(trace, layer=1)
+    figure = sink_trajectory(lanes)
+    assert figure.layout.title.text == "layer 2"
+    line = next(part for part in figure.data if part.name == lanes[0].title)
+    assert np.allclose(line.y, lanes[0].centroids, equal_nan=True)
+
+
+def test_each_layers_variance_is_drawn_and_zero_is_called_zero(trace, monkeypatch):
+    layers = [
+        dataclasses.replace(lane, temporal_variance=0.0 if lane.kind == "ar" else lane.temporal_variance)
+        for lane in layer_statistics(trace)
+    ]
+    monkeypatch.setattr("sinkprune.lab.figures.layer_statistics", lambda _: layers)
+    figure = variance_by_layer(trace)
+    diffusion, causal = figure.data
+    assert list(diffusion.x) == [1, 2]
+    expected = [lane.temporal_variance for lane in layers if lane.kind == "dlm"]
+    assert np.allclose(diffusion.y, np.maximum(expected, LAYER_FLOOR), equal_nan=True)
+    assert list(causal.y) == [LAYER_FLOOR] * 2
+    assert list(causal.text) == ["0", "0"]
+    assert (diffusion.marker.symbol, diffusion.line.dash) != (causal.marker.symbol, causal.line.dash)
+    assert figure.layout.yaxis.type == "log"
+    assert figure.layout.yaxis.range[0] < np.log10(LAYER_FLOOR)
 
 
 def test_the_variances_are_written_on_the_bars(trace, figures):

@@ -141,6 +141,10 @@ FRAME = ("lanes", 0, "frames", 1)
         (("model", "layers"), 10**9, "layers"),
         (("model", "heads"), 3, "heads"),
         (("model", "revision"), [], "revision"),
+        (("view",), 4, "view"),
+        (("view",), {"layer": 2}, "view"),
+        (("view",), {"layer": "1"}, "view"),
+        (("view",), {"layer": True}, "view"),
         (("lanes",), [], "lanes"),
         (("lanes", 0, "kind"), "gpt", "kind"),
         (("lanes", 0, "length"), 10**9, "length"),
@@ -164,6 +168,11 @@ FRAME = ("lanes", 0, "frames", 1)
 def test_a_broken_trace_is_refused_with_a_sentence(loaded, path, value, sentence):
     with pytest.raises(ValueError, match=sentence):
         check_trace(broken(make_trace(loaded), path, value))
+
+
+@pytest.mark.parametrize("view", [None, {}, {"layer": None}, {"layer": 0}, {"layer": 1}])
+def test_a_trace_may_say_which_layer_opens(loaded, view):
+    check_trace({**make_trace(loaded), "view": view})
 
 
 @pytest.mark.parametrize("text", ["", "[", "[1]", "null", '{"format": "sinkprune-trace"}', "[" * 100_000, '{"a": NaN}'])
