@@ -5,6 +5,10 @@
 A preset is one gzip file of JSON: {"name", "title", "look", "trace"}. The heads of its trace, by far the largest part, are taken out of the
 frames and stored per lane as differences from step to step, which compress well: "packed" = {"step": q, "data": base64 lzma}. Where a file
 would still exceed MAX_BYTES, heads are rounded to multiples of the smallest q in ROUNDINGS that fits; everything else stays exact.
+
+The prompts were chosen: of about 30 that were tried, those whose answers read well and whose recordings show something different each.
+What a recipe tells the visitor to look for was read off the recording of the bundled model, and the tests hold it against the
+recording: other weights need other sentences.
 """
 
 from __future__ import annotations
@@ -28,7 +32,7 @@ from sinkprune.models import LoadedModel, load_model
 PRESET_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "presets"
 MAX_BYTES = 300 * 1024
 ROUNDINGS = (1, 2, 4, 8, 16)
-PLAIN = DecodeConfig(gen_length=96, block_length=32, steps=48)
+PARALLEL = DecodeConfig(gen_length=96, block_length=32, threshold=0.9)
 
 
 @dataclass(frozen=True)
@@ -43,42 +47,67 @@ class Preset:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What to record. The order of RECIPES is the order on the page."""
+    """What to record. The order of RECIPES is the order on the page. layer: the one the player opens with (from 0), None for the mean."""
 
     name: str
     title: str
     look: str
     prompt: str
-    config: DecodeConfig = PLAIN
+    layer: int | None = None
+    config: DecodeConfig = PARALLEL
     lanes: tuple[str, ...] = ("dlm", "ar")
 
 
 RECIPES = (
     Recipe(
-        "sky",
-        "The sink that wanders",
-        "Follow the brightest row: under diffusion it changes place as the text fills in, autoregressively it stays where it began.",
-        "Why is the sky blue?",
-    ),
-    Recipe(
-        "soup",
-        "Block by block",
-        "The answer is written in three blocks of 32 tokens: watch where the leading sink is when a new block begins.",
-        "How do I make a simple vegetable soup?",
-    ),
-    Recipe(
         "fox",
-        "Four small blocks",
-        "Blocks of 24 tokens make diffusion write almost from left to right: compare how far its sinks still travel.",
+        "The sink follows the writing",
+        "Layer 5: the lead jumps between the prompt's first line break and its full stop, then goes to the answer's first full stop as "
+        "soon as that is written and stays; autoregressively the line break leads at every step.",
         "Write a short story about a fox who learns to swim.",
-        DecodeConfig(gen_length=96, block_length=24, steps=96),
+        layer=4,
+        config=DecodeConfig(gen_length=96, block_length=32, threshold=0.7),
     ),
     Recipe(
-        "star",
-        "Many tokens at once",
-        "Every token above 90 % confidence is committed at once, so steps are few: watch which steps commit many and which only one.",
-        "Explain what a star is to a child.",
-        DecodeConfig(gen_length=96, block_length=32, steps=96, threshold=0.9),
+        "plants",
+        "New words take the lead",
+        "Layer 1: “energy”, “oxygen” and “This” each lead in the step after they are written, and “oxygen” leads on to the end; "
+        "autoregressively the template's “user” leads at every step.",
+        "Why do plants need sunlight?",
+        layer=0,
+        config=DecodeConfig(gen_length=96, block_length=16, threshold=0.9),
+    ),
+    Recipe(
+        "moon",
+        "What the mean hides",
+        "Averaged over all layers the first line break leads at every step in both lanes: press 5 for layer 5, where the lead moves 7 "
+        "times under diffusion and never autoregressively.",
+        "Tell me a bedtime story about the moon.",
+    ),
+    Recipe(
+        "forest",
+        "Numbers that lead for one step",
+        "Layer 5: the list numbers “2” and “3” each lead for a single step, right after they are written; autoregressively no number "
+        "ever leads.",
+        "List five animals that live in the forest.",
+        layer=4,
+    ),
+    Recipe(
+        "sea",
+        "A block of end marks",
+        "The third block is two tokens of text and 30 end marks, most of them filled in from the far end backwards (the thin diagonal), "
+        "and meanwhile the sinks of layer 4 stay where they are.",
+        "Describe a walk along the sea in winter.",
+        layer=3,
+    ),
+    Recipe(
+        "rain",
+        "One token a step",
+        "Exactly one token in every step, 96 forward passes in all: committing every token above 70 % confidence instead gives the same "
+        "answer in 72.",
+        "Why does it rain?",
+        layer=4,
+        config=DecodeConfig(gen_length=96, block_length=32, steps=96),
     ),
 )
 
@@ -119,7 +148,7 @@ def write_preset(preset: Preset, folder: Path = PRESET_FOLDER) -> tuple[Path, in
 
 def record(loaded: LoadedModel, recipe: Recipe) -> Preset:
     """Run a recipe to its end. The run's id is the preset's name, so that recording again changes only what changed."""
-    trace = finish(trace_run(loaded, recipe.prompt, recipe.config, recipe.lanes))
+    trace = finish(trace_run(loaded, recipe.prompt, recipe.config, recipe.lanes, recipe.layer))
     return Preset(recipe.name, recipe.title, recipe.look, {**trace, "run": f"preset-{recipe.name}"})
 
 
