@@ -74,7 +74,9 @@ def test_compare_measures_both_lanes(client):
 
 
 def test_sparsity_nought_changes_nothing(client):
-    card = client.predict(prompt="Why is the sky blue?", method="wanda", sparsity=0.0, **SHORT, api_name="/compare")["card"]
+    card = client.predict(prompt="Why is the sky blue?", method="wanda", sparsity=0.0, **SHORT, api_name="/compare")[
+        "card"
+    ]
     assert card["agreement"] == 1.0
     assert card["nats_dense_answer"][0] == card["nats_dense_answer"][1]
 

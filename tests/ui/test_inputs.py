@@ -43,7 +43,9 @@ def test_any_decoding_values_give_settings_or_a_sentence(values):
         assert isinstance(config, DecodeConfig)
 
 
-@given(st.one_of(st.sampled_from(METHODS), ANYTHING), ANYTHING, st.one_of(st.just("free"), ANYTHING), ANYTHING, ANYTHING)
+@given(
+    st.one_of(st.sampled_from(METHODS), ANYTHING), ANYTHING, st.one_of(st.just("free"), ANYTHING), ANYTHING, ANYTHING
+)
 def test_any_pruning_values_give_settings_or_a_sentence(method, sparsity, pattern, rule, weight):
     try:
         config = pruning_from(method, sparsity, pattern, rule, weight)

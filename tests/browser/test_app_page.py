@@ -1,0 +1,222 @@
+"""The whole page in headless Chromium, as a visitor uses it: the recorded run, a live run, prune and compare, mistakes, a phone."""
+
+from __future__ import annotations
+
+import pytest
+from player_pages import chromium
+
+from tests.running_app import app_address
+
+pytestmark = [pytest.mark.browser, pytest.mark.bundled]
+
+HOSTILE = '<img src=x onerror="window.hacked=1">'
+WATCH, COMPARE = "#watch-player .sp-player", "#compare-player .sp-player"
+LIVE_SECONDS = 60_000  # milliseconds: a busy machine is no failure
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture
+def page(browser):
+    """The page, just opened; fails when it logged an error or asked another machine for anything."""
+    page = open_page(browser)
+    yield page
+    page.context.close()
+    assert page.problems == []
+
+
+def open_page(browser, path="", **options):
+    context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+    page = context.new_page()
+    page.problems = []
+    page.on("pageerror", lambda error: page.problems.append(str(error)))
+    page.on("console", lambda message: page.problems.append(message.text) if message.type == "error" else None)
+    page.on("request", lambda request: note_request(page, request.url))
+    page.goto(app_address() + path)
+    page.wait_for_selector(f"{WATCH}[data-frames]")
+    return page
+
+
+def note_request(page, url):
+    if not url.startswith((app_address(), "data:", "blob:")):
+        page.problems.append(f"asked for {url}")
+
+
+def state(page, player=WATCH) -> dict:
+    return page.locator(player).evaluate("(element) => ({...element.dataset})")
+
+
+def wait_for(page, condition, player=WATCH):
+    """Wait until a condition on the player's state d holds."""
+    page.wait_for_function(
+        f"(player) => {{ const d = document.querySelector(player)?.dataset; return d && ({condition}); }}",
+        arg=player,
+        timeout=LIVE_SECONDS,
+    )
+
+
+def choose(page, label, value):
+    field = page.get_by_label(label, exact=True)
+    field.fill(value)
+    field.press("Enter")
+
+
+def short_answers(page):
+    """32 tokens in one block: the shortest run that the page offers."""
+    page.get_by_role("button", name="How it writes").click()
+    choose(page, "Answer length", "32")
+
+
+def run(page, prompt):
+    page.get_by_label("Prompt", exact=True).fill(prompt)
+    before = state(page)["run"]
+    page.get_by_role("button", name="Run", exact=True).click()
+    wait_for(page, f"d.run !== '{before}' && d.frames > 0")
+
+
+def answer(page, player=WATCH, lane=0) -> str:
+    return page.locator(f"{player} .sp-answer").nth(lane).text_content()
+
+
+def test_a_recorded_run_plays_when_the_page_is_open(page):
+    wait_for(page, "d.playing === 'true' && d.step > 1")
+    assert state(page)["run"].startswith("preset-")
+    assert "Recorded" in page.locator("#note").inner_text()
+
+
+def test_a_chip_shows_another_recorded_run_and_its_prompt(page):
+    first = state(page)["run"]
+    prompt = page.get_by_label("Prompt", exact=True).input_value()
+    page.locator("#presets label").nth(1).click()
+    wait_for(page, f"d.run.startsWith('preset-') && d.run !== '{first}' && d.step > 0")
+    assert page.get_by_label("Prompt", exact=True).input_value() != prompt
+
+
+def test_figures_come_when_scrolled_to(page):
+    assert page.locator(".js-plotly-plot").count() == 0
+    page.get_by_role("heading", name="How the sinks moved").scroll_into_view_if_needed()
+    page.locator(".js-plotly-plot .scatterlayer").first.wait_for(timeout=LIVE_SECONDS)
+    assert "Diffusion:" in page.locator(".reading").first.inner_text()
+    choose(page, "Measured in", "layer 5")
+    page.locator(".js-plotly-plot .gtitle").filter(has_text="layer 5").wait_for(timeout=LIVE_SECONDS)
+
+
+def test_a_live_run_moves_and_ends_with_readable_text(page):
+    short_answers(page)
+    choose(page, "Answer length", "64")
+    run(page, "Write a short story about a fox who learns to swim.")
+    wait_for(page, "d.live === 'true' && d.step > 2")
+    page.locator("#note").get_by_text("Written on this machine").wait_for(timeout=LIVE_SECONDS)
+    wait_for(page, "d.live === 'false'")
+    assert sum(word.isalpha() for word in answer(page).split()) > 5
+    assert len(answer(page, lane=1)) > 10
+    assert page.locator("#presets input:checked").count() == 0
+    page.locator(WATCH).focus()
+    page.keyboard.press("Home")
+    wait_for(page, "d.step === '0'")
+    page.keyboard.press("ArrowRight")
+    wait_for(page, "d.step === '1'")
+    page.locator(f"{WATCH} .sp-range").fill("4")
+    wait_for(page, "d.step === '4'")
+    page.keyboard.press("End")
+
+
+def test_stop_keeps_what_was_written(page):
+    run(page, "Write a short story about a fox who learns to swim.")
+    wait_for(page, "d.frames > 2")
+    page.get_by_role("button", name="Stop", exact=True).click()
+    page.locator("#note").get_by_text("Stopped").wait_for(timeout=LIVE_SECONDS)
+    wait_for(page, "d.live === 'false' && d.frames > 2 && d.frames < 90")
+    frames = state(page)["frames"]
+    page.wait_for_timeout(700)
+    assert state(page)["frames"] == frames
+    assert page.get_by_role("button", name="Run", exact=True).is_enabled()
+
+
+def test_a_hostile_prompt_stays_text(page):
+    short_answers(page)
+    run(page, HOSTILE)
+    page.locator("#note").get_by_text("Written on this machine").wait_for(timeout=LIVE_SECONDS)
+    chips = page.locator(f"{WATCH} .sp-prompt").first.text_content()
+    assert "onerror" in chips
+    assert page.locator("main img").count() == 0
+    assert page.evaluate("window.hacked") is None
+
+
+def test_mistakes_are_said_and_lose_nothing(page):
+    before = state(page)["run"]
+    prompt = page.get_by_label("Prompt", exact=True)
+    go = page.get_by_role("button", name="Run", exact=True)
+    for text, words in (("  ", "type a few words"), ("word " * 199, "shorten"), ("x" * 1001, "shorten it to at most")):
+        prompt.fill(text)
+        go.click()
+        page.get_by_text(words).first.wait_for()
+        assert prompt.input_value() == text
+        page.get_by_test_id("toast-close").first.click()
+    prompt.fill("Why is the sky blue?")
+    page.get_by_role("button", name="How it writes").click()
+    choose(page, "Block length", "64")
+    go.click()
+    page.get_by_text("block_length 64 must divide gen_length 96").first.wait_for()
+    assert state(page)["run"] == before
+    choose(page, "Answer length", "64")
+    run(page, "Why is the sky blue?")
+    page.get_by_role("button", name="Stop", exact=True).click()
+
+
+def test_prune_and_compare_at_half(page):
+    short_answers(page)
+    page.get_by_role("tab", name="Prune and compare").click()
+    page.get_by_label("Prompt", exact=True).fill("What is a star?")
+    page.locator("#method label").filter(has_text="wanda: weight times").click()
+    page.get_by_role("button", name="Advanced").click()
+    page.get_by_label("number input for Calibration sequences").fill("8")
+    page.get_by_role("button", name="Prune and generate").click()
+    page.locator("#compare-status").get_by_text("of 12").wait_for(timeout=LIVE_SECONDS)
+    page.locator("#card table").wait_for(timeout=LIVE_SECONDS)
+    assert "50.0%" in page.locator("#compare-status").inner_text()
+    card = page.locator("#card").inner_text()
+    assert "50.00%" in card
+    assert "Forward passes" in card
+    assert len(answer(page, COMPARE, 0)) > 10
+    assert len(answer(page, COMPARE, 1)) > 10
+    assert page.locator(f"{COMPARE} .sp-title").all_inner_texts() == ["Dense", "wanda, 50% pruned"]
+    page.get_by_role("button", name="Prune and generate").click()
+    page.locator("#compare-status").get_by_text("pruned before").wait_for(timeout=LIVE_SECONDS)
+    page.locator("#compare-status").get_by_text("Done").wait_for(timeout=LIVE_SECONDS)
+
+
+def test_pruning_can_be_cancelled(page):
+    page.get_by_role("tab", name="Prune and compare").click()
+    page.get_by_role("button", name="Prune and generate").click()
+    page.locator("#compare-status").get_by_text("sequence").wait_for(timeout=LIVE_SECONDS)
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    page.locator("#compare-status").get_by_text("Cancelled").wait_for(timeout=LIVE_SECONDS)
+    assert page.get_by_role("button", name="Prune and generate").is_enabled()
+    page.get_by_role("tab", name="Watch the sinks").click()
+    short_answers(page)
+    run(page, "Why is the sky blue?")  # the model is free again
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_needs_no_sideways_scrolling(browser, scheme):
+    page = open_page(browser, f"?__theme={scheme}", viewport={"width": 390, "height": 844}, has_touch=True)
+    for tab in ("Prune and compare", "Watch the sinks"):
+        page.get_by_role("tab", name=tab).tap()
+        page.get_by_role("tab", name=tab, selected=True).wait_for()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.context.close()
+    assert page.problems == []
+
+
+def test_headings_are_in_order(page):
+    levels = page.locator("h1, h2, h3, h4").evaluate_all(
+        "(all) => all.filter((e) => e.checkVisibility()).map((e) => Number(e.tagName[1]))"
+    )
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
