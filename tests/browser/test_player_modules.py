@@ -89,7 +89,7 @@ def test_scale_is_monotonous_and_keeps_sinks_and_background_apart(run):
     assert levels[-2] == levels[-1] == 255
     assert levels[4] - levels[3] > 20
     assert levels[6] - levels[5] > 40
-    assert run("colour", "(m) => [m.scaleTop(1), m.scaleTop(8), m.scaleTop(9), m.scaleTop(70)]") == [8, 8, 16, 128]
+    assert run("colour", "(m) => [m.scaleTop(1), m.scaleTop(4), m.scaleTop(9), m.scaleTop(70)]") == [4, 4, 16, 128]
 
 
 @pytest.mark.parametrize("name", ["viridis", "cividis"])

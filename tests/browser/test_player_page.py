@@ -34,6 +34,11 @@ def stream():
         yield part
 
 
+def layered_stream():
+    for part in stream():
+        yield {**part, "run": "layered-stream", "view": {"layer": 2}}
+
+
 def compared() -> dict:
     return make_trace(**SMALL, kinds=("dlm", "dlm"), seed=5)
 
@@ -51,6 +56,8 @@ def address():
         "hostile": hostile_trace,
         "stream": stream,
         "compare": compared,
+        "layered": lambda: {**make_trace(**SMALL, seed=6), "view": {"layer": 1}},
+        "layered stream": layered_stream,
         "cached": lambda: {**make_trace(**SMALL, kinds=("dlm",), cache=True), "run": "cached"},
         "nothing": lambda: None,
         "broken": lambda: {"format": "sinkprune-trace", "version": 1, "run": "b", "lanes": [{"frames": 3}]},
@@ -114,6 +121,34 @@ def test_keys(page):
     assert state(page)["focus"] != ""
     press(page, "Escape")
     assert state(page)["focus"] == ""
+
+
+def test_a_run_opens_with_its_layer_and_the_visitor_may_choose_another(page):
+    assert state(page)["layer"] == "mean"
+    mean = page.locator(".sp-mean")
+    assert mean.get_attribute("aria-pressed") == "true"
+    show(page, "layered")
+    page.wait_for_selector(".sp-player[data-layer='1']")
+    assert page.locator(".sp-layer").input_value() == "1"
+    assert mean.get_attribute("aria-pressed") == "false"
+    page.locator(".sp-player").focus()
+    press(page, "0")
+    assert (state(page)["layer"], mean.get_attribute("aria-pressed")) == ("mean", "true")
+    page.locator(".sp-layer").select_option(label="4")
+    mean.click()
+    wait_state(page, layer="mean")
+
+
+def test_the_visitors_choice_of_a_layer_outlasts_the_values_of_a_run(page):
+    page.get_by_role("button", name="layered stream", exact=True).click()
+    wait_state(page, layer="2")
+    page.locator(".sp-player").focus()
+    press(page, "1")
+    before = int(state(page)["frames"])
+    page.wait_for_function(
+        "(before) => Number(document.querySelector('.sp-player').dataset.frames) > before + 2", arg=before
+    )
+    assert state(page)["layer"] == "0"
 
 
 def test_keys_inside_a_field_stay_there(page):

@@ -38,7 +38,7 @@ export function cssGradient(name) {
 
 // The scale ends at a power of two, so that a growing run does not change its colours with every frame.
 export function scaleTop(peak) {
-  return 2 ** Math.max(3, Math.ceil(Math.log2(Math.max(peak, 1))));
+  return 2 ** Math.max(2, Math.ceil(Math.log2(Math.max(peak, 1))));
 }
 
 // Logarithmic: sinks of 40 times the mean and a background below the mean are both seen.

@@ -8,7 +8,7 @@ export class Controls {
     this.player = player;
     this.root = root;
     const find = (name) => root.querySelector(`.sp-${name}`);
-    for (const name of ["range", "count", "live", "speed", "loop", "play", "parting", "layer", "rule", "value", "symbol", "palette"]) {
+    for (const name of ["range", "count", "live", "speed", "loop", "play", "parting", "layer", "rule", "value", "symbol", "palette", "mean"]) {
       this[name] = find(name);
     }
     this.headChoice = find("head-choice");
@@ -78,6 +78,9 @@ export class Controls {
   showScope({ layer, head }) {
     this.layer.value = layer ?? "";
     this.headChoice.value = head ?? "";
+    this.layer.classList.toggle("sp-chosen", layer != null);
+    this.headChoice.classList.toggle("sp-chosen", head != null);
+    this.mean.setAttribute("aria-pressed", String(layer == null && head == null));
   }
 
   showView(view, cached) {

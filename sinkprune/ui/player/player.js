@@ -74,7 +74,7 @@ export class Player {
     this.clock.seek(0);
     this.live = !run.done;
     this.wantsAutoplay = run.done;
-    if (this.scope.layer >= run.model.layers || this.scope.head >= run.model.heads) this.scope = { layer: null, head: null };
+    this.scope = { layer: run.opening, head: null };
     this.controls.fillModel(run.model);
     this.controls.showScope(this.scope);
     this.focus.clear();
@@ -111,6 +111,7 @@ export class Player {
     if (name === "parting") this.goToParting();
     if (name === "tokenBefore" || name === "tokenAfter") this.moveFocus(name === "tokenAfter" ? 1 : -1);
     if (name === "release") focus.clear();
+    if (name === "mean") this.setScope({ layer: null, head: null });
     this.mark("step", "head");
   }
 

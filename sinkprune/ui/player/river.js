@@ -111,7 +111,7 @@ export class River {
       c.lineTo(left(step + 1) - 0.5, middle(leader));
     });
     casedLine(context, jumps, theme.river, 1, "rgba(0, 0, 0, 0.3)");
-    casedLine(context, dashes, theme.river, 2, "rgba(0, 0, 0, 0.65)");
+    casedLine(context, dashes, theme.river, 3, "rgba(0, 0, 0, 0.65)");
     const radius = Math.max(0.9, Math.min(1.6, this.plotWidth / scene.axisSteps / 5));
     context.fillStyle = "#fff";
     context.strokeStyle = "rgba(0, 0, 0, 0.8)";
