@@ -34,7 +34,7 @@ STYLES = (
 )
 TEXT = "#7f8794"
 GRID = "rgba(127,135,148,0.25)"
-MARKERS = ("circle", "diamond")
+MARKERS = (("circle", "top center"), ("diamond-open", "bottom center"))  # both are seen where they fall on one spot
 LAYER_FLOOR = 0.01  # tokens squared: a centroid that stays within a tenth of a token
 STAGES = (0.25, 0.5, 0.75)
 SMALLEST_BAR = 1e-3  # a log axis has no zero: variances below this are drawn here, with their true value written
@@ -143,13 +143,14 @@ def variance_by_layer(trace: dict) -> go.Figure:
     return _styled(figure, height=300)
 
 
-def _add_layers(figure: go.Figure, style: _Style, marker: str, lanes: list[LaneStatistics]) -> None:
+def _add_layers(figure: go.Figure, style: _Style, marker: tuple[str, str], lanes: list[LaneStatistics]) -> None:
+    symbol, beside = marker
     values = np.array([lane.temporal_variance for lane in lanes])
     figure.add_scatter(
         x=[lane.layer + 1 for lane in lanes], y=np.maximum(values, LAYER_FLOOR), mode="lines+markers+text", name=lanes[0].title,
         line={"color": style.colour, "width": 1, "dash": style.dash},
-        marker={"size": 9, "symbol": marker, "color": style.colour},
-        text=[_floor_text(value) for value in values], textposition="bottom center", textfont={"size": 11},
+        marker={"size": 9, "symbol": symbol, "color": style.colour, "line": {"width": 2, "color": style.colour}},
+        text=[_floor_text(value) for value in values], textposition=beside, textfont={"size": 11},
         customdata=[[_value_text(lane.temporal_variance), lane.moves, lane.spatial_variance] for lane in lanes],
         hovertemplate="layer %{x}: temporal variance %{customdata[0]}, leading sink moved %{customdata[1]} times, "
         "spatial variance %{customdata[2]:.3g}",
