@@ -47,10 +47,11 @@ def test_any_decoding_values_give_settings_or_a_sentence(values):
     assert isinstance(made, DecodeConfig) or " " in made
 
 
-@given(
-    st.one_of(st.sampled_from(METHODS), ANYTHING), ANYTHING, st.one_of(st.just("free"), ANYTHING), ANYTHING, ANYTHING
-)
-def test_any_pruning_values_give_settings_or_a_sentence(*values):
+METHOD = st.sampled_from(METHODS) | ANYTHING
+
+
+@given(st.tuples(METHOD, ANYTHING, st.just("free") | ANYTHING, ANYTHING, ANYTHING))
+def test_any_pruning_values_give_settings_or_a_sentence(values):
     made = settings_or_sentence(pruning_from, *values)
     assert 0 <= made.sparsity <= 0.9 if isinstance(made, PruneConfig) else " " in made
 
