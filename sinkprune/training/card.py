@@ -57,9 +57,19 @@ def card(evaluation: dict, log: list[dict]) -> str:
         training="\n".join(
             f"| {m['seconds']} | {m['Mtokens']} | {m['masked']:.3f} | {m['next_token']:.3f} |" for m in measured
         ),
+        layers=layer_table(evaluation["sinks_by_layer"]),
         samples="\n\n".join(quoted(sample) for sample in text["samples"]),
         causal_samples="\n\n".join(quoted(sample) for sample in evaluation["autoregressive"]),
     )
+
+
+def layer_table(by_kind: dict[str, list[dict]]) -> str:
+    """One Markdown row per layer, counted from 1: temporal variance, spatial variance and moves of the leading sink in both modes."""
+    rows = []
+    for dlm, ar in zip(by_kind["dlm"], by_kind["ar"], strict=True):
+        cells = [f"{dlm[name]:.3g} | {ar[name]:.3g}" for name in ("temporal_variance", "spatial_variance", "moves")]
+        rows.append(f"| {dlm['layer'] + 1} | {' | '.join(cells)} |")
+    return "\n".join(rows)
 
 
 def quoted(sample: dict) -> str:

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from sinkprune.decoding import DecodeConfig, autoregress, generate
 from sinkprune.lab.compare import answer_end, repeated_ngrams
 from sinkprune.lab.likelihood import answer_likelihood
-from sinkprune.lab.statistics import sink_statistics, summary
+from sinkprune.lab.statistics import layer_medians, sink_statistics, summary
 from sinkprune.models import LoadedModel, causal_view, decode_answer, encode_prompt, load_model
 from sinkprune.training.examples import CLOSING, closing_and_digit_tokens, cuts, sentence_ends
 
@@ -145,6 +145,7 @@ def evaluate(loaded: LoadedModel, count: int) -> dict:
         "text": text_quality(loaded, prompts),
         "speed": decoding_speed(loaded, timed),
         "sinks": summary(lanes),
+        "sinks_by_layer": layer_medians(lanes),
         "autoregressive": autoregressive_samples(loaded, timed[:4]),
     }
 
