@@ -10,7 +10,6 @@ from functools import partial
 import gradio as gr
 
 from sinkprune.decoding import DecodeConfig
-from sinkprune.lab.attention import answer_map_question
 from sinkprune.lab.compare import layer_sparsity
 from sinkprune.lab.figures import sink_trajectory, sparsity_per_layer
 from sinkprune.lab.runs import check_prompt, compare_run
@@ -20,7 +19,7 @@ from sinkprune.ui.comparison import measure
 from sinkprune.ui.inputs import MAX_SPARSITY, PATTERNS, calibration_from, decoding_from, in_words, pruning_from
 from sinkprune.ui.player_component import player
 from sinkprune.ui.text import METHODS_IN_WORDS, note, progress_line
-from sinkprune.ui.watch import MODEL_EVENT, QUICK_EVENT, ended
+from sinkprune.ui.watch import MODEL_EVENT, QUICK_EVENT, STATE_SECONDS, ended
 from sinkprune.ui.workbench import Workbench
 
 PROGRESS_EVERY = 0.25  # seconds between two lines of progress
@@ -39,9 +38,9 @@ def compare_section(bench: Workbench, prompt: gr.Textbox, decoding: list[gr.comp
     status = gr.HTML(note("", invitation), elem_id="compare-status")
     with gr.Column(elem_id="compare-results"):  # hidden by the style sheet until the player has a run
         gr.HTML("<h2 class='quiet'>Dense and pruned, side by side</h2>")
-        shown = player(partial(answer_map_question, bench.find), elem_id="compare-player")
+        shown = player(bench.answer_map, elem_id="compare-player")
         results = _results()
-    last = gr.State()
+    last = gr.State(time_to_live=STATE_SECONDS)
     outputs = [status, shown, last, *results, go, cancel]
     live = go.click(partial(_compare, bench), [prompt, *choices, *decoding], outputs, **MODEL_EVENT)
     live.then(lambda: _update(**IDLE), None, outputs, **QUICK_EVENT)

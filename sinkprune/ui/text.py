@@ -26,8 +26,8 @@ DEFINITIONS = """
 - **Sink**: a position that receives more than the mean plus two standard deviations (the rule of the official code). The player lets you
   choose the paper's rule and its constant instead; the figures keep to this one.
 - **Centroid**: the mean position of the sinks, weighted by the attention they receive. Lines show it, dots show every sink.
-- **Spatial variance** (eq. 6): how unevenly attention is spread over positions within a step, mean over steps. A single dominant sink makes
-  it large.
+- **Spatial variance** (eq. 6): the variance over positions of the attention received, averaged over the run first. A few positions that
+  dominate on average make it large.
 - **Temporal variance** (eq. 7): the variance of the centroid over steps, in tokens squared. Sinks that stay where they are make it zero.
 - **Autoregressive lane**: the same weights with a causal mask, one token a step. Position 0 is visible to every query there.
 """

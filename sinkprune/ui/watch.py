@@ -9,7 +9,6 @@ from functools import partial
 
 import gradio as gr
 
-from sinkprune.lab.attention import answer_map_question
 from sinkprune.lab.presets import Preset
 from sinkprune.lab.runs import trace_run
 from sinkprune.ui.inputs import decoding_from, in_words
@@ -25,6 +24,7 @@ MODEL_EVENT = {
     "show_progress": "hidden",
 }
 QUICK_EVENT = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+STATE_SECONDS = 3600  # a visitor's last trace is a few MB: it goes when they have been away this long
 FIGURES_EVERY = 2.0  # seconds between two updates of the figures during a run
 OUTPUTS = ("shown", "last", "said", "chips", *FIGURES, "run", "stop")
 IDLE = {"run": gr.Button(interactive=True), "stop": gr.Button(interactive=False)}
@@ -46,8 +46,8 @@ def watch_section(
     )  # fmt: skip
     said = gr.HTML(_preset_note(first), elem_id="note")
     gr.HTML("<h2 class='quiet'>The run</h2>")
-    shown = player(partial(answer_map_question, bench.find), elem_id="watch-player", value=first and first.trace)
-    last = gr.State(first and first.trace)
+    shown = player(bench.answer_map, elem_id="watch-player", value=first and first.trace)
+    last = gr.State(first and first.trace, time_to_live=STATE_SECONDS)
     heading, figures = figure_section(first and first.trace)
     layer = figures["layer"]
 

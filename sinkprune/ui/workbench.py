@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,10 +10,12 @@ import torch
 from transformers.utils.logging import disable_progress_bar
 
 from sinkprune.decoding import DecodeConfig, generate
+from sinkprune.lab.attention import answer_map_question
 from sinkprune.lab.store import PrunedStore, store_key
 from sinkprune.models import LoadedModel, encode_prompt, load_model
 from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneProgress, PruneResult, prune_steps
 
+MAP_WAIT_SECONDS = 10.0
 STORE_BYTES = 600 * 2**20  # about four pruned copies of the bundled model
 
 
@@ -22,6 +25,7 @@ class Workbench:
     def __init__(self, name: str, store_bytes: int = STORE_BYTES) -> None:
         self.name = name
         self.store = PrunedStore(store_bytes)
+        self._maps = threading.Lock()
         self._loading = ThreadPoolExecutor(1, "load-model").submit(_load, name)
 
     @property
@@ -39,6 +43,15 @@ class Workbench:
             return self.loaded
         kept = self.store.get(key)
         return kept.loaded if kept else None
+
+    def answer_map(self, question: object) -> dict:
+        """`answer_map_question`, one at a time: maps do not pass through the queue, and must not crowd out those who do."""
+        if not self._maps.acquire(timeout=MAP_WAIT_SECONDS):
+            raise ValueError("the machine is busy: look at this map again in a moment")
+        try:
+            return answer_map_question(self.find, question)
+        finally:
+            self._maps.release()
 
     def check_model(self, name: str) -> LoadedModel:
         """The dense model called `name`. Raises ValueError for any other name."""
