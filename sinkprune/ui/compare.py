@@ -52,7 +52,7 @@ def _choices() -> list[gr.components.Component]:
     with gr.Row(elem_classes="choices"):
         method = gr.Radio(
             [(words, name) for name, words in METHODS_IN_WORDS.items()], value="sink-wanda", label="Method",
-            info="in brackets: seconds measured on 2 busy cores with 32 calibration sequences",
+            info="in brackets: seconds measured on 2 cores with 32 calibration sequences",
             elem_id="method", elem_classes=["plain-radio", "stacked"],
         )  # fmt: skip
         with gr.Column(min_width=300):
