@@ -62,9 +62,9 @@ def wait_for(page, condition, player=WATCH):
 
 
 def choose(page, label, value):
-    field = page.get_by_label(label, exact=True)
-    field.fill(value)
-    field.press("Enter")
+    page.get_by_label(label, exact=True).click()
+    page.get_by_role("option", name=value, exact=True).click()
+    page.get_by_role("listbox").wait_for(state="detached")
 
 
 def short_answers(page):
