@@ -187,7 +187,7 @@ def stage_heatmaps(trace: dict, lane: dict, stages: Sequence[float] = STAGES) ->
         )  # fmt: skip
     heads = trace["model"]["heads"]
     ticks = np.arange(0, trace["model"]["layers"], max(1, trace["model"]["layers"] // 4))
-    figure.update_xaxes(tickvals=ticks * heads, ticktext=[f"L{layer}" for layer in ticks])
+    figure.update_xaxes(tickvals=ticks * heads, ticktext=[str(layer + 1) for layer in ticks], title="layer")
     figure.update_yaxes(autorange="reversed").update_yaxes(title="token position", col=1)
     return _styled(figure, height=300)
 
@@ -196,13 +196,13 @@ def sparsity_per_layer(achieved: Sequence[float], asked: float) -> go.Figure:
     """Achieved sparsity of each layer as bars with the asked one as a line, in percent."""
     figure = go.Figure()
     figure.add_bar(
-        x=[f"L{layer}" for layer in range(len(achieved))], y=[100 * share for share in achieved], name="achieved",
-        marker={"color": STYLES[0].colour}, hovertemplate="%{x}: %{y:.2f} %<extra></extra>",
+        x=[str(layer + 1) for layer in range(len(achieved))], y=[100 * share for share in achieved], name="achieved",
+        marker={"color": STYLES[0].colour}, hovertemplate="layer %{x}: %{y:.2f} %<extra></extra>",
     )  # fmt: skip
     figure.add_hline(
         y=100 * asked, line={"color": STYLES[1].colour, "dash": "dash"}, annotation_text=f"asked {asked:.0%}"
     )
-    figure.update_yaxes(title="sparsity (%)", range=[0, 105])
+    figure.update_xaxes(title="layer", type="category").update_yaxes(title="sparsity (%)", range=[0, 105])
     return _styled(figure, height=220)
 
 
