@@ -47,7 +47,14 @@ def show(page: Page, button: str) -> None:
 def press(page: Page, *keys: str) -> None:
     for key in keys:
         page.keyboard.press(key)
-    page.wait_for_timeout(60)
+    settle(page)
+
+
+def settle(page: Page) -> None:
+    """Let the player redraw: it does so in the animation frame after an event."""
+    page.evaluate(
+        "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
+    )
 
 
 def lit_pixels(page: Page, selector: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from player_driver import contrast, open_page, state
+from player_driver import contrast, open_page, settle, state
 from player_pages import chromium, served_player
 from player_traces import make_map, make_trace
 
@@ -30,7 +30,7 @@ def test_a_phone_needs_no_sideways_scrolling(browser, address, scheme):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     chip = page.locator(".sp-lane").first.locator('[data-position="3"]')
     chip.tap()
-    page.wait_for_timeout(60)
+    settle(page)
     assert state(page)["focus"] == "3"
     page.context.close()
 

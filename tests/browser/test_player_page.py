@@ -6,7 +6,7 @@ import copy
 import time
 
 import pytest
-from player_driver import lit_pixels, open_page, press, show, state, wait_state
+from player_driver import lit_pixels, open_page, press, settle, show, state, wait_state
 from player_pages import chromium, mounted_player, served_player
 from player_traces import growing, make_map, make_trace
 
@@ -169,27 +169,27 @@ def test_the_river_scrubs(page):
     page.mouse.down()
     page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 120, steps=4)
     page.mouse.up()
-    page.wait_for_timeout(60)
+    settle(page)
     assert 15 < int(state(page)["step"]) < 23
 
 
 def test_one_focus_in_every_view(page):
     chip = page.locator(".sp-lane").first.locator('[data-position="5"]')
     chip.hover()
-    page.wait_for_timeout(60)
+    settle(page)
     assert state(page)["focus"] == "5"
     assert page.locator(".sp-chip.sp-focused").count() == 2
     assert "position 5" in page.locator(".sp-readout").first.inner_text()
     chip.click()
     page.mouse.move(5, 5)
-    page.wait_for_timeout(60)
+    settle(page)
     assert state(page)["focus"] == "5"
     box = page.locator(".sp-bars").first.bounding_box()
     page.mouse.move(box["x"] + 30, box["y"] + box["height"] / 2)
-    page.wait_for_timeout(60)
+    settle(page)
     assert state(page)["focus"] not in ("", "5")
     page.mouse.move(5, 5)
-    page.wait_for_timeout(60)
+    settle(page)
     assert state(page)["focus"] == "5"
 
 
@@ -198,15 +198,15 @@ def test_the_rule_moves_the_marks_at_once(page):
     press(page, "End")
     marks = lambda: page.locator('.sp-chip[data-sink="sink"], .sp-chip[data-sink="leader"]').count()  # noqa: E731
     page.locator(".sp-value").fill("0.5")
-    page.wait_for_timeout(60)
+    settle(page)
     many = marks()
     page.locator(".sp-value").fill("6")
-    page.wait_for_timeout(60)
+    settle(page)
     few = marks()
     assert many > few
     page.locator(".sp-rule").select_option("paper")
     page.locator(".sp-value").fill("16")
-    page.wait_for_timeout(60)
+    settle(page)
     assert "no token is a sink" in page.locator(".sp-verdict").first.inner_text()
 
 
@@ -226,7 +226,7 @@ def test_a_head_is_chosen_in_the_heatmap(page):
     """A double click on a column opens its map; the overview beside the map (its lower right corner) chooses another head."""
     heat = page.locator(".sp-heat canvas").first
     heat.dblclick(position={"x": 8, "y": 100})
-    page.wait_for_timeout(60)
+    settle(page)
     assert (state(page)["view"], state(page)["layer"], page.locator(".sp-head-choice").input_value()) == (
         "map",
         "0",
@@ -236,10 +236,10 @@ def test_a_head_is_chosen_in_the_heatmap(page):
     box = heat.bounding_box()
     corner = {"x": box["width"] - 8, "y": box["height"] - 34}
     heat.click(position=corner)
-    page.wait_for_timeout(60)
+    settle(page)
     assert (state(page)["layer"], page.locator(".sp-head-choice").input_value()) == ("3", "2")
     heat.click(position=corner)
-    page.wait_for_timeout(60)
+    settle(page)
     assert state(page)["layer"] == "mean"
 
 
@@ -276,7 +276,7 @@ def test_comparison_marks_where_the_canvases_part(page):
     page.locator(".sp-player").focus()
     press(page, "End")
     button.click()
-    page.wait_for_timeout(60)
+    settle(page)
     assert (state(page)["step"], state(page)["focus"] != "") == ("0", True)
     assert page.locator('.sp-chip[data-difference="changed"]').count() == 0
 
@@ -295,6 +295,8 @@ def test_nothing_and_broken_values_are_said_in_words(page):
     page.get_by_role("button", name="broken", exact=True).click()
     page.wait_for_selector(".sp-player[data-error]")
     assert "The player stopped" in page.locator(".sp-message").inner_text()
+    while not page.problems:  # the console's message may come after the sentence
+        page.wait_for_timeout(20)
     page.problems.clear()
     page.get_by_role("button", name="compare", exact=True).click()
     page.wait_for_selector(".sp-player:not([data-error])")
