@@ -118,6 +118,17 @@ def test_a_growing_run_equals_the_finished_one(run):
     assert run("trace", function, trace) == [True, True, True, 22, True]
 
 
+def test_a_stopped_run_does_not_grow_by_what_arrives_late(run):
+    trace = make_trace(length=46, steps=6, layers=2, heads=2, block=16)
+    function = """(m, trace) => {
+      const part = (count, done) => ({...trace, lanes: trace.lanes.map((lane) => ({...lane, frames: lane.frames.slice(0, count), done}))});
+      const stopped = m.readRun(part(3, true), m.readRun(part(2, false)));
+      const late = m.readRun(part(5, false), stopped);
+      return [late.steps, late.done];
+    }"""
+    assert run("trace", function, trace) == [3, True]
+
+
 def test_canvas_is_what_the_forward_read(run):
     trace = make_trace(length=46, steps=4, layers=1, heads=1, block=16)
     dlm, ar = run(

@@ -23,6 +23,7 @@ export function readRun(trace, previous) {
   if (trace.format !== "sinkprune-trace") throw new Error("this is not a sinkprune trace");
   if (trace.version !== 1) throw new Error(`trace version ${trace.version} is not known here: this player reads version 1`);
   const grows = previous && previous.id === trace.run && previous.lanes.length === trace.lanes.length;
+  if (grows && previous.done) return previous; // stopped or finished: what was still on its way when it ended is not shown
   const run = grows ? previous : { id: trace.run, prompt: trace.prompt, model: trace.model, settings: trace.settings ?? {}, opening: trace.view?.layer ?? null, lanes: [] };
   trace.lanes.forEach((lane, index) => {
     run.lanes[index] ??= emptyLane(lane);
