@@ -4,18 +4,25 @@ For a text of n tokens: mask exactly k of them, k spread evenly over 1 … n (st
 cross-entropy of the masked tokens, multiply by n/k. The mean over mask patterns bounds -log p(text) from above; divided by n it is nats
 per token. The patterns come from the seed and the lengths alone, so every model with the same tokenizer sees the same masks and
 differences are paired.
+
+    python -m sinkprune.lab.likelihood [--model NAME] [--text FILE] [--length 128] [--sequences 64] [--patterns 16]
+
+prints bits per token with the standard error over texts: of the held-out answers to their prompts (the bundled model's test set), or of
+any text file, cut into sequences.
 """
 
 from __future__ import annotations
 
+import argparse
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
-from sinkprune.models import LoadedModel
+from sinkprune.lab.intervals import student_quantile
+from sinkprune.lab.texts import file_texts, held_out_texts
+from sinkprune.models import LoadedModel, load_model
 
 ANSWER_LEVELS = (0.15, 0.35, 0.55, 0.75, 0.95)
 
@@ -52,6 +59,11 @@ class Estimate:
     def bits(self) -> float:
         """The mean in bits per token."""
         return self.mean / math.log(2)
+
+    @property
+    def bits_error(self) -> float:
+        """The standard error in bits per token."""
+        return self.standard_error / math.log(2)
 
 
 @dataclass(frozen=True)
@@ -168,14 +180,34 @@ def paired_difference(first: Estimate, second: Estimate, confidence: float = 0.9
     pairs = len(differences)
     if pairs < 2:
         raise ValueError("a confidence interval needs at least 2 texts")
-    half = _student_quantile(0.5 + confidence / 2, pairs - 1) * differences.std().item() / math.sqrt(pairs)
+    half = student_quantile(0.5 + confidence / 2, pairs - 1) * differences.std().item() / math.sqrt(pairs)
     mean = differences.mean().item()
     return Difference(mean, mean - half, mean + half, pairs)
 
 
-def _student_quantile(probability: float, degrees: int) -> float:
-    """Quantile of Student's t: with t = sqrt(degrees) tan(angle) the density becomes cos(angle)^(degrees - 1), summed on a fine grid."""
-    angle = np.linspace(-np.pi / 2, np.pi / 2, 200_001)
-    density = np.cos(angle) ** (degrees - 1)
-    cumulative = np.cumsum(density) - density / 2
-    return math.sqrt(degrees) * math.tan(np.interp(probability, cumulative / density.sum(), angle))
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print how likely a model finds held-out answers, or a text file."""
+    parser = argparse.ArgumentParser(prog="python -m sinkprune.lab.likelihood", description=main.__doc__)
+    parser.add_argument("--model", default="bundled", help="registry name, folder or hub id")
+    parser.add_argument("--text", help="a UTF-8 text file instead of the held-out answers")
+    parser.add_argument("--length", type=int, default=128, help="tokens in a sequence of the text file")
+    parser.add_argument("--sequences", type=int, default=64, help="sequences of the text file, spread over it")
+    parser.add_argument("--patterns", type=int, default=LikelihoodConfig.patterns, help="mask patterns per text")
+    options = parser.parse_args(arguments)
+    try:
+        loaded, config = load_model(options.model), LikelihoodConfig(patterns=options.patterns)
+        if options.text:
+            texts, starts = file_texts(loaded, options.text, options.length, options.sequences), None
+        else:
+            texts, starts = held_out_texts(loaded)
+        estimate = masked_likelihood(loaded, texts, config, starts)
+    except ValueError as error:
+        parser.error(str(error))
+    print(
+        f"{loaded.spec.name}: {estimate.bits:.3f} ± {estimate.bits_error:.3f} bits per token "
+        f"(standard error over {len(texts)} texts, {config.patterns} mask patterns each, seed {config.seed})"
+    )
+
+
+if __name__ == "__main__":
+    main()

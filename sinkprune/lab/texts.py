@@ -1,0 +1,84 @@
+"""Texts to measure a model on: the held-out answers of the bundled model, or any text file cut into sequences."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import torch
+
+from sinkprune.models import LoadedModel, encode_prompt
+
+HELD_OUT = Path(__file__).resolve().parents[2] / "assets" / "held-out.jsonl"
+CANVAS = 96
+SENTENCE_END = re.compile(r"(?<!\d)[.!?][\"')]*(?=\s|$)")  # "2." begins a list entry and ends no sentence
+
+
+def held_out_prompts() -> list[str]:
+    """The 64 prompts that training never saw, in the order of the file."""
+    return list(_held_out_answers())
+
+
+def held_out_texts(loaded: LoadedModel, canvas: int = CANVAS) -> tuple[list[torch.Tensor], list[int]]:
+    """(texts, prompt lengths): one LongTensor (P + canvas,) a held-out prompt, in the model's chat format.
+
+    Of the teacher's nine answers to a prompt it is the one whose last whole sentence on the canvas ends latest, cut there and filled with
+    end tokens, as the training data was. Raises ValueError for a model without tokenizer or end token.
+    """
+    _check_tokenizer(loaded)
+    end = loaded.spec.eos_token_id
+    if end is None:
+        raise ValueError(f"{loaded.spec.name} has no end token to fill a canvas with: measure it on a text file")
+    texts, lengths = [], []
+    for prompt, answers in _held_out_answers().items():
+        prompt_ids = encode_prompt(loaded, prompt)[0]
+        answer = max((whole_sentences(loaded, answer, canvas - 1) for answer in answers), key=len)
+        filled = answer + [end] * (canvas - len(answer))
+        texts.append(torch.cat([prompt_ids, torch.tensor(filled)]))
+        lengths.append(len(prompt_ids))
+    return texts, lengths
+
+
+def whole_sentences(loaded: LoadedModel, text: str, most: int) -> list[int]:
+    """The token ids of as many whole sentences of `text` as fit into `most` tokens; none where the first one does not."""
+    encoded = loaded.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    ids, offsets = encoded["input_ids"], encoded["offset_mapping"]
+    ends = {match.end() for match in SENTENCE_END.finditer(text)}
+    kept = max((i + 1 for i, (_, stop) in enumerate(offsets[:most]) if stop in ends), default=0)
+    return ids[:kept]
+
+
+def file_texts(loaded: LoadedModel, path: str | Path, length: int = 128, most: int = 64) -> list[torch.Tensor]:
+    """The file's tokens cut into sequences of `length`, a shorter rest left out; `most` of them, spread over the file.
+
+    Raises ValueError where the file is missing, is not UTF-8 text, or is shorter than one sequence.
+    """
+    _check_tokenizer(loaded)
+    if length < 1 or most < 1:
+        raise ValueError("sequences need a length of at least 1 token, and at least 1 sequence is needed")
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"{path} cannot be read as UTF-8 text ({type(error).__name__}): give a plain text file"
+        ) from None
+    ids = torch.tensor(loaded.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"], dtype=torch.long)
+    sequences = len(ids) // length
+    if not sequences:
+        raise ValueError(f"{path} has {len(ids)} tokens: use a longer text, or sequences shorter than {length} tokens")
+    chosen = range(sequences) if sequences <= most else [number * sequences // most for number in range(most)]
+    return [ids[number * length : (number + 1) * length] for number in chosen]
+
+
+def _held_out_answers() -> dict[str, list[str]]:
+    answers: dict[str, list[str]] = {}
+    for line in HELD_OUT.read_text(encoding="utf-8").splitlines():
+        entry = json.loads(line)
+        answers.setdefault(entry["prompt"], []).append(entry["answer"])
+    return answers
+
+
+def _check_tokenizer(loaded: LoadedModel) -> None:
+    if loaded.tokenizer is None:
+        raise ValueError(f"the model {loaded.spec.name!r} has no tokenizer: give token ids instead of a text")
