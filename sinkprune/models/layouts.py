@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from transformers import LlamaConfig, PretrainedConfig, Qwen2Config, Qwen3Config
 
+from sinkprune.models.widths import check_widths
+
 PLAIN_CONFIGS = {"llama": LlamaConfig, "qwen2": Qwen2Config, "qwen3": Qwen3Config}
 
 _BLOCK = r"^model\.transformer\.blocks\.(\d+)\."
@@ -51,7 +53,7 @@ def convert_config(raw: dict) -> tuple[PretrainedConfig, dict[str, str] | None]:
     """(transformers config, weight renaming as regex -> replacement or None) of a folder's config.json.
 
     The config comes with mask_token_id, shift_logits, chat_format and causal_lm set, so that a saved copy loads again.
-    Raises ValueError for an architecture or an option that cannot run here, and where mask_token_id is missing.
+    Raises ValueError for an architecture or an option that cannot run here, without mask_token_id, and for impossible layer widths.
     """
     model_type = raw.get("model_type")
     if model_type in ("llada", "mmada"):
@@ -73,6 +75,7 @@ def convert_config(raw: dict) -> tuple[PretrainedConfig, dict[str, str] | None]:
         )
     if getattr(config, "use_sliding_window", False):
         raise ValueError("use_sliding_window is set in config.json: a diffusion language model needs full attention")
+    check_widths(config)
     config.mask_token_id = mask_token_id
     config.shift_logits = bool(raw.get("shift_logits", model_type == "Dream"))
     config.chat_format = raw.get("chat_format", "plain")

@@ -28,6 +28,7 @@ from sinkprune.models.direction import set_causal
 from sinkprune.models.layouts import convert_config
 from sinkprune.models.registry import find_model, model_folder
 from sinkprune.models.spec import LoadedModel, ModelSpec
+from sinkprune.models.widths import WIDTHS_KEY, narrowed
 
 ARCHITECTURES = {"llama": LlamaForCausalLM, "qwen2": Qwen2ForCausalLM, "qwen3": Qwen3ForCausalLM}
 QUANTIZATIONS = ("int8", "nf4")
@@ -132,10 +133,11 @@ def _read_weights(
     folder: Path, config: PretrainedConfig, names: dict[str, str] | None, dtype: torch.dtype, placement: dict
 ) -> PreTrainedModel:
     architecture = ARCHITECTURES[config.model_type]
+    built_as = narrowed(architecture) if hasattr(config, WIDTHS_KEY) else architecture
     try:
         # Weights made inside inference mode could not be pruned, and quantised ones could not even run.
         with torch.inference_mode(False):
-            model, report = architecture.from_pretrained(
+            model, report = built_as.from_pretrained(
                 folder,
                 config=config,
                 key_mapping=names,
@@ -155,6 +157,7 @@ def _read_weights(
     ]
     if problems:
         raise ValueError(f"the tensors in {folder} do not fit its config.json: {'; '.join(problems)}")
+    model.__class__ = architecture  # the narrowed class differs in its constructor only, and its name would be saved
     # Renaming is undone by save_pretrained as long as this is set; a saved copy shall have the names its config stands for.
     model._weight_conversions = None
     return model

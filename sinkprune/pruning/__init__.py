@@ -3,8 +3,11 @@
 from sinkprune.pruning.calibration import calibration_set
 from sinkprune.pruning.prune import prune_model, prune_steps
 from sinkprune.pruning.settings import (
+    ALLOCATIONS,
     METHODS,
     SINK_RULES,
+    STRUCTURED,
+    UNSTRUCTURED,
     CalibrationConfig,
     LinearReport,
     PruneConfig,
@@ -13,8 +16,11 @@ from sinkprune.pruning.settings import (
 )
 
 __all__ = [
+    "ALLOCATIONS",
     "METHODS",
     "SINK_RULES",
+    "STRUCTURED",
+    "UNSTRUCTURED",
     "CalibrationConfig",
     "LinearReport",
     "PruneConfig",

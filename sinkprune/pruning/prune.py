@@ -6,6 +6,8 @@ Methods (paper section 3; official code, with its numbers of zeros made exact):
     sparsegpt       as wanda for text and order; weights that stay make up for those that go; a threshold per 128 columns.
     sink-wanda      |W| x sum of the input norms of all noised versions, sink tokens weighted down; measured once, on the dense model.
     sink-sparsegpt  sparsegpt with each clean token's input scaled by 1 - its sink score, averaged over the noised versions (dense model).
+    structured      whole MLP channels and KV heads leave by wanda's score, summed. Clean text; measured once, on the dense model.
+    sink-structured structured with sink-wanda's statistic.
 So wanda and sink-wanda differ in more than the sinks; `PruneConfig(sink_weight=False)` switches off the weight alone.
 
 The given model is never changed. Closing `prune_steps` early leaves nothing behind. Weights already zero count as pruned where a method
@@ -27,8 +29,16 @@ from sinkprune.models import LoadedModel
 from sinkprune.pruning.calibration import calibration_set, noised
 from sinkprune.pruning.cuts import Masks, cut_by_magnitude, cut_by_sparsegpt, cut_by_wanda
 from sinkprune.pruning.linears import Group, all_groups, check_prunable, input_groups, watch_inputs
-from sinkprune.pruning.settings import CalibrationConfig, LinearReport, PruneConfig, PruneProgress, PruneResult
+from sinkprune.pruning.settings import (
+    STRUCTURED,
+    CalibrationConfig,
+    LinearReport,
+    PruneConfig,
+    PruneProgress,
+    PruneResult,
+)
 from sinkprune.pruning.statistics import gram, sum_of_norms, sum_of_squared_norms
+from sinkprune.pruning.structured import choose_units, cut_layer, unit_costs, unit_scores
 from sinkprune.pruning.token_weights import attention_mass, token_weights
 
 BATCH_TOKENS = 1024  # tokens in one forward through a layer
@@ -94,6 +104,8 @@ def prune_steps(
         yield from _magnitude_steps(job)
     elif config.method == "sink-wanda":
         yield from _sink_wanda_steps(job)
+    elif config.method in STRUCTURED:
+        yield from _structured_steps(job)
     else:
         yield from _sequential_steps(job)
     zeros = sum(report.sparsity * job.masks[report.name].numel() for report in job.reports)
@@ -112,17 +124,50 @@ def _magnitude_steps(job: _Job) -> Iterator[PruneProgress]:
 
 def _sink_wanda_steps(job: _Job) -> Iterator[PruneProgress]:
     """One shot: all statistics from the dense model on noised text, then all layers are cut."""
-    totals: Totals = {}
-    for done, versions in enumerate(noised(job.ids, job.loaded.spec.mask_token_id, job.seed), start=1):
-        _add_noised_norms(job, versions, totals)
-        yield job.progress("sinks", None, done, len(job.ids))
-    _check_finite(totals)
+    totals = yield from _noised_norm_steps(job)
     for layer in range(job.layers):
         groups = input_groups(job.loaded.model, layer)
         for group in groups:
             begun = time.perf_counter()
             _report(job, group, cut_by_wanda(group, totals[next(iter(group))], job.config), begun)
         yield _layer_done(job, layer, groups)
+
+
+def _structured_steps(job: _Job) -> Iterator[PruneProgress]:
+    """One shot as well: a ranking over all layers needs all statistics before the first cut."""
+    totals = yield from (_noised_norm_steps(job) if job.config.method == "sink-structured" else _clean_norm_steps(job))
+    model = job.loaded.model
+    names = [[next(iter(group)) for group in input_groups(model, layer)] for layer in range(job.layers)]
+    scores = [unit_scores(model, layer, totals[o], totals[down]) for layer, (_, o, _, down) in enumerate(names)]
+    for layer, kept in enumerate(choose_units(scores, unit_costs(model), job.config)):
+        begun = time.perf_counter()
+        masks = cut_layer(model, layer, kept)
+        seconds = (time.perf_counter() - begun) / len(masks)
+        job.masks.update(masks)
+        job.reports += [LinearReport(name, mask.float().mean().item(), seconds) for name, mask in masks.items()]
+        yield _layer_done(job, layer, input_groups(model, layer))
+
+
+def _noised_norm_steps(job: _Job) -> Iterator[PruneProgress]:
+    """Returns the dense model's input norms on noised text, weighted against the sinks."""
+    totals: Totals = {}
+    for done, versions in enumerate(noised(job.ids, job.loaded.spec.mask_token_id, job.seed), start=1):
+        _add_noised_norms(job, versions, totals)
+        yield job.progress("sinks", None, done, len(job.ids))
+    _check_finite(totals)
+    return totals
+
+
+def _clean_norm_steps(job: _Job) -> Iterator[PruneProgress]:
+    """Returns the dense model's input norms on clean text."""
+    model, totals = job.loaded.model, {}
+    batches = job.ids.split(max(1, BATCH_TOKENS // job.ids.shape[1]))
+    for done, batch in enumerate(batches, start=1):
+        with watch_inputs(all_groups(model), lambda name, x: _add(totals, name, sum_of_squared_norms(x))):
+            model.model(batch, use_cache=False)
+        yield job.progress("inputs", None, done, len(batches))
+    _check_finite(totals)
+    return {name: total.sqrt() for name, total in totals.items()}
 
 
 def _add_noised_norms(job: _Job, versions: torch.Tensor, totals: Totals) -> None:

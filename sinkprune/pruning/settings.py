@@ -8,7 +8,11 @@ import torch
 
 from sinkprune.models import LoadedModel
 
-METHODS = ("magnitude", "wanda", "sparsegpt", "sink-wanda", "sink-sparsegpt")
+UNSTRUCTURED = ("magnitude", "wanda", "sparsegpt", "sink-wanda", "sink-sparsegpt")
+STRUCTURED = ("structured", "sink-structured")
+METHODS = (*UNSTRUCTURED, *STRUCTURED)
+MAX_STRUCTURED = 0.7  # the largest share a structured cut removes: a layer keeps at least one KV head and some channels
+ALLOCATIONS = ("uniform", "global")
 SINK_RULES = ("reference", "paper")
 
 
@@ -16,10 +20,15 @@ SINK_RULES = ("reference", "paper")
 class PruneConfig:
     """What to cut.
 
-    sparsity: share of the weights of every pruned linear that become zero, 0 to 1.
+    method: of UNSTRUCTURED, single weights become zero and the model keeps its size and speed; of STRUCTURED, whole MLP channels and KV
+        heads with their query heads leave, and it becomes smaller and faster. The "sink-" twin of a method weights sink tokens down.
+    sparsity: share of the weights of every pruned linear that become zero, 0 to 1; structured: share of the decoder layers' linear weights
+        that leave, 0 to 0.7, reached as exactly as whole heads and channels allow.
     pattern: None (unstructured) or (n, m): n zeros in every m consecutive inputs; the sparsity is then n/m and `sparsity` is ignored.
     sink_rule: how sinks are found by the sink-aware methods: "reference" (the official code) or "paper" (eq. 10-12).
     sink_weight: False is the ablation: same noise and same sums, every token's weight 1.
+    allocation: structured only. "uniform": every layer loses the same share; "global": scores, relative to their layer's mean, are ranked
+        over all layers, so layers may differ.
     """
 
     method: str = "sink-wanda"
@@ -27,6 +36,7 @@ class PruneConfig:
     pattern: tuple[int, int] | None = None
     sink_rule: str = "reference"
     sink_weight: bool = True
+    allocation: str = "uniform"
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -39,10 +49,25 @@ class PruneConfig:
                 raise ValueError(f"pattern n:m needs 0 < n < m, not {n}:{m}")
         if self.sink_rule not in SINK_RULES:
             raise ValueError(f"sink_rule must be one of {', '.join(SINK_RULES)}, not {self.sink_rule!r}")
+        if self.allocation not in ALLOCATIONS:
+            raise ValueError(f"allocation must be one of {', '.join(ALLOCATIONS)}, not {self.allocation!r}")
+        if self.method in STRUCTURED:
+            self._check_structured()
+
+    def _check_structured(self) -> None:
+        if self.pattern is not None:
+            raise ValueError(
+                f"a pattern is about single weights, and {self.method!r} removes whole channels and heads: leave it None"
+            )
+        if self.sparsity > MAX_STRUCTURED:
+            raise ValueError(
+                f"sparsity {self.sparsity} is too much for {self.method!r}, which removes a share of 0 to {MAX_STRUCTURED}: "
+                "a layer without heads or channels could not write"
+            )
 
     @property
     def target(self) -> float:
-        """The share of weights asked to be zero."""
+        """The share of weights asked to go."""
         return self.sparsity if self.pattern is None else self.pattern[0] / self.pattern[1]
 
 
@@ -65,9 +90,10 @@ class CalibrationConfig:
 class PruneProgress:
     """Where a running prune is.
 
-    phase: "sinks" (noised text runs through the dense model), "inputs" (text runs through a layer), "weights" (`linears` were cut),
-    "outputs" (text runs through the pruned layer), "layer" (the layer is finished; `linears` are all of its linears).
-    layer: the decoder layer at work, 0 … layers - 1; None in the phase "sinks". done, total: steps of this phase. seconds: since the start.
+    phase: "sinks" (noised text runs through the dense model), "inputs" (text runs through a layer, or through the whole dense model),
+    "weights" (`linears` were cut), "outputs" (text runs through the pruned layer), "layer" (the layer is finished; `linears` are all of
+    its linears). layer: the decoder layer at work, 0 … layers - 1; None while the whole model is at work.
+    done, total: steps of this phase. seconds: since the start.
     """
 
     phase: str
@@ -81,7 +107,7 @@ class PruneProgress:
 
 @dataclass(frozen=True)
 class LinearReport:
-    """What happened to one linear. sparsity: zeros after pruning / weights.
+    """What happened to one linear. sparsity: zeros after pruning / weights; structured: weights removed / weights before.
 
     damping: what was added to the Hessian's diagonal, relative to the diagonal's mean (SparseGPT); above 0.01 where that was not enough.
     """
@@ -94,7 +120,10 @@ class LinearReport:
 
 @dataclass(frozen=True)
 class PruneResult:
-    """loaded: the pruned copy. masks: linear's name -> bool (out, in), True = pruned. sparsity: zeros / weights over all pruned linears."""
+    """loaded: the pruned copy. masks: linear's name -> bool (out, in), True = pruned. sparsity: zeros / weights over all pruned linears.
+
+    After a structured cut masks have the shapes from before the cut, True = removed, and sparsity is the removed share of those weights.
+    """
 
     loaded: LoadedModel
     reports: list[LinearReport]

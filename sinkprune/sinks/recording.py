@@ -3,6 +3,9 @@
 Column mass is the attention each key position receives, summed over queries (eq. 5 before averaging). Only one layer's H x Q x K weights
 exist at a time. Recording belongs to the thread and the model it was started for; the model object itself is not changed, and nothing is
 left behind when the block ends.
+
+Heads keep their numbers when a structured cut removes some: a removed head has mass 0 everywhere, where a head that exists gives out 1 a
+query. So sums over heads are those of the heads that exist; `live_heads` says how many to divide by for a mean.
 """
 
 from __future__ import annotations
@@ -11,21 +14,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from transformers import PretrainedConfig
 
 from sinkprune.models.attention import ATTENTION_NAME, watch_attention
 from sinkprune.models.direction import causal_view
 from sinkprune.models.spec import LoadedModel
+from sinkprune.models.widths import query_heads
 
 
 class AttentionRecording:
     """What `record_attention` yields: the column mass of the most recent forward."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: PretrainedConfig) -> None:
+        self._config = config
         self._layers: dict[int, torch.Tensor] = {}
 
     @property
     def column_mass(self) -> torch.Tensor:
-        """(L, B, H, N) float32 on the model's (first) device; every layer and sequence sums to H times its number of queries."""
+        """(L, B, H, N) float32 on the model's (first) device; every head that exists sums to the number of queries, a removed one to 0."""
         if not self._layers:
             raise ValueError("no forward was recorded: run the model inside `with record_attention(loaded)`")
         first = next(iter(self._layers.values()))
@@ -34,7 +40,7 @@ class AttentionRecording:
     def _observe(self, layer: int, weights: torch.Tensor, real: torch.Tensor | None) -> None:
         if layer in self._layers:  # a new forward has begun
             self._layers.clear()
-        self._layers[layer] = _column_sums(weights, real)
+        self._layers[layer] = _at_their_numbers(_column_sums(weights, real), self._config, layer)
 
 
 @contextmanager
@@ -44,7 +50,7 @@ def record_attention(loaded: LoadedModel) -> Iterator[AttentionRecording]:
     Rows of padding tokens do not count and padded keys receive 0, where the forward was given an attention mask.
     Costs one explicit softmax per layer; the outputs are the same bit for bit.
     """
-    recording = AttentionRecording()
+    recording = AttentionRecording(loaded.model.config)
     with _watchable(loaded), watch_attention(loaded.model.config, recording._observe):
         yield recording
 
@@ -54,25 +60,40 @@ def attention_map(
 ) -> torch.Tensor:
     """(N, N) float32 on the CPU, row = query: the attention of one forward over `ids` (1, N); rows sum to 1.
 
-    layer and head count from 0; None is the mean over them. causal needs a model whose `spec.causal` is True.
+    layer and head count from 0; None is the mean over those that exist. causal needs a model whose `spec.causal` is True.
+    Raises ValueError for what is out of bounds and for a head that was removed.
     """
     view = causal_view(loaded) if causal else loaded
-    layers, heads = view.model.config.num_hidden_layers, view.model.config.num_attention_heads
     if ids.dim() != 2 or ids.shape[0] != 1:
         raise ValueError(f"ids must have the shape (1, N), not {tuple(ids.shape)}")
+    chosen = _chosen_heads(view.model.config, layer, head)
+    maps: list[torch.Tensor] = []  # of each layer in `chosen`, the sum over its chosen heads
+
+    def keep(index: int, weights: torch.Tensor, _real: torch.Tensor | None) -> None:
+        if index in chosen:
+            maps.append(weights[0, chosen[index]].sum(0).cpu())
+
+    with torch.inference_mode(), _watchable(view), watch_attention(view.model.config, keep):
+        view.model.model(ids.to(view.device), use_cache=False)
+    return torch.stack(maps).sum(0) / sum(map(len, chosen.values()))
+
+
+def _chosen_heads(config: PretrainedConfig, layer: int | None, head: int | None) -> dict[int, list[int]]:
+    """Layer -> which of its heads that exist, counted from 0, are asked for; layers without one are left out."""
+    layers, heads = config.num_hidden_layers, config.num_attention_heads
     if layer is not None and not 0 <= layer < layers:
         raise ValueError(f"layer must lie between 0 and {layers - 1}, not {layer}")
     if head is not None and not 0 <= head < heads:
         raise ValueError(f"head must lie between 0 and {heads - 1}, not {head}")
-    maps: list[torch.Tensor] = []
-
-    def keep(index: int, weights: torch.Tensor, _real: torch.Tensor | None) -> None:
-        if layer in (None, index):
-            maps.append(weights[0].mean(0).cpu() if head is None else weights[0, head].cpu())
-
-    with torch.inference_mode(), _watchable(view), watch_attention(view.model.config, keep):
-        view.model.model(ids.to(view.device), use_cache=False)
-    return torch.stack(maps).mean(0).clone()
+    chosen = {}
+    for index in range(layers) if layer is None else [layer]:
+        wanted = [i for i, number in enumerate(query_heads(config, index)) if head in (None, number)]
+        if wanted:
+            chosen[index] = wanted
+    if not chosen:
+        where = "every layer" if layer is None else f"layer {layer}"
+        raise ValueError(f"head {head} was removed from {where} by a structured cut: choose another head or the mean")
+    return chosen
 
 
 def _column_sums(weights: torch.Tensor, real: torch.Tensor | None) -> torch.Tensor:
@@ -80,6 +101,16 @@ def _column_sums(weights: torch.Tensor, real: torch.Tensor | None) -> torch.Tens
     if real is None:
         return weights.sum(dim=2)
     return torch.einsum("bhqk,bq->bhk", weights, real.to(weights.dtype))
+
+
+def _at_their_numbers(mass: torch.Tensor, config: PretrainedConfig, layer: int) -> torch.Tensor:
+    """(B, H, K), H as in the config, from the mass (B, heads that exist, K): zeros for those that were removed."""
+    heads = query_heads(config, layer)
+    if len(heads) == config.num_attention_heads:
+        return mass
+    whole = mass.new_zeros(len(mass), config.num_attention_heads, mass.shape[-1])
+    whole[:, heads] = mass
+    return whole
 
 
 @contextmanager

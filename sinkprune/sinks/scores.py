@@ -13,8 +13,13 @@ REFERENCE_ALPHA = 5.0
 REFERENCE_STDS = 2.0
 
 
+def live_heads(column_mass: torch.Tensor) -> torch.Tensor:
+    """(…, H) bool from mass (…, H, N): False for heads that a structured cut removed. Their mass is 0; any other head's sum is not."""
+    return column_mass.sum(dim=-1) > 0
+
+
 def total_mass(column_mass: torch.Tensor) -> torch.Tensor:
-    """(B, N) summed over layers and heads, from (L, B, H, N): eq. 9 without the 1/S of eq. 8, so the mean is layers x heads."""
+    """(B, N) summed over layers and heads, from (L, B, H, N): eq. 9 without the 1/S of eq. 8, so the mean is all layers' heads."""
     return column_mass.sum(dim=(0, 2))
 
 

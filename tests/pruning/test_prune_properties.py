@@ -5,12 +5,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sinkprune.pruning import METHODS, CalibrationConfig, PruneConfig, prune_model
+from sinkprune.pruning import UNSTRUCTURED, CalibrationConfig, PruneConfig, prune_model
 from sinkprune.pruning.decisions import smallest, smallest_n_of_m
 from sinkprune.pruning.sparsegpt import BLOCK
 from sinkprune.pruning.statistics import gram, sum_of_norms, sum_of_squared_norms
 
-methods = st.sampled_from(METHODS)
+methods = st.sampled_from(UNSTRUCTURED)
 families = st.sampled_from(["llama", "qwen2", "qwen3"])
 seeds = st.integers(0, 2**20)
 
