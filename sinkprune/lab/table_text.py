@@ -1,0 +1,193 @@
+"""The pruning table in words and Markdown: what the page and the README show. Pure functions of a summary (lab.table_summary)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+WINS = {"win": "wins", "tie": "ties", "loss": "loses"}
+KINDS = {
+    "ablation": "Sink weight on against off, all else equal",
+    "official": "Against the official baselines, which also differ in noise and sums",
+}
+
+
+def as_markdown(table: dict) -> str:
+    """Everything that the README shows."""
+    return "\n\n".join(
+        [
+            measured(table),
+            bits_table(table),
+            "What the sink-aware method saves (above 0: it is better), mean and 95 % interval:",
+            gains_table(table),
+            findings(table),
+            "Structured pruning makes the model smaller and faster:",
+            structured_table(table),
+        ]
+    )
+
+
+def measured(table: dict) -> str:
+    """How it was measured, in two sentences."""
+    protocol, dense = table["protocol"], table["dense"]
+    return (
+        f"Bits per token of the teacher's answers to {protocol['texts']} held-out prompts (masked likelihood, {protocol['patterns']} masks "
+        f"a text, the same for every model), mean over {len(protocol['seeds'])} calibration seeds of {protocol['samples']} x "
+        f"{protocol['length']} tokens; lower is better. The dense model needs {dense['bits']:.3f} ± {dense['error']:.3f} (standard error)."
+    )
+
+
+def bits_table(table: dict) -> str:
+    """Unstructured variants x sparsities."""
+    rows = [row for row in table["rows"] if "speed_up" not in row]
+    sparsities = sorted({row["sparsity"] for row in rows})
+    cells = {(row["variant"], row["sparsity"]): f"{row['bits']:.3f}" for row in rows}
+    return _grid("bits per token", sparsities, cells)
+
+
+def gains_table(table: dict) -> str:
+    """Comparisons x sparsities, structured methods in a table of their own; an interval without 0 is bold."""
+    structured = {row["variant"] for row in table["rows"] if "speed_up" in row}
+    groups = [[], []]
+    for gain in sorted(table["gains"], key=lambda gain: list(KINDS).index(gain["kind"])):
+        groups[gain["variant"] in structured].append(gain)
+    return "\n\n".join(_gains_grid(gains) for gains in groups if gains)
+
+
+def _gains_grid(gains: list[dict]) -> str:
+    cells = {}
+    for gain in gains:
+        mean, low, high = gain["gain"]
+        number = f"{mean:+.3f}" if gain["verdict"] == "tie" else f"**{mean:+.3f}**"
+        cells[f"{gain['variant']} against {gain['baseline']}", gain["sparsity"]] = f"{number} [{low:+.3f}, {high:+.3f}]"
+    return _grid("bits saved per token", sorted({gain["sparsity"] for gain in gains}), cells)
+
+
+def structured_table(table: dict) -> str:
+    """Speed-up beside lost quality, one line a structured variant and sparsity."""
+    lines = [
+        [
+            row["variant"],
+            f"{row['achieved']:.1%}",
+            f"{row['bits']:.3f}",
+            _signed(row["above_dense"]),
+            f"{row['speed_up']:.2f} x",
+            f"{row['parameters']:.0%}",
+        ]
+        for row in table["rows"]
+        if "speed_up" in row
+    ]
+    head = ["", "removed", "bits per token", "above dense", "forward pass", "parameters left"]
+    return _table(head, lines)
+
+
+def details_table(table: dict) -> str:
+    """Every row with its generated text and its cost."""
+    lines = [
+        [
+            row["variant"],
+            f"{row['sparsity']:.0%}",
+            f"{row['bits']:.3f}",
+            _signed(row["above_dense"]),
+            f"{row['agreement']:.0%}",
+            f"{row['repeated']:.0%}",
+            f"{row['prune_seconds']:.1f}",
+        ]
+        for row in table["rows"]
+    ]
+    head = ["", "sparsity", "bits per token", "above dense", "agreement", "repeated 4-grams", "seconds to prune"]
+    return _table(head, lines)
+
+
+def findings(table: dict) -> str:
+    """One paragraph: where sink-aware pruning wins, ties or loses, as the intervals say."""
+    sentences = [_score(table["gains"])]
+    for kind, words in KINDS.items():
+        comparisons = _comparisons(table["gains"], kind)
+        if comparisons:
+            sentences.append(f"{words}: {'; '.join(_finding(gains) for gains in comparisons)}.")
+    sentences += [_largest(table), _chance(table["gains"])]
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _score(gains: list[dict]) -> str:
+    verdicts = [gain["verdict"] for gain in gains if gain["kind"] == "ablation"]
+    counts = [f"{word} {verdicts.count(verdict)}" for verdict, word in WINS.items()]
+    return f"Of {len(verdicts)} comparisons the sink weight {_listed(counts)}."
+
+
+def _comparisons(gains: list[dict], kind: str) -> list[list[dict]]:
+    """The gains of each pair of methods, sparsity ascending. A pair that is also an ablation is told there only."""
+    ablations = {(gain["variant"], gain["baseline"]) for gain in gains if gain["kind"] == "ablation"}
+    pairs: dict[tuple[str, str], list[dict]] = {}
+    for gain in sorted(gains, key=lambda gain: gain["sparsity"]):
+        pair = (gain["variant"], gain["baseline"])
+        if gain["kind"] == kind and (kind == "ablation" or pair not in ablations):
+            pairs.setdefault(pair, []).append(gain)
+    return list(pairs.values())
+
+
+def _finding(gains: list[dict]) -> str:
+    """ "sink-wanda against wanda wins at 50 % (by 0.024 bits per token) and ties at 25 and 60 %"."""
+    clauses = []
+    for verdict, word in WINS.items():
+        some = [gain for gain in gains if gain["verdict"] == verdict]
+        if some:
+            places = _listed(f"{100 * gain['sparsity']:.0f}" for gain in some)
+            where = f"{word} at {places} %"
+            sizes = _listed(f"{abs(gain['gain'][0]):.3f}" for gain in some)
+            clauses.append(where if verdict == "tie" else f"{where} (by {sizes} bits per token)")
+    against = (
+        f"{gains[0]['variant']} against {gains[0]['baseline']}"
+        if gains[0]["kind"] == "official"
+        else gains[0]["variant"]
+    )
+    return f"{against} {_listed(clauses)}"
+
+
+def _largest(table: dict) -> str:
+    """How large the effect is beside the damage of pruning."""
+    certain = [gain for gain in table["gains"] if gain["kind"] == "ablation" and gain["verdict"] != "tie"]
+    if not certain:
+        return "No effect of the sink weight is larger than this measurement can tell from nothing."
+    top = max(certain, key=lambda gain: abs(gain["gain"][0]))
+    lost = next(
+        row["above_dense"][0]
+        for row in table["rows"]
+        if (row["variant"], row["sparsity"]) == (top["baseline"], top["sparsity"])
+    )
+    word = {"win": "saves", "loss": "costs"}[top["verdict"]]
+    return (
+        f"Its largest certain effect {word} {abs(top['gain'][0]):.3f} bits per token ({top['variant']} at {top['sparsity']:.0%}), "
+        f"where pruning itself costs {lost:.3f}."
+    )
+
+
+def _chance(gains: list[dict]) -> str:
+    intervals = len({(gain["variant"], gain["baseline"], gain["sparsity"]) for gain in gains})
+    return (
+        f"A win or loss is a 95 % interval that does not hold 0; of {intervals} such intervals about {max(1, round(0.05 * intervals))} "
+        "would miss 0 by chance alone."
+    )
+
+
+def _listed(words: Iterable[str]) -> str:
+    words = list(words)
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _signed(interval: Sequence[float]) -> str:
+    mean, low, high = interval
+    return f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]"
+
+
+def _grid(corner: str, sparsities: list[float], cells: dict[tuple[str, float], str]) -> str:
+    """Row names x sparsities, in the order of the cells; empty where nothing was measured."""
+    names = dict.fromkeys(name for name, _ in cells)
+    lines = [[name, *(cells.get((name, sparsity), "") for sparsity in sparsities)] for name in names]
+    return _table([corner, *(f"{sparsity:.0%}" for sparsity in sparsities)], lines)
+
+
+def _table(head: list[str], lines: list[list[str]]) -> str:
+    """Markdown, all columns but the first to the right."""
+    rows = [head, [":--", *["--:"] * (len(head) - 1)], *lines]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
