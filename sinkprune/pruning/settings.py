@@ -27,8 +27,8 @@ class PruneConfig:
     pattern: None (unstructured) or (n, m): n zeros in every m consecutive inputs; the sparsity is then n/m and `sparsity` is ignored.
     sink_rule: how sinks are found by the sink-aware methods: "reference" (the official code) or "paper" (eq. 10-12).
     sink_weight: False is the ablation: same noise and same sums, every token's weight 1.
-    allocation: structured only. "uniform": every layer loses the same share; "global": scores, relative to their layer's mean, are ranked
-        over all layers, so layers may differ.
+    allocation: structured only. "uniform": every layer loses the same share; "global": scores, in units of their layer's median, are
+        ranked over all layers, so layers may differ.
     """
 
     method: str = "sink-wanda"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 import torch
+from torch import nn
 from transformers import PreTrainedModel
 
 from sinkprune.models.widths import narrow_layer, note_widths, parts_kept
@@ -63,14 +64,8 @@ def choose_units(scores: list[UnitScores], costs: tuple[int, int], config: Prune
 def unit_costs(model: PreTrainedModel) -> tuple[int, int]:
     """Linear weights that leave with one KV head and with one channel; the same in every layer."""
     block = model.model.layers[0]
-    each = parts_kept(block, torch.tensor([0]), torch.tensor([0]))
-    weights = {"self_attn": 0, "mlp": 0}
-    for name, (rows, columns) in each.items():
-        linear = block.get_submodule(name)
-        weights[name.split(".")[0]] += (
-            len(rows) * linear.in_features if columns is None else len(columns) * linear.out_features
-        )
-    return weights["self_attn"], weights["mlp"]
+    heads = block.self_attn.k_proj.out_features // block.self_attn.head_dim
+    return _linear_weights(block.self_attn) // heads, _linear_weights(block.mlp) // block.mlp.down_proj.in_features
 
 
 def cut_layer(model: PreTrainedModel, layer: int, kept: Kept) -> Masks:
@@ -89,7 +84,7 @@ def cut_layer(model: PreTrainedModel, layer: int, kept: Kept) -> Masks:
 
 @dataclass(frozen=True)
 class _Step:
-    """The next units of a layer to go: `units` of them, with their mean score relative to the layer's mean."""
+    """The next units of a layer to go: `units` of them, with their mean score in units of the layer's median."""
 
     score: float
     layer: int
@@ -118,17 +113,24 @@ def _choose(scores: list[UnitScores], costs: tuple[int, int], share: float) -> l
 
 
 def _ranking(scores: list[torch.Tensor], multiple: int) -> tuple[list[torch.Tensor], list[_Step]]:
-    """Units of each layer from worst to best, and the steps in which they may go, over all layers; a layer's best `multiple` stay."""
+    """Units of each layer from worst to best, and the steps in which they may go, over all layers; a layer's best `multiple` stay.
+
+    Layers are compared by the median: in units of the mean, a layer with a few giant channels would lose nearly all others.
+    """
     orders, steps = [], []
     for layer, values in enumerate(scores):
         ranked, order = values.sort(stable=True)
         orders.append(order)
         ranked = ranked.double()
-        mean = ranked.mean().clamp_min(torch.finfo(torch.float64).tiny)
+        median = ranked.quantile(0.5).clamp_min(torch.finfo(torch.float64).tiny)
         odd = len(ranked) % multiple  # the first step makes the width a multiple
         sizes = [odd] * (odd > 0) + [multiple] * (len(ranked) // multiple)
-        steps += [_Step((part.mean() / mean).item(), layer, len(part)) for part in ranked.split(sizes)[:-1]]
+        steps += [_Step((part.mean() / median).item(), layer, len(part)) for part in ranked.split(sizes)[:-1]]
     return orders, sorted(steps, key=lambda step: step.score)  # stable: a layer's own steps stay in order
+
+
+def _linear_weights(module: nn.Module) -> int:
+    return sum(part.weight.numel() for part in module.modules() if isinstance(part, nn.Linear))
 
 
 def _rest(order: torch.Tensor, steps: list[_Step], layer: int) -> torch.Tensor:
