@@ -53,9 +53,13 @@ def check_prunable(model: PreTrainedModel, pattern: tuple[int, int] | None) -> N
     for group in all_groups(model):
         for name, linear in group.items():
             if linear.weight.is_meta:
-                raise ValueError(f"{name} is offloaded: load the model without an offloading device_map to prune it")
+                raise ValueError(
+                    f"{name} is offloaded, and cuts would be lost: load the model without an offloading device_map to prune it"
+                )
             if type(linear) is not nn.Linear or not linear.weight.is_floating_point():
-                raise ValueError(f"{name} is quantised: load the model without `quantize`, prune, then quantise")
+                raise ValueError(
+                    f"{name} is quantised: load the model without `quantize` (or call model.dequantize()), prune, then quantise it"
+                )
             if not linear.weight.isfinite().all():
                 raise ValueError(f"{name} holds NaN or infinity: the checkpoint is damaged, load it again")
             if pattern is not None and linear.in_features % pattern[1]:
