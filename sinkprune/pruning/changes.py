@@ -1,0 +1,110 @@
+"""What the sink weight changed: where attention sinks are strong, and where two sets of masks decide differently (paper Fig. 7 and 8).
+
+Masks are those of `prune_model` (True = pruned), plain and sink-aware, of one model at one sparsity. A query head owns its rows of q and
+its columns of o, and an equal share of the rows of k and v that its group of query heads reads (grouped-query attention): so each head of
+a group shows the same value for k and for v, and all heads together own every attention weight once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from sinkprune.models import LoadedModel
+from sinkprune.models.widths import WIDTHS_KEY
+from sinkprune.pruning.calibration import noised
+from sinkprune.pruning.cuts import Masks
+from sinkprune.pruning.linears import INPUT_GROUPS
+from sinkprune.sinks import paper_mass, record_attention, reference_sink_set, sink_set, total_mass
+
+LINEARS = tuple(name for group in INPUT_GROUPS for name in group)  # the columns of the arrays by linear
+ATTENTION = LINEARS[:4]  # q, k, v, o
+BATCH_TOKENS = 1024
+
+
+@dataclass(frozen=True)
+class MaskChanges:
+    """L layers, H query heads; float32 on the CPU.
+
+    sink_strength: (L, H) the share of its attention that a head of the dense model gives to sinks, 0 to 1 (Fig. 7, left).
+    disagreement: share of the weights that exactly one of the two masks prunes, 0 to 1 (Fig. 7, centre and right).
+        by_head: (L, H) over q, k, v and o together; by_head_linear: (L, H, 4) for q, k, v, o; by_linear: (L, 7) in the order of `LINEARS`.
+    difference: sparsity of the sink-aware mask less that of the plain one, -1 to 1 (Fig. 8); the same three arrays.
+    """
+
+    sink_strength: torch.Tensor
+    disagreement_by_head: torch.Tensor
+    disagreement_by_head_linear: torch.Tensor
+    disagreement_by_linear: torch.Tensor
+    difference_by_head: torch.Tensor
+    difference_by_head_linear: torch.Tensor
+    difference_by_linear: torch.Tensor
+
+
+def mask_changes(
+    dense: LoadedModel,
+    plain: Masks,
+    aware: Masks,
+    calibration_ids: torch.Tensor,
+    seed: int = 0,
+    sink_rule: str = "reference",
+) -> MaskChanges:
+    """Compare two sets of masks of one dense model. calibration_ids (samples, T) and seed: those the masks were made from.
+
+    Raises ValueError where the masks are not both of this model's linears.
+    """
+    _check(dense, plain, aware)
+    heads, head_dim = dense.model.config.num_attention_heads, dense.model.model.layers[0].self_attn.head_dim
+    strength = sink_strength(dense, noised(calibration_ids, dense.spec.mask_token_id, seed), sink_rule)
+    arrays = []
+    for value in (lambda name: plain[name] ^ aware[name], lambda name: aware[name].float() - plain[name].float()):
+        by_linear, by_head_linear, by_head = [], [], []
+        for layer in range(len(dense.model.model.layers)):
+            values = {name: value(f"model.layers.{layer}.{name}").float() for name in LINEARS}
+            by_linear.append(torch.stack([values[name].mean() for name in LINEARS]))
+            parts = torch.stack([head_means(values[name], name, heads, head_dim) for name in ATTENTION], dim=1)
+            by_head_linear.append(parts)
+            owned = torch.tensor([values[name].numel() / heads for name in ATTENTION], device=parts.device)
+            by_head.append(parts @ owned / owned.sum())
+        arrays += [torch.stack(rows).cpu() for rows in (by_head, by_head_linear, by_linear)]
+    return MaskChanges(strength, *arrays)
+
+
+@torch.no_grad()
+def sink_strength(dense: LoadedModel, versions: torch.Tensor, sink_rule: str = "reference") -> torch.Tensor:
+    """(L, H) share of a head's attention that goes to sinks: mean over queries, noised versions and sequences.
+
+    versions: (samples, noise levels, T), as `noised` makes them. Sinks are found in each version: by the rule "reference" where the mass
+    exceeds mean + 2 standard deviations, by "paper" where it exceeds the mean of the others (eq. 10 with epsilon 0).
+    """
+    size = max(1, BATCH_TOKENS // versions.shape[-1])
+    total = 0.0
+    for sequence in versions:
+        masses = []
+        for batch in sequence.split(size):
+            with record_attention(dense) as recording:
+                dense.model.model(batch, use_cache=False)
+            masses.append(recording.column_mass)
+        mass = torch.cat(masses, dim=1)  # (L, noise levels, H, T)
+        sinks = sink_set(paper_mass(mass), 0.0) if sink_rule == "paper" else reference_sink_set(total_mass(mass))
+        total = total + torch.einsum("lbht,bt->lh", mass, sinks.to(mass.dtype))
+    return (total / versions.numel()).cpu()
+
+
+def head_means(values: torch.Tensor, linear: str, heads: int, head_dim: int) -> torch.Tensor:
+    """(H,) mean of a weight's values (out, in) over what each query head owns of it; `linear` is one of q, k, v (rows) and o (columns)."""
+    by_row = values.mean(0) if linear.endswith("o_proj") else values.mean(1)
+    means = by_row.view(-1, head_dim).mean(1)  # query heads, or KV heads
+    return means.repeat_interleave(heads // len(means))
+
+
+def _check(dense: LoadedModel, plain: Masks, aware: Masks) -> None:
+    if hasattr(dense.model.config, WIDTHS_KEY):
+        raise ValueError("this model has lost heads in a structured cut: compare masks of the model before it")
+    for layer in range(len(dense.model.model.layers)):
+        for name in (f"model.layers.{layer}.{linear}" for linear in LINEARS):
+            linear = dense.model.get_submodule(name)
+            for masks in (plain, aware):
+                if name not in masks or masks[name].shape != (linear.out_features, linear.in_features):
+                    raise ValueError(f"no mask of {name} fits this model: compare two prunings of the model given here")
