@@ -73,6 +73,18 @@ def test_compare_measures_both_lanes(client):
     assert 0 <= card["agreement"] <= 1
 
 
+def test_a_structured_copy_is_smaller_and_writes_too(client):
+    asked = {"method": "sink-structured", "sparsity": 0.4, "samples": 2, "allocation": "global"}
+    pruned = client.predict(**asked, api_name="/prune")
+    assert pruned["sparsity"] == pytest.approx(0.4, abs=0.01)
+    assert len({round(share, 3) for share in pruned["per_layer"]}) > 1
+    result = client.predict(prompt="Why is the sky blue?", **asked, **SHORT, api_name="/compare")
+    check_trace(result["trace"])
+    card = result["card"]
+    assert card["pruned"]["parameters"] < card["dense"]["parameters"]
+    assert card["pruned"]["pruning"]["allocation"] == "global"
+
+
 def test_sparsity_nought_changes_nothing(client):
     card = client.predict(prompt="Why is the sky blue?", method="wanda", sparsity=0.0, **SHORT, api_name="/compare")[
         "card"
@@ -98,6 +110,9 @@ def test_sparsity_nought_changes_nothing(client):
         ("/prune", {"sparsity": "half"}, "sparsity must be a number"),
         ("/prune", {"method": "random"}, "method must be one of"),
         ("/prune", {"pattern": ["2:4"]}, "pattern must be one of"),
+        ("/prune", {"method": "structured", "sparsity": 0.8}, "removes a share of 0 to 0.7"),
+        ("/prune", {"method": "structured", "pattern": "2:4"}, "whole channels and heads"),
+        ("/prune", {"method": "structured", "allocation": "all"}, "allocation must be one of"),
         ("/prune", {"samples": 10**9}, "whole number from 1 to 64"),
         ("/compare", {"prompt": "", "method": "magnitude"}, "type a few words"),
     ],

@@ -11,12 +11,18 @@ import transformers
 from sinkprune.decoding import DecodeConfig
 from sinkprune.lab.compare import layer_sparsity
 from sinkprune.models import LoadedModel
-from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneResult
+from sinkprune.pruning import STRUCTURED, CalibrationConfig, PruneConfig, PruneResult
+
+ZEROS = "zeros in a dense matrix take as long to multiply as other numbers"
+SMALLER = "channels and heads were removed: the layers are smaller"
 
 
 @dataclass(frozen=True)
 class RunCard:
-    """sparsity_*: shares of the weights of the pruned linears; tokens: positions committed, end tokens included; seconds: its own."""
+    """sparsity_*: zeros, or removed weights, / weights of the pruned linears; tokens: positions committed, end tokens included.
+
+    seconds: this lane's own.
+    """
 
     model: str
     revision: str | None
@@ -27,6 +33,7 @@ class RunCard:
     pruning: dict
     calibration: dict
     prune_seconds: float
+    parameters: int
     decoding: dict
     forwards: int
     tokens: int
@@ -43,7 +50,9 @@ class RunCard:
     def as_markdown(self) -> str:
         """A list of facts, one a line."""
         facts = {
-            "Model": self.model + (f" @ {self.revision}" if self.revision else ""),
+            "Model": self.model
+            + (f" @ {self.revision}" if self.revision else "")
+            + f", {self.parameters / 1e6:.1f} M parameters",
             "Pruning": self._pruning_fact(),
             "Decoding": _settings(self.decoding),
             "Cost": f"{self.forwards} forward passes, {self.tokens} tokens in {self.seconds:.2f} s ({self.tokens_per_second:.1f} tokens/s)",
@@ -53,7 +62,7 @@ class RunCard:
             layers = ", ".join(f"{share:.1%}" for share in self.sparsity_per_layer)
             facts["Achieved per layer"] = layers
             facts["Calibration"] = f"{_settings(self.calibration)}; pruned in {self.prune_seconds:.1f} s"
-            facts["Note"] = "zeros in a dense matrix take as long to multiply as other numbers"
+            facts["Note"] = SMALLER if self.method in STRUCTURED else ZEROS
         return "\n".join(f"- **{name}:** {fact}" for name, fact in facts.items())
 
     def _pruning_fact(self) -> str:
@@ -82,6 +91,7 @@ def run_card(
         pruning=asdict(pruning) if pruning else {},
         calibration=asdict(calibration) if calibration else {},
         prune_seconds=result.seconds if result else 0.0,
+        parameters=sum(parameter.numel() for parameter in loaded.model.parameters()),
         decoding=asdict(decoding),
         forwards=lane["nfe"],
         tokens=sum(len(frame["committed"]) for frame in lane["frames"]),

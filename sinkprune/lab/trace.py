@@ -25,6 +25,7 @@ frame = {"step": 0, "block": 0, "nfe": 1, "seconds": 0.031,
          "share": base64 uint16 little-endian (N),   attention share x 65535: column mass / rows, mean over layers and heads; sums to 1
          "heads": base64 uint8 (L, H, N)}      the same per layer and head, stored as 255 sqrt(share) so that small shares survive
 ```
+A head that a structured cut removed has share 0 everywhere; means are over the heads that exist.
 Multiply a share by `visible` to get the mass in units of the mean (1 = what uniform attention would give).
 Token texts are untrusted: whoever shows them sets text, never HTML.
 """
@@ -40,6 +41,7 @@ import torch
 
 from sinkprune.decoding import Step
 from sinkprune.models import LoadedModel, decode_answer, token_texts
+from sinkprune.sinks import live_heads
 
 FORMAT = "sinkprune-trace"
 VERSION = 1
@@ -128,7 +130,8 @@ def encode_frame(step: Step, length: int, loaded: LoadedModel) -> dict:
     heads = np.zeros((*share.shape[:2], length), np.uint8)
     heads[..., :visible] = np.minimum(np.sqrt(share) * 255 + 0.5, 255)
     mean = np.zeros(length, "<u2")
-    mean[:visible] = np.minimum(share.mean((0, 1)) * 65535 + 0.5, 65535)
+    live = live_heads(step.column_mass).sum().item()
+    mean[:visible] = np.minimum(share.sum((0, 1)) / live * 65535 + 0.5, 65535)
     confidence = np.full(length, NOT_COMPUTED, np.uint8)
     computed = ~np.isnan(step.confidence.numpy())
     confidence[:visible][computed] = step.confidence.numpy()[computed] * 254 + 0.5

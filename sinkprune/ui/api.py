@@ -100,18 +100,20 @@ def _prune(bench: Workbench):
         pattern: str = "free",
         sink_rule: str = "reference",
         sink_weight: bool = True,
+        allocation: str = "uniform",
         samples: int = 32,
         model: str = "bundled",
     ) -> dict:
         """Prune a copy of the model and report {key, sparsity, per_layer, seconds, linears}; the copy is kept for a later compare.
 
-        method is magnitude, wanda, sparsegpt, sink-wanda or sink-sparsegpt; sparsity lies between 0 and 0.9; pattern is free, 2:4 or
-        4:8 (which set the sparsity themselves); samples is the number of calibration sequences, up to 64.
+        method is magnitude, wanda, sparsegpt, sink-wanda, sink-sparsegpt (sparsity 0 to 0.9), structured or sink-structured (0 to 0.7,
+        the copy is smaller, and allocation is uniform or global); pattern is free, 2:4 or 4:8 (which set the sparsity themselves, and
+        are not for the structured methods); samples is the number of calibration sequences, up to 64.
         """
         with in_words():
             bench.check_model(model)
             pruning, calibration = (
-                pruning_from(method, sparsity, pattern, sink_rule, sink_weight),
+                pruning_from(method, sparsity, pattern, sink_rule, sink_weight, allocation),
                 calibration_from(samples),
             )
             result = _pruned(bench, pruning, calibration)
@@ -134,6 +136,7 @@ def _compare(bench: Workbench):
         pattern: str = "free",
         sink_rule: str = "reference",
         sink_weight: bool = True,
+        allocation: str = "uniform",
         samples: int = 32,
         gen_length: int = 96,
         block_length: int = 32,
@@ -151,7 +154,7 @@ def _compare(bench: Workbench):
         with in_words():
             loaded = bench.check_model(model)
             pruning, calibration = (
-                pruning_from(method, sparsity, pattern, sink_rule, sink_weight),
+                pruning_from(method, sparsity, pattern, sink_rule, sink_weight, allocation),
                 calibration_from(samples),
             )
             config = _config(gen_length, block_length, threshold, factor, cache, temperature, seed)

@@ -14,9 +14,17 @@ from sinkprune.lab.compare import layer_sparsity
 from sinkprune.lab.figures import sink_trajectory, sparsity_per_layer
 from sinkprune.lab.runs import check_prompt, compare_run
 from sinkprune.lab.statistics import trace_statistics
-from sinkprune.pruning import SINK_RULES, CalibrationConfig, PruneConfig, PruneResult
+from sinkprune.pruning import ALLOCATIONS, SINK_RULES, STRUCTURED, CalibrationConfig, PruneConfig, PruneResult
 from sinkprune.ui.comparison import measure
-from sinkprune.ui.inputs import MAX_SPARSITY, PATTERNS, calibration_from, decoding_from, in_words, pruning_from
+from sinkprune.ui.inputs import (
+    MAX_SPARSITY,
+    PATTERNS,
+    calibration_from,
+    decoding_from,
+    in_words,
+    pruning_from,
+    sparsity_bound,
+)
 from sinkprune.ui.player_component import player
 from sinkprune.ui.text import METHODS_IN_WORDS, note, progress_line
 from sinkprune.ui.watch import MODEL_EVENT, QUICK_EVENT, STATE_SECONDS, ended
@@ -72,7 +80,20 @@ def _choices() -> list[gr.components.Component]:
                     info="reference: the official code; paper: eq. 10-12",
                 )  # fmt: skip
                 sink_weight = gr.Checkbox(True, label="Weight sinks down (off: the ablation)")
-    return [method, sparsity, pattern, sink_rule, sink_weight, samples]
+                allocation = gr.Radio(
+                    list(ALLOCATIONS), value="uniform", label="Allocation", elem_classes="plain-radio",
+                    info="structured methods: every layer loses the same share, or all layers compete",
+                )  # fmt: skip
+    method.input(_bounds, [method, sparsity], [sparsity, pattern], **QUICK_EVENT)
+    return [method, sparsity, pattern, sink_rule, sink_weight, allocation, samples]
+
+
+def _bounds(method: str, sparsity: float) -> tuple[gr.Slider, gr.Radio]:
+    """What a method allows: the structured ones remove less, and know no pattern."""
+    most, structured = sparsity_bound(method), method in STRUCTURED
+    info = "share of the layers' weights removed" if structured else "share of the weights set to zero"
+    pattern = gr.Radio(value="free", interactive=False) if structured else gr.Radio(interactive=True)
+    return gr.Slider(maximum=most, value=min(sparsity, most), info=info), pattern
 
 
 def _results() -> list[gr.components.Component]:
@@ -107,8 +128,8 @@ def _cancelled(trace: dict | None) -> tuple:
 def _compare(bench: Workbench, prompt: str, *choices: object) -> Iterator[tuple]:
     """Prune (or take from the store), write side by side, measure. choices: of `pruning_from`, `calibration_from`, `decoding_from`."""
     with in_words():
-        pruning, calibration = pruning_from(*choices[:5]), calibration_from(choices[5])
-        config = decoding_from(*choices[6:])
+        pruning, calibration = pruning_from(*choices[:6]), calibration_from(choices[6])
+        config = decoding_from(*choices[7:])
         check_prompt(bench.loaded, prompt, config.gen_length)
         yield _update(status=progress_line(None), **BUSY)
         result, kept = None, True
@@ -130,7 +151,8 @@ def _write(
     result: PruneResult, kept: bool,
 ) -> Iterator[tuple]:  # fmt: skip
     how = "was pruned before and kept" if kept else f"was pruned in {result.seconds:.1f} s"
-    said = f"The copy {how}: {result.sparsity:.1%} of its weights are zero."
+    are = "were removed" if pruning.method in STRUCTURED else "are zero"
+    said = f"The copy {how}: {result.sparsity:.1%} of its layers' weights {are}."
     yield _update(
         status=note("Live", f"{said} Both write now, on this machine ({bench.machine})."),
         measured=gr.Column(visible=False),

@@ -11,15 +11,17 @@ from sinkprune.lab.card import RunCard, run_card
 from sinkprune.lab.compare import agreement, answer_end, answer_ids, repeated_ngrams
 from sinkprune.lab.likelihood import ANSWER_LEVELS, answer_likelihood
 from sinkprune.models import LoadedModel
-from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneResult
+from sinkprune.pruning import STRUCTURED, CalibrationConfig, PruneConfig, PruneResult
 
 DRAWS = 2  # draws of masks at each of ANSWER_LEVELS
 NOTES = f"""
 Nats per token: cross-entropy of masked answer tokens, mean over {len(ANSWER_LEVELS)} mask levels with {DRAWS} draws each, the same
 masks for both models; lower means that the model finds the text likelier. Both lanes took turns on this machine, and each time is that
-lane's own. Zeros in a dense matrix do not run faster: pruning changes what is written and how many forward passes that takes, not the
-speed of a forward pass.
+lane's own, with recording the attention.
 """
+ZEROS = """Zeros in a dense matrix do not run faster: pruning changes what is written and how many forward passes that takes, not the
+speed of a forward pass."""
+SMALLER = "What was removed is gone: the layers are smaller, so a forward pass takes less time and memory."
 
 
 @dataclass(frozen=True)
@@ -44,14 +46,24 @@ class Comparison:
             ("Forward passes", [str(card.forwards) for card in cards]),
             ("Seconds", [f"{card.seconds:.2f}" for card in cards]),
             ("Tokens per second", [f"{card.tokens_per_second:.1f}" for card in cards]),
-            ("Weights set to zero", [f"{card.sparsity_achieved:.2%}" for card in cards]),
+            ("Milliseconds per forward pass", [f"{1000 * card.seconds / card.forwards:.0f}" for card in cards]),
+            (self._cut, [f"{card.sparsity_achieved:.2%}" for card in cards]),
+            ("Parameters", [f"{card.parameters / 1e6:.1f} M" for card in cards]),
             ("Nats per token of the dense answer", [f"{nats:.2f}" for nats in self.nats_dense_answer]),
             ("Nats per token of the pruned answer", [f"{nats:.2f}" for nats in self.nats_pruned_answer]),
             ("Repeated 4-grams", [f"{share:.0%}" for share in self.repeated]),
         ]
         head = f"| | Dense | {self.pruned.method}, {self.pruned.sparsity_asked:.0%} |\n|:--|--:|--:|"
         table = "\n".join([head, *(f"| {name} | {a} | {b} |" for name, (a, b) in rows)])
-        return f"{table}\n\n{self._sentence()}\n{NOTES}"
+        return f"{table}\n\n{self._sentence()}\n{NOTES.rstrip()} {SMALLER if self._structured else ZEROS}\n"
+
+    @property
+    def _structured(self) -> bool:
+        return self.pruned.method in STRUCTURED
+
+    @property
+    def _cut(self) -> str:
+        return "Layers' weights removed" if self._structured else "Weights set to zero"
 
     def _sentence(self) -> str:
         seed, samples = self.dense.decoding["seed"], self.pruned.calibration["samples"]

@@ -13,7 +13,8 @@ import gradio as gr
 
 from sinkprune.decoding import DecodeConfig
 from sinkprune.lab.runs import decode_config
-from sinkprune.pruning import CalibrationConfig, PruneConfig
+from sinkprune.pruning import STRUCTURED, CalibrationConfig, PruneConfig
+from sinkprune.pruning.settings import MAX_STRUCTURED
 
 GEN_LENGTHS = (32, 64, 96, 128, 160)
 BLOCK_LENGTHS = (8, 16, 24, 32, 48, 64, 96)
@@ -62,7 +63,14 @@ def decoding_from(
     )
 
 
-def pruning_from(method: str, sparsity: float, pattern: str, sink_rule: str, sink_weight: bool) -> PruneConfig:
+def sparsity_bound(method: str) -> float:
+    """The largest sparsity that the page offers for a method."""
+    return MAX_STRUCTURED if method in STRUCTURED else MAX_SPARSITY
+
+
+def pruning_from(
+    method: str, sparsity: float, pattern: str, sink_rule: str, sink_weight: bool, allocation: str
+) -> PruneConfig:
     """The PruneConfig of the page's controls, in their order."""
     if isinstance(sparsity, bool) or not isinstance(sparsity, int | float):
         raise ValueError("sparsity must be a number")
@@ -70,7 +78,7 @@ def pruning_from(method: str, sparsity: float, pattern: str, sink_rule: str, sin
         raise ValueError(f"sparsity must lie between 0 and {MAX_SPARSITY}, not {sparsity}")
     if not isinstance(pattern, str) or pattern not in PATTERNS:
         raise ValueError(f"the pattern must be one of {', '.join(PATTERNS)}")
-    return PruneConfig(method, float(sparsity), PATTERNS[pattern], sink_rule, bool(sink_weight))
+    return PruneConfig(method, float(sparsity), PATTERNS[pattern], sink_rule, bool(sink_weight), allocation)
 
 
 def calibration_from(samples: int) -> CalibrationConfig:

@@ -45,6 +45,8 @@ METHODS_IN_WORDS = {  # with what the 52 M model took on 2 cores, 32 calibration
     "sparsegpt": "sparsegpt: second order; weights that stay make up for those that go (9 s)",
     "sink-wanda": "sink-wanda: wanda on noised text, with the sinks weighted down (12 s)",
     "sink-sparsegpt": "sink-sparsegpt: sparsegpt with the sinks weighted down (18 s)",
+    "structured": "structured: whole MLP channels and attention heads go, so the copy is smaller and faster",
+    "sink-structured": "sink-structured: the same on noised text, with the sinks weighted down",
 }
 
 
@@ -57,7 +59,7 @@ def progress_line(progress: PruneProgress | None) -> str:
     step = f"{progress.done} of {progress.total}"
     where = {
         "sinks": f"Finding the sinks in noised text: sequence {step}",
-        "inputs": f"measuring its inputs, batch {step}",
+        "inputs": f"{'Measuring the inputs of all layers' if progress.layer is None else 'measuring its inputs'}, batch {step}",
         "weights": f"cutting weights, group {step}",
         "outputs": f"running the text through it, batch {step}",
         "layer": "done",

@@ -82,6 +82,23 @@ def test_only_existing_positions_count(run):
     assert limit == 1
 
 
+def test_means_leave_out_heads_that_were_removed(run):
+    """Two layers of two heads on three positions; layer 0 has lost its second head."""
+    shares = np.array([[[0.25, 0.25, 0.5], [0, 0, 0]], [[1, 0, 0], [0, 0.25, 0.75]]])
+    heads = base64.b64encode(np.round(255 * np.sqrt(shares)).astype(np.uint8).tobytes()).decode()
+    function = """(m, [heads, layer, head]) => {
+      const frame = {packedHeads: heads, visible: 3};
+      return [...m.massOf({model: {layers: 2, heads: 2}}, {length: 3, frames: [frame]}, 0, {layer, head})];
+    }"""
+    for (layer, head), expected in (
+        ((0, None), shares[0, 0]),
+        ((1, None), shares[1].mean(0)),
+        ((0, 1), np.zeros(3)),
+        ((None, 1), shares[1, 1]),
+    ):
+        assert run("trace", function, [heads, layer, head]) == pytest.approx(3 * expected, abs=0.02)
+
+
 def test_scale_is_monotonous_and_keeps_sinks_and_background_apart(run):
     levels = run("colour", "(m, v) => v.map((mass) => m.level(mass, 64))", [0, 0.1, 0.25, 0.5, 1, 4, 16, 64, 500])
     assert levels == sorted(levels)

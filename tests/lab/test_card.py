@@ -4,7 +4,7 @@ import torch
 from sinkprune.decoding import DecodeConfig
 from sinkprune.lab.card import run_card
 from sinkprune.lab.runs import finish, trace_run
-from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneResult
+from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneResult, prune_model
 
 CONFIG = DecodeConfig(gen_length=8, block_length=4, steps=4, seed=7)
 
@@ -43,3 +43,12 @@ def test_a_pruned_card_says_what_was_asked_and_what_came_out(loaded, lane):
     assert "50.0%, 100.0%" in text
     assert "samples 5, length 128, seed 9; pruned in 3.2 s" in text
     assert "zeros in a dense matrix" in text
+
+
+def test_a_structured_card_says_that_layers_are_smaller(loaded, lane):
+    config, calibration = PruneConfig("structured", 0.3), CalibrationConfig(samples=2, length=16)
+    result = prune_model(loaded, config, calibration)
+    card = run_card(result.loaded, lane, CONFIG, result, config, calibration)
+    assert card.parameters < run_card(loaded, lane, CONFIG).parameters
+    assert "the layers are smaller" in card.as_markdown()
+    assert "zeros in a dense matrix" not in card.as_markdown()

@@ -2,6 +2,7 @@ import copy
 import dataclasses
 import itertools
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -13,7 +14,7 @@ from sinkprune.lab.compare import answer_ids
 from sinkprune.lab.runs import check_prompt, compare_run, decode_config, finish, trace_run
 from sinkprune.lab.trace import decode_lane
 from sinkprune.lab.trace_check import check_trace
-from sinkprune.pruning import CalibrationConfig, PruneConfig
+from sinkprune.pruning import CalibrationConfig, PruneConfig, prune_model
 
 PROMPT = "why do stars shine ?"
 CONFIG = DecodeConfig(gen_length=8, block_length=4, steps=8)
@@ -93,6 +94,22 @@ def test_a_lane_that_ends_early_waits_for_the_other(loaded):
     assert 1 <= len(autoregressive["frames"]) <= 8
     assert diffusion["done"]
     assert autoregressive["done"]
+
+
+def test_a_structured_copy_writes_beside_the_dense_model(loaded):
+    """The lane keeps the shape of the dense model's; removed heads receive nothing, and every step's shares sum to 1."""
+    pruning, calibration = PruneConfig("structured", 0.5), CalibrationConfig(samples=2, length=16)
+    pruned = prune_model(loaded, pruning, calibration).loaded
+    trace = finish(compare_run(loaded, pruned, "key", PROMPT, CONFIG, pruning, calibration))
+    check_trace(trace)
+    assert trace["lanes"][1]["title"] == "structured, 50% pruned"
+    dense, cut = (decode_lane(trace, lane) for lane in trace["lanes"])
+    assert dense.heads.shape[1:] == cut.heads.shape[1:]
+    assert dense.heads.any(-1).all()
+    gone = ~cut.heads.any(-1)
+    assert gone.any()
+    assert (gone == gone[0]).all()
+    assert cut.share.sum(1) == pytest.approx(np.ones(len(cut.share)), abs=1e-3)
 
 
 @pytest.mark.parametrize(

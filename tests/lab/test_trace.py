@@ -89,6 +89,18 @@ def test_quantisation_keeps_shares(loaded, seed, length, visible):
     assert np.abs(arrays.confidence[0, :seen][known] - step.confidence.numpy()[known]).max() <= 0.51 / 254
 
 
+def test_means_leave_out_heads_that_were_removed(loaded):
+    """A structured cut's heads have mass 0: the shares of the others still sum to 1."""
+    step = make_step(0, 8)
+    mass = step.column_mass.clone()
+    mass[0, 1:] = 0
+    lane = add_step(start_lane("dlm", "t", "m", loaded, PROMPT, 8), dataclasses.replace(step, column_mass=mass), loaded)
+    arrays = decode_lane({"model": {"layers": 2, "heads": 4}}, lane)
+    expected = torch.cat([mass[0, :1], mass[1]]).mean(0) / 8
+    assert np.abs(arrays.share[0] - expected.numpy()).max() <= 0.51 / 65535
+    assert arrays.share[0].sum() == pytest.approx(1, abs=1e-3)
+
+
 def test_steps_add_frames_and_change_nothing_sent_before(loaded):
     lane = start_lane("dlm", "Diffusion", "tiny", loaded, PROMPT, 8)
     sent, texts = [], []

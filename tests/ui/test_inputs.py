@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from sinkprune.decoding import DecodeConfig
 from sinkprune.pruning import METHODS, CalibrationConfig, PruneConfig
-from sinkprune.ui.inputs import calibration_from, decoding_from, in_words, pruning_from
+from sinkprune.ui.inputs import calibration_from, decoding_from, in_words, pruning_from, sparsity_bound
 
 ANYTHING = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.lists(st.text(max_size=2), max_size=2)
@@ -28,8 +28,11 @@ def test_whole_numbers_may_come_as_floats():
 
 
 def test_pruning_settings():
-    assert pruning_from("wanda", 0.4, "free", "paper", False) == PruneConfig("wanda", 0.4, None, "paper", False)
-    assert pruning_from("sparsegpt", 0.4, "4:8", "reference", True).target == 0.5
+    made = pruning_from("wanda", 0.4, "free", "paper", False, "uniform")
+    assert made == PruneConfig("wanda", 0.4, None, "paper", False)
+    assert pruning_from("sparsegpt", 0.4, "4:8", "reference", True, "uniform").target == 0.5
+    made = pruning_from("structured", 0.3, "free", "reference", True, "global")
+    assert made == PruneConfig("structured", 0.3, allocation="global")
     assert calibration_from(16.0) == CalibrationConfig(samples=16)
 
 
@@ -50,7 +53,19 @@ def test_any_decoding_values_give_settings_or_a_sentence(values):
 METHOD = st.sampled_from(METHODS) | ANYTHING
 
 
-@given(st.tuples(METHOD, ANYTHING, st.just("free") | ANYTHING, ANYTHING, ANYTHING))
+@pytest.mark.parametrize("method", METHODS)
+def test_the_largest_sparsity_offered_is_allowed(method):
+    assert pruning_from(method, sparsity_bound(method), "free", "reference", True, "uniform").method == method
+    with pytest.raises(ValueError, match="sparsity"):
+        pruning_from(method, sparsity_bound(method) + 0.05, "free", "reference", True, "uniform")
+
+
+def test_structured_methods_know_no_pattern():
+    with pytest.raises(ValueError, match="whole channels and heads"):
+        pruning_from("structured", 0.5, "2:4", "reference", True, "uniform")
+
+
+@given(st.tuples(METHOD, ANYTHING, st.just("free") | ANYTHING, ANYTHING, ANYTHING, st.just("global") | ANYTHING))
 def test_any_pruning_values_give_settings_or_a_sentence(values):
     made = settings_or_sentence(pruning_from, *values)
     assert 0 <= made.sparsity <= 0.9 if isinstance(made, PruneConfig) else " " in made

@@ -2,7 +2,7 @@
 
 import { byteColours } from "./colour.js";
 import { Cells, PAD, focusBand, label, rowTop, sinkArrows } from "./plot.js";
-import { headsOf } from "./trace.js";
+import { headExists, headsOf } from "./trace.js";
 
 const LEFT = 2;
 const RIGHT = 12;
@@ -58,6 +58,7 @@ export class HeadsView {
     const pixels = this.cells.start(columns, axisLength);
     const colours = byteColours(palette, frame.visible, top);
     for (let column = 0; column < columns; column++) {
+      if (!headExists(heads, column, lane.length)) continue; // removed: no colour at all
       for (let i = 0, at = column * lane.length; i < frame.visible; i++, at++) pixels[i * columns + column] = colours[heads[at]];
     }
     this.cells.finish();
@@ -91,9 +92,10 @@ export class HeadsView {
   }
 }
 
-// What the hovered cell says.
+// What the hovered cell says; null where the head was removed.
 export function headShare(scene, step, position, column) {
   const { lane, run } = scene;
-  const byte = headsOf(lane.frames[step])[(column.layer * run.model.heads + column.head) * lane.length + position];
-  return (byte / 255) ** 2;
+  const heads = headsOf(lane.frames[step]);
+  const row = column.layer * run.model.heads + column.head;
+  return headExists(heads, row, lane.length) ? (heads[row * lane.length + position] / 255) ** 2 : null;
 }

@@ -103,7 +103,8 @@ export class LaneView {
     const parts = readout({ lane, position: focus, step, mass, visible }).map((text) => part("span", text));
     if (this.column && focus < visible) {
       const { layer, head } = this.column;
-      parts.push(part("span", `layer ${layer + 1}, head ${head + 1}: ${percent(headShare(scene, step, focus, this.column))}`));
+      const share = headShare(scene, step, focus, this.column);
+      parts.push(part("span", `layer ${layer + 1}, head ${head + 1}: ${share == null ? "removed" : percent(share)}`));
     }
     return [part("b", tokenName(lane, focus, step)), ...parts];
   }

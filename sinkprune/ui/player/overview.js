@@ -56,7 +56,7 @@ export class Overview {
     for (let row = 0; row < layers * heads; row++) {
       let peak = 0;
       for (let at = row * lane.length; at < (row + 1) * lane.length; at++) if (bytes[at] > peak) peak = bytes[at];
-      pixels[row] = table[peak];
+      if (peak) pixels[row] = table[peak]; // a head that was removed has no colour
     }
     this.cells.finish();
   }

@@ -121,13 +121,19 @@ function computeMass(run, lane, frame, scope) {
     for (let i = 0; i < n; i++) mass[i] = frame.share[i] * frame.visible;
     return mass;
   }
-  const rows = headRows(run.model, scope);
   const heads = headsOf(frame);
+  const rows = headRows(run.model, scope).filter((row) => headExists(heads, row, n));
   const unit = frame.visible / (255 * 255 * rows.length);
   for (const row of rows) {
     for (let i = 0, at = row * n; i < n; i++, at++) mass[i] += heads[at] * heads[at] * unit;
   }
   return mass;
+}
+
+// False for a head that a structured cut removed: it gives out nothing, where the shares of any other head sum to 1.
+export function headExists(heads, row, length) {
+  for (let at = row * length; at < (row + 1) * length; at++) if (heads[at]) return true;
+  return false;
 }
 
 // Rows (layer x heads + head) of the heads array that a scope averages over.
