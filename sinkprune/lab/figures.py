@@ -1,4 +1,4 @@
-"""The paper's figures, drawn with plotly from traces or plain arrays; each function returns a go.Figure of a few kilobytes.
+"""The paper's figures of moving sinks, drawn with plotly from traces; each function returns a go.Figure of a few kilobytes.
 
 Colours: blue for the first lane, vermilion for the second (close to Okabe-Ito, at least 3:1 against white and against a dark card), told
 apart by dash and hatch as well. Backgrounds are transparent and text is mid grey, so one figure serves light and dark pages. Only
@@ -19,7 +19,7 @@ from sinkprune.lab.trace import decode_lane
 
 
 @dataclass(frozen=True)
-class _Style:
+class Style:
     """How the first and the second kind of lane are told apart."""
 
     colour: str
@@ -29,8 +29,8 @@ class _Style:
 
 
 STYLES = (
-    _Style("#2b83c6", "rgba(43,131,198,0.25)", "solid", ""),
-    _Style("#d55e00", "rgba(213,94,0,0.25)", "dash", "/"),
+    Style("#2b83c6", "rgba(43,131,198,0.25)", "solid", ""),
+    Style("#d55e00", "rgba(213,94,0,0.25)", "dash", "/"),
 )
 TEXT = "#7f8794"
 GRID = "rgba(127,135,148,0.25)"
@@ -58,20 +58,20 @@ def sink_trajectory(statistics: Sequence[LaneStatistics], over_prompts: Sequence
     figure.update_yaxes(title="token position")
     titles = dict.fromkeys(_layer_title(lane.layer) for lane in statistics)
     figure.update_layout(title={"text": ", ".join(titles), "x": 1, "xref": "paper", "y": 0.98, "font": {"size": 13}})
-    return _styled(figure, height=300)
+    return styled(figure, height=300)
 
 
 def _layer_title(layer: int | None) -> str:
     return "mean over all layers" if layer is None else f"layer {layer + 1}"
 
 
-def _styles(lanes: Sequence[LaneStatistics]) -> dict[str, _Style]:
+def _styles(lanes: Sequence[LaneStatistics]) -> dict[str, Style]:
     """Lane title -> style, in the order of appearance."""
     titles = dict.fromkeys(lane.title for lane in lanes)
     return {title: STYLES[number % len(STYLES)] for number, title in enumerate(titles)}
 
 
-def _add_trajectory(figure: go.Figure, lane: LaneStatistics, style: _Style) -> None:
+def _add_trajectory(figure: go.Figure, lane: LaneStatistics, style: Style) -> None:
     progress = _progress(len(lane.centroids))
     steps, positions = np.nonzero(lane.sinks)
     figure.add_scatter(
@@ -85,7 +85,7 @@ def _add_trajectory(figure: go.Figure, lane: LaneStatistics, style: _Style) -> N
     )  # fmt: skip
 
 
-def _add_band(figure: go.Figure, title: str, style: _Style, centroids: list[np.ndarray]) -> None:
+def _add_band(figure: go.Figure, title: str, style: Style, centroids: list[np.ndarray]) -> None:
     grid = np.linspace(0, 100, 51)
     known = [(_progress(len(run))[np.isfinite(run)], run[np.isfinite(run)]) for run in centroids]
     runs = np.stack([np.interp(grid, progress, run) for progress, run in known])
@@ -114,10 +114,10 @@ def variance_bars(statistics: Sequence[LaneStatistics]) -> go.Figure:
                 _add_variance(figure, column, title, style, means[title], len(known))
         top = max([10 * SMALLEST_BAR, *means.values()])
         figure.update_yaxes(type="log", dtick=1, range=np.log10([SMALLEST_BAR / 2, 4 * top]), row=1, col=column)
-    return _styled(figure, height=260).update_layout(showlegend=False, bargap=0.35)
+    return styled(figure, height=260).update_layout(showlegend=False, bargap=0.35)
 
 
-def _add_variance(figure: go.Figure, column: int, title: str, style: _Style, mean: float, runs: int) -> None:
+def _add_variance(figure: go.Figure, column: int, title: str, style: Style, mean: float, runs: int) -> None:
     figure.add_bar(
         x=[title], y=[max(mean, SMALLEST_BAR)], text=[f"{mean:.3g}"], textposition="outside", name=title,
         marker={"color": style.colour, "pattern": {"shape": style.hatch}}, row=1, col=column,
@@ -140,10 +140,10 @@ def variance_by_layer(trace: dict) -> go.Figure:
     figure.update_yaxes(
         title="temporal variance (tokens²)", type="log", dtick=1, range=np.log10([LAYER_FLOOR / 3, 4 * top])
     )
-    return _styled(figure, height=300)
+    return styled(figure, height=300)
 
 
-def _add_layers(figure: go.Figure, style: _Style, marker: tuple[str, str], lanes: list[LaneStatistics]) -> None:
+def _add_layers(figure: go.Figure, style: Style, marker: tuple[str, str], lanes: list[LaneStatistics]) -> None:
     symbol, beside = marker
     values = np.array([lane.temporal_variance for lane in lanes])
     figure.add_scatter(
@@ -189,24 +189,11 @@ def stage_heatmaps(trace: dict, lane: dict, stages: Sequence[float] = STAGES) ->
     ticks = np.arange(0, trace["model"]["layers"], max(1, trace["model"]["layers"] // 4))
     figure.update_xaxes(tickvals=ticks * heads, ticktext=[str(layer + 1) for layer in ticks], title="layer")
     figure.update_yaxes(autorange="reversed").update_yaxes(title="token position", col=1)
-    return _styled(figure, height=300)
+    return styled(figure, height=300)
 
 
-def sparsity_per_layer(achieved: Sequence[float], asked: float) -> go.Figure:
-    """Achieved sparsity of each layer as bars with the asked one as a line, in percent."""
-    figure = go.Figure()
-    figure.add_bar(
-        x=[str(layer + 1) for layer in range(len(achieved))], y=[100 * share for share in achieved], name="achieved",
-        marker={"color": STYLES[0].colour}, hovertemplate="layer %{x}: %{y:.2f} %<extra></extra>",
-    )  # fmt: skip
-    figure.add_hline(
-        y=100 * asked, line={"color": STYLES[1].colour, "dash": "dash"}, annotation_text=f"asked {asked:.0%}"
-    )
-    figure.update_xaxes(title="layer", type="category").update_yaxes(title="sparsity (%)", range=[0, 105])
-    return _styled(figure, height=220)
-
-
-def _styled(figure: go.Figure, height: int) -> go.Figure:
+def styled(figure: go.Figure, height: int) -> go.Figure:
+    """The figure with the look that all share; changed in place and returned."""
     axis = {"gridcolor": GRID, "zerolinecolor": GRID, "linecolor": GRID}
     figure.update_xaxes(**axis).update_yaxes(**axis)
     return figure.update_layout(

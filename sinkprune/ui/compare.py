@@ -11,7 +11,8 @@ import gradio as gr
 
 from sinkprune.decoding import DecodeConfig
 from sinkprune.lab.compare import layer_sparsity
-from sinkprune.lab.figures import sink_trajectory, sparsity_per_layer
+from sinkprune.lab.figures import sink_trajectory
+from sinkprune.lab.pruning_figures import sparsity_per_layer
 from sinkprune.lab.runs import check_prompt, compare_run
 from sinkprune.lab.statistics import trace_statistics
 from sinkprune.pruning import ALLOCATIONS, SINK_RULES, STRUCTURED, CalibrationConfig, PruneConfig, PruneResult

@@ -4,21 +4,23 @@ import re
 
 import numpy as np
 import pytest
+from table_samples import GAINS, made_up_table
 
 from sinkprune.decoding import DecodeConfig
 from sinkprune.lab.figures import (
     LAYER_FLOOR,
     sink_trajectory,
-    sparsity_per_layer,
     stage_heatmaps,
     variance_bars,
     variance_by_layer,
 )
+from sinkprune.lab.pruning_figures import change_heatmap, gain_figure, sparsity_per_layer
 from sinkprune.lab.runs import finish, trace_run
 from sinkprune.lab.statistics import layer_statistics, trace_statistics
 from sinkprune.lab.trace import decode_lane
 
 PLOTLY_3_TRACES = {"scatter", "bar", "heatmap"}
+CHANGES = np.array([[0.0, 0.2, 0.4], [0.1, 0.3, 0.5]])  # 2 layers, 3 heads
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +37,9 @@ def figures(trace):
         "layers": variance_by_layer(trace),
         "stages": stage_heatmaps(trace, trace["lanes"][0]),
         "sparsity": sparsity_per_layer([0.5, 0.48], 0.5),
+        "gains": gain_figure(made_up_table(), "official"),
+        "changes": change_heatmap(CHANGES, ["1", "2", "3"], "head"),
+        "differences": change_heatmap(CHANGES - 0.3, ["1", "2", "3"], "head", signed=True),
     }
 
 
@@ -123,6 +128,35 @@ def test_stage_heatmaps_show_the_recorded_heads(trace, figures):
 def test_stage_heatmaps_need_a_step(trace):
     with pytest.raises(ValueError, match="no step yet"):
         stage_heatmaps(trace, {**trace["lanes"][0], "frames": []})
+
+
+def test_gains_stand_above_below_or_across_zero(figures):
+    """sink-wanda's true gains are 0, +0.5, -0.5 at 25, 50, 75 %: a tie is open, and its interval reaches zero."""
+    wanda, sparsegpt = figures["gains"].data
+    assert list(wanda.y) == pytest.approx(list(GAINS.values()), abs=0.05)
+    assert list(wanda.marker.symbol) == ["circle-open", "circle", "circle"]
+    low, high = wanda.y - wanda.error_y.arrayminus, wanda.y + wanda.error_y.array
+    assert low[0] < 0 < high[0]
+    assert low[1] > 0 > high[2]
+    assert set(sparsegpt.marker.symbol) == {"diamond-open"}
+    assert wanda.name == "sink-wanda against wanda"
+    assert list(figures["gains"].layout.xaxis.ticktext) == ["25%", "50%", "75%"]
+    assert all(a < b for a, b in zip(wanda.x, sparsegpt.x, strict=True))  # beside each other, never on one spot
+
+
+def test_the_ablation_has_its_own_baselines():
+    names = [part.name for part in gain_figure(made_up_table(), "ablation").data]
+    assert names == ["sink-wanda against sink-wanda, weight 1", "sink-sparsegpt against sparsegpt"]
+
+
+def test_change_heatmaps_are_percent_by_layer_and_head(figures):
+    (plain,), (signed,) = figures["changes"].data, figures["differences"].data
+    assert np.allclose(plain.z, 100 * CHANGES)
+    assert (plain.zmin, plain.zmax) == (0, 50)
+    assert np.allclose(signed.z, 100 * (CHANGES - 0.3))
+    assert signed.zmin == -signed.zmax == -30  # zero is the middle colour
+    assert list(plain.y) == [1, 2]
+    assert change_heatmap(np.zeros((2, 3)), "abc", "head", signed=True).data[0].zmax > 0
 
 
 def test_sparsity_bars_are_percent(figures):

@@ -1,0 +1,92 @@
+"""Figures of pruning, drawn with plotly in the look of `lab.figures`: achieved sparsity, what the sink weight gains, what it changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from sinkprune.lab.figures import STYLES, TEXT, styled
+
+SYMBOLS = ("circle", "diamond")
+DODGE = 0.12  # of the distance between two sparsities
+SMALLEST_SCALE = 1e-3  # a colour scale of differences that are all zero still needs a width
+
+
+def sparsity_per_layer(achieved: Sequence[float], asked: float) -> go.Figure:
+    """Achieved sparsity of each layer as bars with the asked one as a line, in percent."""
+    figure = go.Figure()
+    figure.add_bar(
+        x=[str(layer + 1) for layer in range(len(achieved))], y=[100 * share for share in achieved], name="achieved",
+        marker={"color": STYLES[0].colour}, hovertemplate="layer %{x}: %{y:.2f} %<extra></extra>",
+    )  # fmt: skip
+    figure.add_hline(
+        y=100 * asked, line={"color": STYLES[1].colour, "dash": "dash"}, annotation_text=f"asked {asked:.0%}"
+    )
+    figure.update_xaxes(title="layer", type="category").update_yaxes(title="sparsity (%)", range=[0, 105])
+    return styled(figure, height=220)
+
+
+def gain_figure(table: dict, kind: str) -> go.Figure:
+    """Bits per token that a sink-aware method saves against its baseline, by sparsity (paper Fig. 6): mean and 95 % interval.
+
+    table: a summary (lab.table_summary); kind: "official" or "ablation". Above zero it wins, below it loses; open markers are ties, whose
+    interval holds zero. Structured methods stand in a table of their own.
+    """
+    structured = {row["variant"] for row in table["rows"] if "speed_up" in row}
+    gains = [gain for gain in table["gains"] if gain["kind"] == kind and gain["variant"] not in structured]
+    sparsities = sorted({gain["sparsity"] for gain in gains})
+    figure = go.Figure()
+    variants = list(dict.fromkeys(gain["variant"] for gain in gains))
+    for number, variant in enumerate(variants):
+        some = [gain for gain in gains if gain["variant"] == variant]
+        shift = DODGE * (2 * number - len(variants) + 1)
+        _add_gains(figure, number, some, [sparsities.index(gain["sparsity"]) + shift for gain in some])
+    figure.add_hline(y=0, line={"color": TEXT, "width": 1.5})
+    for words, y, anchor in (("▲ sink-aware is better", 1, "top"), ("▼ worse", 0, "bottom")):
+        figure.add_annotation(
+            text=words, x=0.01, y=y, xref="paper", yref="paper", xanchor="left", yanchor=anchor, showarrow=False
+        )
+    ticks = [f"{sparsity:.0%}" for sparsity in sparsities]
+    figure.update_xaxes(
+        title="sparsity", tickvals=list(range(len(ticks))), ticktext=ticks, range=[-0.5, len(ticks) - 0.5]
+    )
+    figure.update_yaxes(title="bits per token saved")
+    return styled(figure, height=320)
+
+
+def _add_gains(figure: go.Figure, number: int, gains: list[dict], x: list[float]) -> None:
+    style, symbol = STYLES[number % len(STYLES)], SYMBOLS[number % len(SYMBOLS)]
+    means, lows, highs = (np.array(column) for column in zip(*(gain["gain"] for gain in gains), strict=True))
+    figure.add_scatter(
+        x=x, y=means, mode="lines+markers", name=f"{gains[0]['variant']} against {gains[0]['baseline']}",
+        line={"color": style.colour, "width": 1, "dash": "dot"},
+        error_y={"array": highs - means, "arrayminus": means - lows, "color": style.colour, "thickness": 1.5, "width": 5},
+        marker={
+            "size": 10, "color": style.colour, "line": {"width": 2, "color": style.colour},
+            "symbol": [symbol + ("-open" if gain["verdict"] == "tie" else "") for gain in gains],
+        },
+        customdata=[[f"{gain['sparsity']:.0%}", gain["verdict"], gain["gain"][1], gain["gain"][2]] for gain in gains],
+        hovertemplate="%{customdata[0]}: %{y:+.3f} bits [%{customdata[2]:+.3f}, %{customdata[3]:+.3f}], a %{customdata[1]}",
+    )  # fmt: skip
+
+
+def change_heatmap(values: np.ndarray, columns: Sequence[str], across: str, signed: bool = False) -> go.Figure:
+    """One value a layer (y) and column (x), a share shown in percent (paper Fig. 7; signed: Fig. 8, red where it is above zero).
+
+    values: (L, len(columns)); across: what the columns are.
+    """
+    percent = 100 * np.asarray(values, dtype=np.float64)
+    top = max(float(np.abs(percent).max()), 100 * SMALLEST_SCALE)
+    colours = (
+        {"colorscale": "RdBu", "reversescale": True, "zmin": -top} if signed else {"colorscale": "Viridis", "zmin": 0}
+    )
+    figure = go.Figure()
+    figure.add_heatmap(
+        z=percent.round(3), x=list(columns), y=list(range(1, len(percent) + 1)), zmax=top, **colours, xgap=1, ygap=1,
+        colorbar={"title": {"text": "points" if signed else "%"}, "thickness": 10},
+        hovertemplate=f"layer %{{y}}, {across} %{{x}}: %{{z:{'+' if signed else ''}.2f}} {'points' if signed else '%'}<extra></extra>",
+    )  # fmt: skip
+    figure.update_xaxes(title=across, type="category").update_yaxes(title="layer", autorange="reversed", dtick=1)
+    return styled(figure, height=300)
