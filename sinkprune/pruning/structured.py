@@ -34,7 +34,7 @@ class UnitScores:
 
 @dataclass(frozen=True)
 class Kept:
-    """What stays of one layer: indices of KV heads and of MLP channels, ascending."""
+    """What stays of one layer: indices of KV heads and of MLP channels, ascending, on the CPU."""
 
     heads: torch.Tensor
     channels: torch.Tensor
@@ -71,14 +71,13 @@ def unit_costs(model: PreTrainedModel) -> tuple[int, int]:
 def cut_layer(model: PreTrainedModel, layer: int, kept: Kept) -> Masks:
     """Make the layer's linears smaller in place and note it in the config. Returns masks of the shapes before, True = removed."""
     block = model.model.layers[layer]
-    heads, channels = kept.heads.to(model.device), kept.channels.to(model.device)
     masks = {}
-    for name, (rows, columns) in parts_kept(block, heads, channels).items():
+    for name, (rows, columns) in parts_kept(block, kept.heads, kept.channels).items():
         mask = torch.ones_like(block.get_submodule(name).weight, dtype=torch.bool)
         mask[slice(None) if rows is None else rows, slice(None) if columns is None else columns] = False
         masks[f"model.layers.{layer}.{name}"] = mask
-    narrow_layer(block, heads, channels)
-    note_widths(model.config, layer, kept.heads.tolist(), len(channels))
+    narrow_layer(block, kept.heads, kept.channels)
+    note_widths(model.config, layer, kept.heads.tolist(), len(kept.channels))
     return masks
 
 

@@ -21,7 +21,8 @@ from sinkprune.pruning import (
 from sinkprune.pruning.calibration import noised
 from sinkprune.pruning.structured import CHANNEL_MULTIPLE, UnitScores, choose_units
 
-families = st.sampled_from(["llama", "qwen2", "qwen3"])
+BIASES = {"attention_bias": True, "mlp_bias": True}  # in every linear
+architectures = st.sampled_from([("llama", {}), ("llama", BIASES), ("qwen2", {}), ("qwen3", {})])
 seeds = st.integers(0, 2**20)
 allocations = st.sampled_from(ALLOCATIONS)
 CASES = [
@@ -151,9 +152,9 @@ def test_the_share_is_met_within_one_step_and_the_best_units_stay(scores, share,
 
 
 @settings(max_examples=25)
-@given(st.sampled_from(STRUCTURED), allocations, families, st.floats(0, 0.7), seeds)
-def test_the_smaller_model_computes_what_the_zeroed_one_does(make_model, method, allocation, family, share, seed):
-    loaded = make_model(family, seed)
+@given(st.sampled_from(STRUCTURED), allocations, architectures, st.floats(0, 0.7), seeds)
+def test_the_smaller_model_computes_what_the_zeroed_one_does(make_model, method, allocation, architecture, share, seed):
+    loaded = make_model(architecture[0], seed, **architecture[1])
     loaded.model.double()
     result = prune_model(
         loaded, PruneConfig(method, share, allocation=allocation), CalibrationConfig(seed=seed), some_ids(4, 12, seed)
