@@ -44,15 +44,11 @@ def gain_figure(table: dict, kind: str) -> go.Figure:
         shift = DODGE * (2 * number - len(variants) + 1)
         _add_gains(figure, number, some, [sparsities.index(gain["sparsity"]) + shift for gain in some])
     figure.add_hline(y=0, line={"color": TEXT, "width": 1.5})
-    for words, y, anchor in (("▲ sink-aware is better", 1, "top"), ("▼ worse", 0, "bottom")):
-        figure.add_annotation(
-            text=words, x=0.01, y=y, xref="paper", yref="paper", xanchor="left", yanchor=anchor, showarrow=False
-        )
     ticks = [f"{sparsity:.0%}" for sparsity in sparsities]
     figure.update_xaxes(
         title="sparsity", tickvals=list(range(len(ticks))), ticktext=ticks, range=[-0.5, len(ticks) - 0.5]
     )
-    figure.update_yaxes(title="bits per token saved")
+    figure.update_yaxes(title="worse ← bits per token saved → better")
     return styled(figure, height=320)
 
 
@@ -60,15 +56,16 @@ def _add_gains(figure: go.Figure, number: int, gains: list[dict], x: list[float]
     style, symbol = STYLES[number % len(STYLES)], SYMBOLS[number % len(SYMBOLS)]
     means, lows, highs = (np.array(column) for column in zip(*(gain["gain"] for gain in gains), strict=True))
     figure.add_scatter(
-        x=x, y=means, mode="lines+markers", name=f"{gains[0]['variant']} against {gains[0]['baseline']}",
+        x=x, y=means, mode="lines+markers", name=gains[0]["variant"],
         line={"color": style.colour, "width": 1, "dash": "dot"},
         error_y={"array": highs - means, "arrayminus": means - lows, "color": style.colour, "thickness": 1.5, "width": 5},
         marker={
             "size": 10, "color": style.colour, "line": {"width": 2, "color": style.colour},
             "symbol": [symbol + ("-open" if gain["verdict"] == "tie" else "") for gain in gains],
         },
-        customdata=[[f"{gain['sparsity']:.0%}", gain["verdict"], gain["gain"][1], gain["gain"][2]] for gain in gains],
-        hovertemplate="%{customdata[0]}: %{y:+.3f} bits [%{customdata[2]:+.3f}, %{customdata[3]:+.3f}], a %{customdata[1]}",
+        customdata=[[f"{gain['sparsity']:.0%}", gain["baseline"], gain["verdict"], *gain["gain"][1:]] for gain in gains],
+        hovertemplate="%{customdata[0]}, against %{customdata[1]}: %{y:+.3f} bits [%{customdata[3]:+.3f}, %{customdata[4]:+.3f}], "
+        "a %{customdata[2]}",
     )  # fmt: skip
 
 

@@ -56,9 +56,10 @@ def gains_table(table: dict) -> str:
 def _gains_grid(gains: list[dict]) -> str:
     cells = {}
     for gain in gains:
-        mean, low, high = gain["gain"]
-        number = f"{mean:+.3f}" if gain["verdict"] == "tie" else f"**{mean:+.3f}**"
-        cells[f"{gain['variant']} against {gain['baseline']}", gain["sparsity"]] = f"{number} [{low:+.3f}, {high:+.3f}]"
+        text = _signed(gain["gain"])
+        cells[f"{gain['variant']} against {gain['baseline']}", gain["sparsity"]] = (
+            text if gain["verdict"] == "tie" else f"**{text}**"
+        )
     return _grid("bits saved per token", sorted({gain["sparsity"] for gain in gains}), cells)
 
 
@@ -100,7 +101,7 @@ def details_table(table: dict) -> str:
 
 def findings(table: dict) -> str:
     """One paragraph: where sink-aware pruning wins, ties or loses, as the intervals say."""
-    sentences = [_score(table["gains"])]
+    sentences = [f"**{_score(table['gains'])}**"]
     for kind, words in KINDS.items():
         comparisons = _comparisons(table["gains"], kind)
         if comparisons:
@@ -176,8 +177,8 @@ def _listed(words: Iterable[str]) -> str:
 
 
 def _signed(interval: Sequence[float]) -> str:
-    mean, low, high = interval
-    return f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]"
+    mean, _, high = interval
+    return f"{mean:+.3f} ± {high - mean:.3f}"
 
 
 def _grid(corner: str, sparsities: list[float], cells: dict[tuple[str, float], str]) -> str:

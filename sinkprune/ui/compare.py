@@ -16,6 +16,7 @@ from sinkprune.lab.pruning_figures import sparsity_per_layer
 from sinkprune.lab.runs import check_prompt, compare_run
 from sinkprune.lab.statistics import trace_statistics
 from sinkprune.pruning import ALLOCATIONS, SINK_RULES, STRUCTURED, CalibrationConfig, PruneConfig, PruneResult
+from sinkprune.ui.changes import changes_section, show_changes
 from sinkprune.ui.comparison import measure
 from sinkprune.ui.inputs import (
     MAX_SPARSITY,
@@ -32,7 +33,20 @@ from sinkprune.ui.watch import MODEL_EVENT, QUICK_EVENT, STATE_SECONDS, ended
 from sinkprune.ui.workbench import Workbench
 
 PROGRESS_EVERY = 0.25  # seconds between two lines of progress
-OUTPUTS = ("status", "shown", "last", "measured", "card", "trajectory", "layers", "record", "go", "cancel")
+OUTPUTS = (
+    "status",
+    "shown",
+    "last",
+    "measured",
+    "card",
+    "trajectory",
+    "layers",
+    "record",
+    "changes",
+    "made",
+    "go",
+    "cancel",
+)
 IDLE = {"go": gr.Button(interactive=True), "cancel": gr.Button(interactive=False)}
 BUSY = {"go": gr.Button(interactive=False), "cancel": gr.Button(interactive=True)}
 
@@ -48,7 +62,7 @@ def compare_section(bench: Workbench, prompt: gr.Textbox, decoding: list[gr.comp
     with gr.Column(elem_id="compare-results"):  # hidden by the style sheet until the player has a run
         gr.HTML("<h2 class='quiet'>Dense and pruned, side by side</h2>")
         shown = player(bench.answer_map, elem_id="compare-player")
-        results = _results()
+        results = [*_results(), *changes_section(bench)]
     last = gr.State(time_to_live=STATE_SECONDS)
     outputs = [status, shown, last, *results, go, cancel]
     live = go.click(partial(_compare, bench), [prompt, *choices, *decoding], outputs, **MODEL_EVENT)
@@ -157,6 +171,7 @@ def _write(
     yield _update(
         status=note("Live", f"{said} Both write now, on this machine ({bench.machine})."),
         measured=gr.Column(visible=False),
+        changes=gr.Column(visible=False),
     )
     dense = bench.loaded
     with closing(
@@ -173,5 +188,6 @@ def _write(
         trajectory=sink_trajectory(trace_statistics(trace)),
         layers=sparsity_per_layer(layer_sparsity(result.masks), pruning.target),
         record=comparison.record(),
+        **dict(zip(("changes", "made"), show_changes(pruning, calibration), strict=True)),
         **IDLE,
     )

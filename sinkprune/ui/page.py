@@ -1,4 +1,4 @@
-"""The whole page: hero, prompt, decoding settings, and the sections A (watch) and B (prune and compare), plus the API's named endpoints."""
+"""The whole page: hero, prompt, decoding settings, and the sections (watch, prune and compare, results), plus the API's endpoints."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from pathlib import Path
 import gradio as gr
 
 from sinkprune.lab.presets import load_presets
+from sinkprune.lab.table import load_table
 from sinkprune.ui.api import add_endpoints
 from sinkprune.ui.compare import compare_section
 from sinkprune.ui.inputs import decoding_controls
+from sinkprune.ui.table_section import table_section
 from sinkprune.ui.text import ABOUT, HERO
 from sinkprune.ui.theme import theme
 from sinkprune.ui.watch import watch_section
@@ -39,6 +41,8 @@ def build_page(bench: Workbench) -> gr.Blocks:
                 watch_section(bench, presets, prompt, decoding)
             with gr.Tab("Prune and compare", id="compare"):
                 compare_section(bench, prompt, decoding)
+            with gr.Tab("Results", id="table"):
+                table_section(load_table())
         gr.HTML(ABOUT)
         add_endpoints(bench)
     return demo.queue(max_size=20, default_concurrency_limit=4)

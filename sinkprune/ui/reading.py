@@ -1,4 +1,4 @@
-"""What the figures of a run say, in one sentence a lane, for those who have not learned to read them yet."""
+"""What figures say, in a sentence or two, for those who have not learned to read them yet."""
 
 from __future__ import annotations
 
@@ -7,13 +7,33 @@ from collections.abc import Sequence
 import numpy as np
 
 from sinkprune.lab.statistics import LaneStatistics
+from sinkprune.pruning.changes import MaskChanges
 
+UNRELATED = 0.3  # correlations closer to zero than this are not worth a claim
 STILL = 0.5  # temporal variance in tokens squared below which the centroid does not leave its token
 
 
 def reading(lanes: Sequence[LaneStatistics]) -> str:
     """One sentence a lane: where the sinks began and ended, how much they moved, how many positions led."""
     return " ".join(_lane_reading(lane) for lane in lanes)
+
+
+def changes_reading(changes: MaskChanges) -> str:
+    """What two sets of masks have in common: how many weights differ, where most, and whether strong sinks go with large differences."""
+    by_head = changes.disagreement_by_head.numpy()
+    layer, head = np.unravel_index(by_head.argmax(), by_head.shape)
+    linears = changes.disagreement_by_linear.numpy()
+    said = (
+        f"The two masks decide differently about {by_head.mean():.2%} of the attention weights and {linears[:, 4:].mean():.2%} of the MLP "
+        f"weights; most in layer {layer + 1}, head {head + 1} ({by_head.max():.2%})."
+    )
+    strength = changes.sink_strength.numpy()
+    if by_head.std() == 0 or strength.std() == 0:
+        return said
+    r = float(np.corrcoef(strength.ravel(), by_head.ravel())[0, 1])
+    if abs(r) < UNRELATED:
+        return f"{said} Over heads, sink strength and difference are hardly related (correlation {r:+.2f})."
+    return f"{said} Heads with stronger sinks differ {'less' if r < 0 else 'more'} (correlation over heads {r:+.2f})."
 
 
 def _lane_reading(lane: LaneStatistics) -> str:

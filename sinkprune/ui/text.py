@@ -33,6 +33,44 @@ DEFINITIONS = """
 """
 
 
+CHANGES = {  # figure -> (title, definition)
+    "strength": (
+        "Sink strength of each head (Fig. 7, left)",
+        "<p>The share of a head's attention that goes to sink tokens, in the dense model on noised calibration text: mean over queries, "
+        "noise levels and 8 sequences. Sinks are found by the rule that pruning used.</p>",
+    ),
+    "disagreement": (
+        "Masks that differ, by head (Fig. 7, XOR)",
+        "<p>The share of a head's weights that exactly one of the two copies pruned. A head owns its rows of q, its columns of o and its "
+        "part of k and v.</p>",
+    ),
+    "difference": (
+        "Sparsity gained or lost, by head (Fig. 8)",
+        "<p>Sparsity of the sink-aware copy less that of its twin, in percentage points: red, it prunes more here; blue, it keeps more. "
+        "Methods that prune each output row equally can differ in the columns of o only.</p>",
+    ),
+    "linears": (
+        "Masks that differ, by linear",
+        "<p>The share of a linear's weights that exactly one of the two copies pruned, attention and MLP.</p>",
+    ),
+}
+
+
+NO_TABLE = "Not measured for this model yet: `python -m sinkprune.lab.table` measures it."
+
+TABLE_TERMS = """
+- **Bits per token**: how many bits the model needs for a token of the teacher's answers to held-out prompts, the bound of LLaDA's
+  masked likelihood. Every copy sees the same texts with the same masks, so differences are paired.
+- **Interval**: 95 %, over calibration seeds and texts at once, both drawn from many. *Above dense*: copy less dense model.
+- **Saved**: bits of the baseline less bits of the sink-aware method. A win is an interval above 0, a loss one below, a tie holds 0.
+- **Weight 1**: the same method with only the sink weight switched off. For sink-sparsegpt that is sparsegpt, mask for mask; wanda differs
+  from sink-wanda in noise and sums as well.
+- **Agreement**: share of tokens equal to the dense model's at the same position, in greedy answers (threshold 0.9, dual cache).
+  Two good answers that part early agree little.
+- **Forward pass**: dense time / pruned time, measured in turns. Only structured copies are faster: zeros in a dense matrix are not.
+"""
+
+
 def note(kind: str, sentence: str) -> str:
     """The line that says what is shown: a recorded run, a live one, a stopped one."""
     badge = f"<b class='badge'>{html.escape(kind)}</b> " if kind else ""
