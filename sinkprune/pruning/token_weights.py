@@ -6,9 +6,12 @@ so all versions of a sequence share one weight.
 
 from __future__ import annotations
 
+import contextlib
+
 import torch
 
 from sinkprune.models import LoadedModel
+from sinkprune.models.attention import watch_attention
 from sinkprune.sinks import paper_scores, record_attention, reference_scores, total_mass
 
 
@@ -25,6 +28,23 @@ def token_weights(mass: torch.Tensor, rule: str) -> torch.Tensor:
 
 def attention_mass(loaded: LoadedModel, ids: torch.Tensor) -> torch.Tensor:
     """(B, T) attention received by each token of `ids` (B, T) in one forward, summed over layers, heads and queries."""
+    return total_mass(column_mass(loaded, ids))
+
+
+class _AllAttentionSeen(Exception):
+    """Ends a forward early: nothing attends after the last layer's attention."""
+
+
+def column_mass(loaded: LoadedModel, ids: torch.Tensor) -> torch.Tensor:
+    """(L, B, H, T) attention received by each token of `ids` (B, T) in one forward, summed over queries."""
+    config = loaded.model.config
+
+    def end(layer: int, *_) -> None:
+        if layer == config.num_hidden_layers - 1:
+            raise _AllAttentionSeen
+
     with record_attention(loaded) as recording:
-        loaded.model.model(ids, use_cache=False)
-    return total_mass(recording.column_mass)
+        # Watchers are called in turn, so the recording has seen the last layer when this one ends the forward.
+        with watch_attention(config, end), contextlib.suppress(_AllAttentionSeen):
+            loaded.model.model(ids, use_cache=False)
+        return recording.column_mass

@@ -4,7 +4,7 @@ import pytest
 import torch
 from slow_references import slow_prune, slow_sparsegpt
 
-from sinkprune.pruning import CalibrationConfig, PruneConfig, prune, prune_model
+from sinkprune.pruning import CalibrationConfig, PruneConfig, measuring, prune_model
 from sinkprune.pruning.calibration import noised
 from sinkprune.pruning.sparsegpt import invert_hessian, sparsegpt
 
@@ -67,7 +67,8 @@ def test_sink_wanda_in_two_forwards_equals_one(make_model, make_ids, monkeypatch
         config = PruneConfig("sink-wanda", 0.6, sink_rule=rule)
         one = prune_model(make_model(), config, calibration_ids=make_ids())
         with monkeypatch.context() as patch:
-            patch.setattr(prune, "KEPT_INPUTS", 40_000)  # three of the ten versions at a time
+            patch.setattr(measuring, "KEPT_INPUTS", 0)
+            patch.setattr(measuring, "BATCH_TOKENS", 48)  # three of the ten versions at a time
             two = prune_model(make_model(), config, calibration_ids=make_ids())
         assert differing(one.masks, two.masks) == 0
 

@@ -1,0 +1,128 @@
+"""Measuring: text runs through a model or one of its layers, and statistics of the linears' inputs and attention masses come out.
+
+Nothing runs that no measurement needs: a forward ends where the last input or the last attention was seen.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from transformers import PreTrainedModel
+
+from sinkprune.models import LoadedModel
+from sinkprune.pruning.linears import Group, all_groups, watch_inputs
+from sinkprune.pruning.statistics import sum_of_norms
+from sinkprune.pruning.token_weights import attention_mass, token_weights
+from sinkprune.sinks import record_attention, total_mass
+
+BATCH_TOKENS = 2048  # tokens in one forward
+KEPT_INPUTS = 512 * 2**20  # bytes of inputs kept to spare sink-wanda its second forward
+
+Totals = dict[str, torch.Tensor]  # name of a group's first linear -> its statistic, summed
+Statistic = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]  # one of sinkprune.pruning.statistics
+
+
+class _AllInputsSeen(Exception):
+    """Ends a forward early: what comes after the last input needs no measuring."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One forward over ids (B, T). inputs: name of a group's first linear -> (B, T, in), empty where not kept. mass: (B, T)."""
+
+    inputs: Totals
+    mass: torch.Tensor
+
+
+def batches(ids: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Rows of (B, T) in parts of about BATCH_TOKENS tokens."""
+    return ids.split(max(1, BATCH_TOKENS // ids.shape[1]))
+
+
+def add_inputs(
+    groups: list[Group],
+    forward: Callable[[], object],
+    statistic: Statistic,
+    weight: torch.Tensor | None,
+    totals: Totals,
+) -> None:
+    """Run `forward` until the last of `groups` has its input, and add each input's statistic to `totals`."""
+    with _inputs_of(groups, lambda name, x: add(totals, name, statistic(x, weight))):
+        forward()
+
+
+def measure_masked(loaded: LoadedModel, versions: torch.Tensor) -> Measured:
+    """The last noised version of a sequence, all MASK whatever the text: one forward serves every sequence.
+
+    versions: (10, T). Its inputs are kept where those of all versions would fit into KEPT_INPUTS.
+    """
+    masked, groups = versions[-1:], all_groups(loaded.model)
+    widths = sum(next(iter(group.values())).in_features for group in groups)
+    if widths * versions.numel() * loaded.model.dtype.itemsize <= KEPT_INPUTS:
+        return _measure(loaded, groups, masked)
+    return Measured({}, attention_mass(loaded, masked))
+
+
+def mass_of_versions(loaded: LoadedModel, versions: torch.Tensor, masked: Measured) -> torch.Tensor:
+    """(10, T) attention mass of one sequence's noised versions (10, T)."""
+    return torch.cat([*(attention_mass(loaded, batch) for batch in batches(versions[:-1])), masked.mass])
+
+
+def add_noised_norms(
+    loaded: LoadedModel, versions: torch.Tensor, masked: Measured, rule: str | None, totals: Totals
+) -> None:
+    """Add the input norms of one sequence's noised versions (10, T), tokens weighted against the sinks found by `rule`; None: weight 1."""
+    groups = all_groups(loaded.model)
+    if masked.inputs:  # they fit into memory: keep them until the weights are known
+        seen = _measure(loaded, groups, versions[:-1])
+        mass = torch.cat([seen.mass, masked.mass])
+        weights = torch.ones_like(mass) if rule is None else token_weights(mass, rule)
+        for name, x in seen.inputs.items():
+            add(totals, name, sum_of_norms(x, weights[:-1]) + sum_of_norms(masked.inputs[name], weights[-1:]))
+        return
+    if rule is None:
+        weights = torch.ones(versions.shape, device=versions.device)
+    else:
+        weights = token_weights(mass_of_versions(loaded, versions, masked), rule)
+    for batch, weight in zip(batches(versions), batches(weights), strict=True):
+        add_inputs(groups, lambda ids=batch: _forward(loaded.model, ids), sum_of_norms, weight, totals)
+
+
+def add(totals: Totals, name: str, value: torch.Tensor) -> None:
+    """Add to the sum under `name`, or begin it."""
+    totals[name] = totals[name].add_(value) if name in totals else value
+
+
+def check_finite(totals: Totals) -> None:
+    """Raise ValueError where inputs overflowed."""
+    for name, total in totals.items():
+        if not total.isfinite().all():
+            raise ValueError(f"the inputs of {name} hold NaN or infinity on this calibration text: try dtype float32")
+
+
+def _measure(loaded: LoadedModel, groups: list[Group], ids: torch.Tensor) -> Measured:
+    inputs: Totals = {}
+    with record_attention(loaded) as recording, _inputs_of(groups, inputs.__setitem__):
+        _forward(loaded.model, ids)
+    return Measured(inputs, total_mass(recording.column_mass))
+
+
+@contextlib.contextmanager
+def _inputs_of(groups: list[Group], see: Callable[[str, torch.Tensor], None]) -> Iterator[None]:
+    """`watch_inputs`, ending the forward in the block once the last group has its input."""
+    last = next(iter(groups[-1]))
+
+    def see_and_end(name: str, x: torch.Tensor) -> None:
+        see(name, x)
+        if name == last:
+            raise _AllInputsSeen
+
+    with watch_inputs(groups, see_and_end), contextlib.suppress(_AllInputsSeen):
+        yield
+
+
+def _forward(model: PreTrainedModel, ids: torch.Tensor) -> object:
+    return model.model(ids, use_cache=False)
