@@ -22,6 +22,9 @@ from sinkprune.pruning.settings import PruneConfig
 # Widths stay multiples of this (or whole): a row of 16-bit weights then begins on a 16-byte boundary, which fast matrix products want,
 # and the patterns 2:4 and 4:8 still divide it.
 CHANNEL_MULTIPLE = 8
+# KV heads go at this part of the asked share, channels make up for the rest. Measured on the bundled model: with whole shares for both, a
+# uniform cut of 0.3 loses 1.4 bits a token instead of 0.9, and a global one of 0.5 2.8 instead of 2.5.
+HEAD_RATE = 0.5
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,8 @@ def unit_scores(model: PreTrainedModel, layer: int, o_norm: torch.Tensor, down_n
 def choose_units(scores: list[UnitScores], costs: tuple[int, int], config: PruneConfig) -> list[Kept]:
     """What each layer keeps so that the share `config.sparsity` of all its linears' weights goes, or that of all layers together.
 
-    costs: weights in one KV head with its query heads, and in one channel. Heads go in the same proportion as weights, to the nearest whole
-    head; channels make up for the rest. Each layer keeps its best head and its best channels.
+    costs: weights in one KV head with its query heads, and in one channel. Heads go at HEAD_RATE of the share, to the nearest whole head,
+    or more where the channels would not do. Each layer keeps its best head and its best channels.
     """
     if config.allocation == "global":
         return _choose(scores, costs, config.sparsity)
@@ -98,11 +101,11 @@ def _choose(scores: list[UnitScores], costs: tuple[int, int], share: float) -> l
     removed = list(accumulate((step.units for step in channel_steps), initial=0))  # channels gone after n steps
 
     def plan(gone: int) -> tuple[float, float, int, int]:
-        """(channels missed, where not only by rounding; distance to the heads' share; heads gone; channel steps gone)"""
+        """(channels missed, where not only by rounding; distance from the heads' rate; heads gone; channel steps gone)"""
         asked = (share * weights - gone * costs[0]) / costs[1]
         steps = _nearest(removed, asked)
         missed = abs(asked - removed[steps])
-        return missed if missed > CHANNEL_MULTIPLE else 0.0, abs(gone - share * heads), gone, steps
+        return missed if missed > CHANNEL_MULTIPLE else 0.0, abs(gone - HEAD_RATE * share * heads), gone, steps
 
     _, _, gone, steps = min(plan(gone) for gone in range(len(head_steps) + 1))
     return [

@@ -98,11 +98,11 @@ def test_a_lane_that_ends_early_waits_for_the_other(loaded):
 
 def test_a_structured_copy_writes_beside_the_dense_model(loaded):
     """The lane keeps the shape of the dense model's; removed heads receive nothing, and every step's shares sum to 1."""
-    pruning, calibration = PruneConfig("structured", 0.5), CalibrationConfig(samples=2, length=16)
+    pruning, calibration = PruneConfig("structured", 0.6), CalibrationConfig(samples=2, length=16)
     pruned = prune_model(loaded, pruning, calibration).loaded
     trace = finish(compare_run(loaded, pruned, "key", PROMPT, CONFIG, pruning, calibration))
     check_trace(trace)
-    assert trace["lanes"][1]["title"] == "structured, 50% pruned"
+    assert trace["lanes"][1]["title"] == "structured, 60% pruned"
     dense, cut = (decode_lane(trace, lane) for lane in trace["lanes"])
     assert dense.heads.shape[1:] == cut.heads.shape[1:]
     assert dense.heads.any(-1).all()
