@@ -1,9 +1,9 @@
 """What things cost here, measured: forwards, recording, decoding modes, pruning methods, trace encoding.
 
-    python -m sinkprune.lab.benchmark [--model NAME] [--json]
+    python -m sinkprune.lab.benchmark [--model NAME] [--samples 64] [--pruning] [--json]
 
 All variants of a comparison run in one process, after a warm-up, taking turns; the best of the rounds counts, because whatever else runs on
-the machine only ever adds time. Pruning is measured once a method.
+the machine only ever adds time. Pruning is measured once a method, at the load that is printed beside it: on an idle machine, please.
 """
 
 from __future__ import annotations
@@ -11,15 +11,18 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
+import psutil
 import torch
 
 from sinkprune.decoding import DecodeConfig, Generation, autoregress, denoise, generate
 from sinkprune.lab.trace import encode_frame
 from sinkprune.models import LoadedModel, encode_prompt, load_model
-from sinkprune.pruning import METHODS, CalibrationConfig, PruneConfig, prune_model
+from sinkprune.pruning import METHODS, CalibrationConfig, PruneConfig, PruneResult, prune_steps
 from sinkprune.sinks import record_attention
 
 PROMPT = "Explain in a few sentences why the sky is blue during the day and red in the evening."
@@ -111,13 +114,62 @@ def _decoding_row(forwards: int, tokens: int, seconds: float) -> dict[str, float
 
 def pruning_times(
     loaded: LoadedModel, calibration: CalibrationConfig, sparsity: float = 0.5
-) -> dict[str, dict[str, float]]:
-    """method -> {"seconds", "sparsity" achieved}."""
-    times = {}
-    for method in METHODS:
-        result = prune_model(loaded, PruneConfig(method=method, sparsity=sparsity), calibration)
-        times[method] = {"seconds": result.seconds, "sparsity": result.sparsity}
-    return times
+) -> dict[str, dict[str, float | dict[str, float]]]:
+    """method -> {"seconds", "sparsity" achieved, "phases", "longest_wait", "peak_mib"}.
+
+    phases: phase of `PruneProgress` -> seconds; what comes before the first step counts for the first phase. longest_wait: most seconds
+    between two steps, which is how long a cancel may take. peak_mib: most memory above what the process held before, pruned copy included.
+    """
+    return {method: _pruning_row(loaded, PruneConfig(method, sparsity), calibration) for method in METHODS}
+
+
+def _pruning_row(loaded: LoadedModel, config: PruneConfig, calibration: CalibrationConfig) -> dict:
+    phases: dict[str, float] = {}
+    longest, seen = 0.0, 0.0
+    with peak_mib() as peak:
+        for step in prune_steps(loaded, config, calibration):
+            longest = max(longest, step.seconds - seen)
+            if not isinstance(step, PruneResult):
+                phases[step.phase] = phases.get(step.phase, 0.0) + step.seconds - seen
+            seen = step.seconds
+    return {
+        "seconds": step.seconds,
+        "sparsity": step.sparsity,
+        "phases": phases,
+        "longest_wait": longest,
+        "peak_mib": peak[0],
+    }
+
+
+@contextmanager
+def peak_mib(every: float = 0.005) -> Iterator[list[float]]:
+    """Yields a list whose only entry is, after the block, the most memory in MiB the block held above what was held before it.
+
+    A thread reads the process's resident memory every 5 ms; on a GPU the allocator's own peak is added.
+    """
+    process, ended = psutil.Process(), threading.Event()
+    before = process.memory_info().rss
+    highest = [before]
+
+    def watch() -> None:
+        while not ended.wait(every):
+            highest[0] = max(highest[0], process.memory_info().rss)
+
+    gpu = torch.cuda.is_available()
+    if gpu:
+        torch.cuda.reset_peak_memory_stats()
+    gpu_before = torch.cuda.memory_allocated() if gpu else 0
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    peak = [0.0]
+    try:
+        yield peak
+    finally:
+        highest[0] = max(highest[0], process.memory_info().rss)
+        ended.set()
+        thread.join()
+        on_gpu = torch.cuda.max_memory_allocated() - gpu_before if gpu else 0
+        peak[0] = (highest[0] - before + on_gpu) / 2**20
 
 
 def encoding_ms(loaded: LoadedModel, prompt_ids: torch.Tensor, gen_length: int, rounds: int = 50) -> float:
@@ -128,53 +180,87 @@ def encoding_ms(loaded: LoadedModel, prompt_ids: torch.Tensor, gen_length: int, 
     return 1000 * best["encode"]
 
 
-def benchmark(name: str) -> dict:
-    """Everything above for one model, as one JSON-ready dict."""
-    models = {"float32": load_model(name, dtype=torch.float32), "bfloat16": load_model(name, dtype=torch.bfloat16)}
+def benchmark(name: str, samples: int = 32, pruning_only: bool = False) -> dict:
+    """Everything above for one model, or pruning alone, as one JSON-ready dict. samples: calibration sequences of 128 tokens."""
     loaded = load_model(name)
-    prompt_ids = encode_prompt(loaded, PROMPT)
-    calibration = CalibrationConfig(samples=32, length=128)
-    return {
+    calibration = CalibrationConfig(samples=samples, length=128)
+    result = {
         "model": loaded.spec.name,
         "device": str(loaded.device),
         "machine": platform.processor() or platform.machine(),
         "threads": torch.get_num_threads(),
         "dtype": str(loaded.model.dtype).removeprefix("torch."),
         "torch": torch.__version__,
-        "canvas": prompt_ids.shape[1] + GEN_LENGTH,
-        "forward": forward_times(models, prompt_ids, GEN_LENGTH),
-        "decoding": decoding_times(loaded, prompt_ids, GEN_LENGTH),
-        "pruning": pruning_times(loaded, calibration),
-        "encoding_ms": encoding_ms(loaded, prompt_ids, GEN_LENGTH),
+        "samples": samples,
     }
+    if not pruning_only:
+        models = {"float32": load_model(name, dtype=torch.float32), "bfloat16": load_model(name, dtype=torch.bfloat16)}
+        prompt_ids = encode_prompt(loaded, PROMPT)
+        result |= {
+            "canvas": prompt_ids.shape[1] + GEN_LENGTH,
+            "forward": forward_times(models, prompt_ids, GEN_LENGTH),
+            "decoding": decoding_times(loaded, prompt_ids, GEN_LENGTH),
+            "encoding_ms": encoding_ms(loaded, prompt_ids, GEN_LENGTH),
+        }
+    # The first prune of a process also pays for warming up.
+    for _ in prune_steps(loaded, PruneConfig("sink-sparsegpt"), CalibrationConfig(samples=1, length=128)):
+        pass
+    result["load"] = psutil.getloadavg()[0]
+    result["pruning"] = pruning_times(loaded, calibration)
+    return result
 
 
 def as_text(result: dict) -> str:
-    """The result as a table to read."""
+    """The result as tables to read."""
     about = f"{result['model']} ({result['dtype']}) on {result['device']}, {result['threads']} threads, torch {result['torch']}"
-    lines = [
-        f"{about}, canvas of {result['canvas']} tokens",
-        "",
-        f"{'forward':<28} {'ms':>8} {'recorded':>9} {'overhead':>9}",
-    ]
+    tables = [[about], _pruning_table(result)]
+    if "forward" in result:
+        tables[0][0] += f", canvas of {result['canvas']} tokens"
+        tables[1:1] = [_forward_table(result), _decoding_table(result)]
+        tables.append([f"trace encoding: {result['encoding_ms']:.2f} ms a frame"])
+    return "\n\n".join("\n".join(lines) for lines in tables)
+
+
+def _forward_table(result: dict) -> list[str]:
+    lines = [f"{'forward':<28} {'ms':>8} {'recorded':>9} {'overhead':>9}"]
     for dtype, row in result["forward"].items():
         lines.append(f"{dtype:<28} {row['forward_ms']:>8.1f} {row['recorded_ms']:>9.1f} {row['overhead']:>9.1%}")
-    lines += ["", f"{'decoding':<28} {'forwards':>8} {'seconds':>9} {'tokens/s':>9}"]
+    return lines
+
+
+def _decoding_table(result: dict) -> list[str]:
+    lines = [f"{'decoding':<28} {'forwards':>8} {'seconds':>9} {'tokens/s':>9}"]
     for mode, row in result["decoding"].items():
         lines.append(f"{mode:<28} {row['forwards']:>8} {row['seconds']:>9.2f} {row['tokens_per_second']:>9.1f}")
-    lines += ["", f"{'pruning, 50 %, 32 x 128':<28} {'seconds':>8} {'achieved':>9}"]
+    return lines
+
+
+def _pruning_table(result: dict) -> list[str]:
+    phases = list(dict.fromkeys(phase for row in result["pruning"].values() for phase in row["phases"]))
+    title = f"pruning, 50 %, {result['samples']} x 128"
+    heads = " ".join(f"{phase:>8}" for phase in phases)
+    lines = [
+        f"load before pruning: {result['load']:.1f}; columns after the peak: seconds by phase",
+        f"{title:<28} {'seconds':>8} {'achieved':>9} {'longest wait':>13} {'peak MiB':>9} {heads}",
+    ]
     for method, row in result["pruning"].items():
-        lines.append(f"{method:<28} {row['seconds']:>8.1f} {row['sparsity']:>9.2%}")
-    return "\n".join([*lines, "", f"trace encoding: {result['encoding_ms']:.2f} ms a frame"])
+        spent = " ".join(f"{row['phases'].get(phase, 0.0):>8.2f}" for phase in phases)
+        lines.append(
+            f"{method:<28} {row['seconds']:>8.1f} {row['sparsity']:>9.2%} {row['longest_wait']:>13.2f} "
+            f"{row['peak_mib']:>9.0f} {spent}"
+        )
+    return lines
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure what forwards, decoding and pruning cost on this machine."""
     parser = argparse.ArgumentParser(prog="python -m sinkprune.lab.benchmark", description=main.__doc__)
     parser.add_argument("--model", default="bundled", help="registry name, folder or hub id")
+    parser.add_argument("--samples", type=int, default=32, help="calibration sequences of 128 tokens (default 32)")
+    parser.add_argument("--pruning", action="store_true", help="measure pruning alone")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
-    result = benchmark(options.model)
+    result = benchmark(options.model, options.samples, options.pruning)
     print(json.dumps(result, indent=1) if options.json else as_text(result))
 
 

@@ -1,8 +1,22 @@
-import pytest
+import time
 
-from sinkprune.lab.benchmark import as_text, best_seconds, decoding_times, encoding_ms, forward_times, pruning_times
+import pytest
+import torch
+
+from sinkprune.lab.benchmark import (
+    as_text,
+    best_seconds,
+    decoding_times,
+    encoding_ms,
+    forward_times,
+    peak_mib,
+    pruning_times,
+)
 from sinkprune.models import encode_prompt
-from sinkprune.pruning import METHODS, CalibrationConfig
+from sinkprune.pruning import METHODS, STRUCTURED, CalibrationConfig
+
+# A structured cut of a tiny model is as exact as whole heads and channels allow.
+SLACK = {method: 0.1 if method in STRUCTURED else 0.01 for method in METHODS}
 
 
 def test_variants_take_turns_after_a_warm_up():
@@ -20,8 +34,24 @@ def test_the_table_shows_what_was_measured(loaded, section):
         "decoding": lambda: decoding_times(loaded, prompt_ids, 6, rounds=1),
         "pruning": lambda: pruning_times(loaded, CalibrationConfig(samples=2, length=8)),
     }[section]()
-    facts = {"model": "tiny", "dtype": "float32", "device": "cpu", "threads": 1, "torch": "x", "canvas": 11}
-    result = {**facts, "forward": {}, "decoding": {}, "pruning": {}, "encoding_ms": 0.1, section: measured}
+    facts = {
+        "model": "tiny",
+        "dtype": "float32",
+        "device": "cpu",
+        "threads": 1,
+        "torch": "x",
+        "canvas": 11,
+        "load": 0.1,
+    }
+    result = {
+        **facts,
+        "samples": 2,
+        "forward": {},
+        "decoding": {},
+        "pruning": {},
+        "encoding_ms": 0.1,
+        section: measured,
+    }
     text = as_text(result)
     assert all(name in text for name in measured)
     if section == "decoding":
@@ -29,7 +59,10 @@ def test_the_table_shows_what_was_measured(loaded, section):
         assert all(row["forwards"] <= 6 and row["tokens"] <= 6 for row in measured.values())
     if section == "pruning":
         assert list(measured) == list(METHODS)
-        assert all(row["sparsity"] == pytest.approx(0.5, abs=0.01) for row in measured.values())
+        assert all(row["sparsity"] == pytest.approx(0.5, abs=SLACK[method]) for method, row in measured.items())
+        assert all(phase in text for row in measured.values() for phase in row["phases"])
+        assert "sinks" in measured["sink-wanda"]["phases"]
+        assert "sinks" not in measured["wanda"]["phases"]
     if section == "forward":
         row = measured["float32"]
         assert row["overhead"] == pytest.approx(row["recorded_ms"] / row["forward_ms"] - 1)
@@ -37,3 +70,25 @@ def test_the_table_shows_what_was_measured(loaded, section):
 
 def test_encoding_is_measured(loaded):
     assert 0 < encoding_ms(loaded, encode_prompt(loaded, "the sun"), 6, rounds=2) < 1000
+
+
+def test_phases_add_up_and_no_wait_is_longer_than_its_phase(loaded):
+    for row in pruning_times(loaded, CalibrationConfig(samples=2, length=8)).values():
+        assert sum(row["phases"].values()) == pytest.approx(row["seconds"], rel=0.2, abs=0.01)
+        assert 0 < row["longest_wait"] <= max(*row["phases"].values(), row["seconds"] - sum(row["phases"].values()))
+
+
+def test_peak_memory_is_seen_although_it_is_freed():
+    with peak_mib() as peak:
+        block = torch.ones(32 * 2**20 // 4).mul_(2)
+        time.sleep(0.05)
+        del block
+    assert 30 <= peak[0] <= 200
+
+
+def test_pruning_alone_needs_no_other_section(loaded):
+    pruning = pruning_times(loaded, CalibrationConfig(samples=2, length=8))
+    facts = {"model": "tiny", "dtype": "float32", "device": "cpu", "threads": 1, "torch": "x"}
+    text = as_text({**facts, "samples": 2, "load": 0.1, "pruning": pruning})
+    assert "2 x 128" in text
+    assert "decoding" not in text
