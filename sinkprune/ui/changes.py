@@ -23,7 +23,7 @@ PROGRESS_EVERY = 0.25  # seconds between two lines of progress
 SEQUENCES = (
     8  # calibration sequences on which the strength of sinks is measured: more would take long and change little
 )
-TWINS = {"ablation": "itself with the sink weight off", "official": "the official baseline"}
+TWINS = {"ablation": "the same method with the sink weight off", "official": "the official baseline"}
 FIGURES = ("strength", "disagreement", "difference", "linears")
 OUTPUTS = ("status", "figures", "reading", *FIGURES, "go", "cancel")
 IDLE = {"go": gr.Button(interactive=True), "cancel": gr.Button(interactive=False)}
@@ -38,11 +38,11 @@ def changes_section(bench: Workbench) -> tuple[gr.Column, gr.State]:
     with gr.Column(visible=False) as section:
         gr.HTML("<h2>What the sink weight changed</h2>")
         against = gr.Radio(
-            [(words, name) for name, words in TWINS.items()], value="ablation", label="Compare this copy with",
+            [(words, name) for name, words in TWINS.items()], value="ablation", label="Twin of this copy",
             info="the official baseline differs in noise and sums as well", elem_classes="plain-radio",
         )  # fmt: skip
         with gr.Row(elem_classes="actions"):
-            go = gr.Button("Prune the twin and compare masks", elem_id="changes-run", scale=0, min_width=260)
+            go = gr.Button("Prune it and compare the masks", elem_id="changes-run", scale=0, min_width=300)
             cancel = gr.Button("Cancel", elem_id="changes-cancel", interactive=False, scale=0, min_width=90)
         status = gr.HTML(elem_id="changes-status")
         with gr.Column(visible=False) as figures:

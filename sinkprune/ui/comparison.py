@@ -21,7 +21,8 @@ lane's own, with recording the attention.
 """
 ZEROS = """Zeros in a dense matrix do not run faster: pruning changes what is written and how many forward passes that takes, not the
 speed of a forward pass."""
-SMALLER = "What was removed is gone: the layers are smaller, so a forward pass takes less time and memory."
+SMALLER = """What was removed is gone: the layers are smaller, so a forward pass takes less time and memory. Heads without colour in the
+maps above were removed."""
 
 
 @dataclass(frozen=True)

@@ -20,13 +20,14 @@ def reading(lanes: Sequence[LaneStatistics]) -> str:
 
 def changes_reading(changes: MaskChanges) -> str:
     """What two sets of masks have in common: how many weights differ, where most, and whether strong sinks go with large differences."""
-    by_head = changes.disagreement_by_head.numpy()
-    layer, head = np.unravel_index(by_head.argmax(), by_head.shape)
-    linears = changes.disagreement_by_linear.numpy()
+    by_head, by_linear = changes.disagreement_by_head.numpy(), changes.disagreement_by_linear.numpy()
     said = (
-        f"The two masks decide differently about {by_head.mean():.2%} of the attention weights and {linears[:, 4:].mean():.2%} of the MLP "
-        f"weights; most in layer {layer + 1}, head {head + 1} ({by_head.max():.2%})."
+        f"The two masks decide differently about {by_head.mean():.2%} of the attention weights and {by_linear[:, 4:].mean():.2%} of the "
+        "MLP weights."
     )
+    if by_head.max() > 0:
+        layer, head = np.unravel_index(by_head.argmax(), by_head.shape)
+        said += f" Most of all in layer {layer + 1}, head {head + 1} ({by_head.max():.2%})."
     strength = changes.sink_strength.numpy()
     if by_head.std() == 0 or strength.std() == 0:
         return said

@@ -192,6 +192,53 @@ def test_prune_and_compare_at_half(page):
     page.locator("#compare-status").get_by_text("Done").wait_for(timeout=LIVE_SECONDS)
 
 
+def few_sequences(page):
+    page.get_by_role("button", name="Advanced").click()
+    page.get_by_label("number input for Calibration sequences").fill("8")
+
+
+def test_what_the_sink_weight_changed_is_shown_on_request(page):
+    short_answers(page)
+    page.get_by_role("tab", name="Prune and compare").click()
+    few_sequences(page)
+    go = page.locator("#changes-run")
+    assert not go.is_visible()
+    page.get_by_role("button", name="Prune and generate").click()
+    go.wait_for(timeout=LIVE_SECONDS)
+    status = page.locator("#changes-status")
+    go.click()
+    status.locator("progress").wait_for(timeout=LIVE_SECONDS)
+    page.locator("#changes-cancel").click()
+    status.get_by_text("Cancelled").wait_for(timeout=LIVE_SECONDS)
+    go.click()
+    status.get_by_text("Done").wait_for(timeout=LIVE_SECONDS)
+    for name in ("strength", "disagreement", "difference", "linears"):
+        page.locator(f"#changes-{name} .heatmaplayer").wait_for(timeout=LIVE_SECONDS)
+    shape = "(plot) => [plot.data[0].y.length, plot.data[0].x.length]"
+    assert page.locator("#changes-strength .js-plotly-plot").evaluate(shape) == [12, 9]
+    assert page.locator("#changes-linears .js-plotly-plot").evaluate(shape) == [12, 7]
+    page.get_by_text("What is this?").first.click()
+    assert page.get_by_text("share of a head's attention").is_visible()
+    assert page.get_by_text("The two masks decide differently").is_visible()
+
+
+def test_a_structured_copy_writes_beside_the_dense_model(page):
+    short_answers(page)
+    page.get_by_role("tab", name="Prune and compare").click()
+    page.get_by_label("number input for Sparsity").fill("0.9")
+    page.locator("#method label").filter(has_text="structured: whole MLP channels").click()
+    page.get_by_text("share of the layers' weights removed").wait_for()
+    assert page.get_by_label("number input for Sparsity").input_value() == "0.7"
+    assert page.get_by_label("2:4", exact=True).is_disabled()
+    few_sequences(page)
+    page.get_by_role("button", name="Prune and generate").click()
+    page.locator("#card table").wait_for(timeout=LIVE_SECONDS)
+    assert page.locator(f"{COMPARE} .sp-title").all_inner_texts() == ["Dense", "structured, 70% pruned"]
+    assert "Layers' weights removed" in page.locator("#card").inner_text()
+    assert len(answer(page, COMPARE, 1)) > 0
+    assert not page.locator("#changes-run").is_visible()  # not sink-aware: there is no plain twin
+
+
 def test_pruning_can_be_cancelled(page):
     page.get_by_role("tab", name="Prune and compare").click()
     page.get_by_role("button", name="Prune and generate").click()
@@ -207,7 +254,7 @@ def test_pruning_can_be_cancelled(page):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone_needs_no_sideways_scrolling(browser, scheme):
     page = open_page(browser, f"?__theme={scheme}", viewport={"width": 390, "height": 844}, has_touch=True)
-    for tab in ("Prune and compare", "Watch the sinks"):
+    for tab in ("Prune and compare", "Results", "Watch the sinks"):
         page.get_by_role("tab", name=tab).tap()
         page.get_by_role("tab", name=tab, selected=True).wait_for()
         assert page.evaluate("document.documentElement.scrollWidth") <= 390

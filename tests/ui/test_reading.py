@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 
 from sinkprune.lab.statistics import LaneStatistics
-from sinkprune.ui.reading import reading
+from sinkprune.pruning.changes import MaskChanges
+from sinkprune.ui.reading import changes_reading, reading
 
 
 @pytest.fixture
@@ -34,3 +36,26 @@ def test_sinks_that_stay(lane):
 
 def test_no_sink_at_all(lane):
     assert "no position stands out" in reading([lane([np.nan, np.nan], [0, 1], float("nan"))])
+
+
+def changes(strength: list, by_head: list) -> MaskChanges:
+    """Two layers; the MLP's linears differ in 2 %, attention's as given for two heads."""
+    by_head = torch.tensor(by_head)
+    nothing = torch.zeros(2, 2)
+    by_linear = torch.cat([torch.zeros(2, 4), torch.full((2, 3), 0.02)], dim=1)
+    return MaskChanges(torch.tensor(strength), by_head, nothing, by_linear, nothing, nothing, nothing)
+
+
+def test_changes_name_the_head_that_differs_most_and_the_relation_to_sinks():
+    said = changes_reading(changes([[0.1, 0.2], [0.3, 0.9]], [[0.0, 0.01], [0.02, 0.09]]))
+    assert "3.00% of the attention weights and 2.00% of the MLP weights" in said
+    assert "layer 2, head 2 (9.00%)" in said
+    assert "Heads with stronger sinks differ more" in said
+    assert "differ less" in changes_reading(changes([[0.9, 0.8], [0.7, 0.1]], [[0.0, 0.01], [0.02, 0.09]]))
+    assert "hardly related" in changes_reading(changes([[0.1, 0.9], [0.9, 0.1]], [[0.0, 0.0], [0.1, 0.1]]))
+
+
+def test_masks_that_are_equal_in_attention_name_no_head():
+    said = changes_reading(changes([[0.1, 0.2], [0.3, 0.9]], [[0.0, 0.0], [0.0, 0.0]]))
+    assert "0.00% of the attention weights" in said
+    assert "head" not in said.removeprefix("The two masks")

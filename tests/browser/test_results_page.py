@@ -1,0 +1,91 @@
+"""The results tab in headless Chromium, with a made-up table: a paragraph, two figures, tables; and what it says without a table."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+import gradio as gr
+import pytest
+from player_pages import chromium
+
+from sinkprune.lab.table_text import findings
+from sinkprune.ui.page import LAUNCH
+from sinkprune.ui.table_section import table_section
+from tests.lab.table_samples import GAINS, made_up_table
+
+pytestmark = pytest.mark.browser
+
+
+@contextmanager
+def served(table):
+    """The address of a page that holds the section and nothing else."""
+    with gr.Blocks() as demo:
+        table_section(table)
+    _, address, _ = demo.launch(prevent_thread_lock=True, quiet=True, **LAUNCH)
+    yield address
+    demo.close()
+
+
+@pytest.fixture(scope="module")
+def address():
+    with served(made_up_table()) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture
+def open_page(browser):
+    contexts = []
+
+    def open_it(url, width=1280, scheme="light"):
+        contexts.append(browser.new_context(viewport={"width": width, "height": 900}))
+        page = contexts[-1].new_page()
+        page.problems = []
+        page.on("pageerror", lambda error: page.problems.append(str(error)))
+        page.on("console", lambda message: page.problems.append(message.text) if message.type == "error" else None)
+        page.goto(f"{url}?__theme={scheme}")
+        page.locator("#findings").wait_for()
+        return page
+
+    yield open_it
+    for context in contexts:
+        assert all(page.problems == [] for page in context.pages)
+        context.close()
+
+
+def test_findings_figures_and_tables_are_shown(open_page, address):
+    page = open_page(address)
+    said = page.locator("#findings").inner_text()
+    assert said.split() == findings(made_up_table()).replace("**", "").split()
+    for kind in ("ablation", "official"):
+        page.locator(f"#gains-{kind} .js-plotly-plot .scatterlayer .trace").nth(1).wait_for(timeout=60_000)
+        marks = page.locator(f"#gains-{kind} .js-plotly-plot").evaluate(
+            "(plot) => [plot.calcdata[0].map((point) => point.y), plot.data[0].marker.symbol]"
+        )
+        assert marks[0] == pytest.approx(list(GAINS.values()), abs=0.05)
+        assert marks[1] == ["circle-open", "circle", "circle"]
+    assert page.locator(".numbers table").first.locator("tbody tr").count() == 6
+    assert page.get_by_text("1.40 x").first.is_visible()
+    page.get_by_role("button", name="Every number").click()
+    page.locator("#all-numbers table").last.get_by_text("seconds to prune").wait_for()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_needs_no_sideways_scrolling(open_page, address, scheme):
+    page = open_page(address, width=390, scheme=scheme)
+    page.locator("#gains-official .js-plotly-plot .scatterlayer .trace").first.wait_for(timeout=60_000)
+    page.get_by_role("button", name="Every number").click()
+    page.locator("#all-numbers table").last.wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_without_a_table_the_page_says_how_to_measure_one(open_page):
+    with served(None) as url:
+        page = open_page(url)
+        assert "python -m sinkprune.lab.table" in page.locator("#findings").inner_text()
+        assert page.locator(".js-plotly-plot").count() == 0
