@@ -27,6 +27,13 @@ def slow_rows(scores, sparsity, pattern):
     )
 
 
+def slow_magnitude(weight, sparsity, pattern):
+    """Over the whole tensor, or n of every m consecutive inputs."""
+    if pattern is not None:
+        return slow_rows(weight.abs(), sparsity, pattern)
+    return slow_smallest(weight.abs().flatten(), int(weight.numel() * sparsity)).view_as(weight)
+
+
 def slow_sparsegpt(weight, hessian, sparsity, pattern, damping=0.01):
     """Column by column with the whole inverse at hand, float64; one linear, no dead inputs."""
     w, h = weight.double().clone(), hessian.double()
@@ -100,6 +107,10 @@ def slow_prune(model, ids, versions, config):
         for suffix in GROUPS:
             name = f"model.layers.{layer}.{suffix}"
             linear = model.get_submodule(name)
+            if config.method == "magnitude":
+                masks[name] = slow_magnitude(linear.weight, config.sparsity, config.pattern)
+                linear.weight[masks[name]] = 0
+                continue
             x = [seen[name] * w[:, None] for seen, w in inputs]
             if "sparsegpt" in config.method:
                 hessian = 2 / len(x) * sum(part.T @ part for part in x)

@@ -62,6 +62,19 @@ def test_sparsity_is_exact_over_several_blocks_and_uneven_widths(make_model, mak
 
 
 @settings(max_examples=10, deadline=None)
+@given(method=methods, family=families, sparsity=st.floats(0.05, 0.95), seed=seeds)
+def test_sparsity_is_exact_among_equal_weights(make_model, make_ids, method, family, sparsity, seed):
+    """Weights that are equal to many others, most of them zero before: none more and none less goes."""
+    loaded = make_model(family, seed)
+    for name, parameter in loaded.model.named_parameters():
+        if name.endswith("proj.weight"):
+            parameter.copy_(parameter.round())
+    result = prune_model(loaded, PruneConfig(method, sparsity), CalibrationConfig(seed=seed), make_ids(seed=seed))
+    for mask in result.masks.values():
+        assert_exact(method, mask, sparsity)
+
+
+@settings(max_examples=10, deadline=None)
 @given(method=methods, family=families, seed=seeds)
 def test_zero_is_the_identity_and_one_leaves_nothing(make_model, make_ids, method, family, seed):
     loaded, ids = make_model(family, seed), make_ids(seed=seed)

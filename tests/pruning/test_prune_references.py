@@ -1,25 +1,34 @@
-"""Every method, pattern, rule and the ablation against the slow references, on a random Llama with grouped-query attention."""
+"""Every method, pattern, rule and the ablation against the slow references: a random Llama with grouped-query attention, all methods also
+on a Qwen2 with biases and a Qwen3 with norms on queries and keys."""
 
 import pytest
 import torch
 from slow_references import slow_prune, slow_sparsegpt
 
-from sinkprune.pruning import CalibrationConfig, PruneConfig, measuring, prune_model
+from sinkprune.pruning import UNSTRUCTURED, CalibrationConfig, PruneConfig, measuring, prune_model
 from sinkprune.pruning.calibration import noised
 from sinkprune.pruning.sparsegpt import invert_hessian, sparsegpt
 
 CASES = [
+    PruneConfig("magnitude", 0.6),
+    PruneConfig("magnitude", pattern=(4, 8)),
     PruneConfig("wanda", 0.6),
     PruneConfig("wanda", pattern=(2, 4)),
+    PruneConfig("wanda", pattern=(4, 8)),
     PruneConfig("sparsegpt", 0.6),
     PruneConfig("sparsegpt", pattern=(2, 4)),
+    PruneConfig("sparsegpt", pattern=(4, 8)),
     PruneConfig("sink-wanda", 0.6),
     PruneConfig("sink-wanda", 0.3, sink_rule="paper"),
     PruneConfig("sink-wanda", 0.6, sink_weight=False),
     PruneConfig("sink-wanda", pattern=(4, 8)),
+    PruneConfig("sink-wanda", pattern=(2, 4), sink_rule="paper"),
+    PruneConfig("sink-wanda", pattern=(2, 4), sink_weight=False),
     PruneConfig("sink-sparsegpt", 0.6),
     PruneConfig("sink-sparsegpt", 0.3, sink_rule="paper"),
     PruneConfig("sink-sparsegpt", pattern=(3, 4)),
+    PruneConfig("sink-sparsegpt", pattern=(4, 8), sink_rule="paper"),
+    PruneConfig("sink-sparsegpt", pattern=(2, 4), sink_weight=False),
     PruneConfig("sink-sparsegpt", 0.6, sink_weight=False),
 ]
 
@@ -33,7 +42,18 @@ def differing(masks, others):
 )
 @torch.no_grad()
 def test_masks_and_weights_equal_the_slow_reference(make_model, make_ids, config):
-    loaded, ids = make_model(), make_ids()
+    assert_equals_slow(make_model(), make_ids(), config)
+
+
+@pytest.mark.parametrize("pattern", [None, (2, 4), (4, 8)])
+@pytest.mark.parametrize("method", UNSTRUCTURED)
+@pytest.mark.parametrize("family", ["qwen2", "qwen3"])
+@torch.no_grad()
+def test_other_families_equal_the_slow_reference(make_model, make_ids, family, method, pattern):
+    assert_equals_slow(make_model(family), make_ids(samples=3), PruneConfig(method, 0.6, pattern))
+
+
+def assert_equals_slow(loaded, ids, config):
     result = prune_model(loaded, config, CalibrationConfig(seed=3), ids)
     model, masks = slow_prune(loaded.model, ids, noised(ids, loaded.spec.mask_token_id, 3), config)
     assert masks.keys() == result.masks.keys()
