@@ -49,7 +49,7 @@ def watch_inputs(groups: list[Group], see: Callable[[str, torch.Tensor], None]) 
 
 
 def check_prunable(model: PreTrainedModel, pattern: tuple[int, int] | None) -> None:
-    """Raise ValueError where the weights cannot be pruned: offloaded, quantised, not finite, or m does not divide a width."""
+    """Raise ValueError where the model cannot be pruned: offloaded, quantised, not finite, or m does not divide a width."""
     for group in all_groups(model):
         for name, linear in group.items():
             if linear.weight.is_meta:
@@ -60,10 +60,16 @@ def check_prunable(model: PreTrainedModel, pattern: tuple[int, int] | None) -> N
                 raise ValueError(
                     f"{name} is quantised: load the model without `quantize` (or call model.dequantize()), prune, then quantise it"
                 )
-            if not linear.weight.isfinite().all():
-                raise ValueError(f"{name} holds NaN or infinity: the checkpoint is damaged, load it again")
             if pattern is not None and linear.in_features % pattern[1]:
                 raise ValueError(
                     f"pattern {pattern[0]}:{pattern[1]} does not fit {name}: "
                     f"{pattern[1]} must divide its {linear.in_features} inputs"
                 )
+    for name, parameter in model.named_parameters():
+        if not parameter.is_meta and not _is_finite(parameter):
+            raise ValueError(f"{name} holds NaN or infinity: the checkpoint is damaged, load it again")
+
+
+def _is_finite(tensor: torch.Tensor) -> bool:
+    low, high = tensor.aminmax()  # pass NaN on, and read the tensor once
+    return bool(low.isfinite() and high.isfinite())

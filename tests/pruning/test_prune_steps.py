@@ -21,6 +21,7 @@ from sinkprune.pruning import (
     prune_steps,
 )
 from sinkprune.pruning.sparsegpt import DAMPING, invert_hessian, sparsegpt
+from sinkprune.pruning.statistics import gram
 
 
 def hooks_of(model):
@@ -149,28 +150,81 @@ def test_unusable_calibration_is_refused(make_model, ids, sentence):
             prune_model(make_model(), PruneConfig("magnitude"), calibration_ids=ids)
 
 
-def test_unusable_weights_are_refused(make_model, make_ids):
-    broken = make_model()
-    broken.model.model.layers[1].mlp.up_proj.weight[0, 0] = torch.nan
-    with pytest.raises(ValueError, match=r"layers\.1\.mlp\.up_proj holds NaN"):
-        prune_model(broken, PruneConfig("magnitude"))
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+@pytest.mark.parametrize("tensor", ["layers.1.mlp.up_proj.weight", "layers.0.self_attn.k_proj.bias", "norm.weight"])
+def test_damaged_weights_are_refused(make_model, make_ids, tensor, value):
+    broken = make_model("qwen2")
+    broken.model.model.get_parameter(tensor).view(-1)[-1] = value
+    for method in METHODS:
+        with pytest.raises(ValueError, match=rf"{tensor} holds NaN or infinity.*load it again"):
+            prune_model(broken, PruneConfig(method), calibration_ids=make_ids())
+
+
+def test_offloaded_and_quantised_weights_are_refused(make_model):
     offloaded = make_model()
     offloaded.model.model.layers[0].self_attn.o_proj.to("meta")
-    with pytest.raises(ValueError, match="offloaded"):
+    with pytest.raises(ValueError, match=r"o_proj is offloaded.*without an offloading device_map"):
         prune_model(offloaded, PruneConfig("magnitude"))
     quantised = make_model()
     linear = quantised.model.model.layers[0].mlp.down_proj
     linear.weight = torch.nn.Parameter(linear.weight.to(torch.int8), requires_grad=False)
-    with pytest.raises(ValueError, match="quantised"):
+    with pytest.raises(ValueError, match=r"down_proj is quantised.*prune, then quantise"):
         prune_model(quantised, PruneConfig("magnitude"))
 
 
-def test_inputs_that_overflow_are_refused(make_model, make_ids):
+@pytest.mark.parametrize("method", [method for method in METHODS if method != "magnitude"])
+def test_inputs_that_overflow_are_refused_and_nothing_is_left_behind(make_model, make_ids, method):
     loaded = make_model()
-    loaded.model.model.embed_tokens.weight[5] = torch.inf
-    for method in ("wanda", "sparsegpt", "sink-wanda"):
-        with pytest.raises(ValueError, match="hold NaN or infinity"):
-            prune_model(loaded, PruneConfig(method), calibration_ids=make_ids())
+    loaded.model.model.layers[1].input_layernorm.weight.fill_(3e38)
+    before = {name: tensor.clone() for name, tensor in loaded.model.state_dict().items()}
+    with pytest.raises(ValueError, match="hold NaN or infinity on this calibration text"):
+        prune_model(loaded, PruneConfig(method), calibration_ids=make_ids())
+    assert all(torch.equal(tensor, before[name]) for name, tensor in loaded.model.state_dict().items())
+    assert hooks_of(loaded.model) == 0
+    assert torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize("pattern", [None, (2, 4)])
+@pytest.mark.parametrize("method", UNSTRUCTURED)
+def test_dead_inputs_and_silent_layers_are_no_failure(make_model, make_ids, method, pattern):
+    """Inputs that are always 0: two in layer 0, all of them in layer 1."""
+    loaded = make_model()
+    loaded.model.model.layers[0].post_attention_layernorm.weight[:2] = 0
+    loaded.model.model.layers[1].post_attention_layernorm.weight[:] = 0
+    result = prune_model(loaded, PruneConfig(method, 0.5, pattern), calibration_ids=make_ids())
+    for name, mask in result.masks.items():
+        weight = result.loaded.model.get_submodule(name).weight
+        assert weight.isfinite().all()
+        assert torch.equal(weight == 0, mask)
+        silent = "layers.1.mlp" in name and "sparsegpt" in method  # weights on dead inputs go in any case
+        assert mask.float().mean() == pytest.approx(1.0 if silent else 0.5)
+        if ("layers.0.mlp.gate" in name or "layers.0.mlp.up" in name) and method != "magnitude":
+            assert mask[:, :2].all()
+
+
+def test_a_hessian_that_is_not_positive_definite_is_damped_more_and_reported(make_model, make_ids, monkeypatch):
+    def indefinite(x, weight=None):
+        total = gram(x, weight)
+        return total - 0.3 * total.diagonal().mean() * torch.eye(len(total))
+
+    monkeypatch.setattr(prune, "gram", indefinite)
+    for method in ("sparsegpt", "sink-sparsegpt"):
+        result = prune_model(make_model(), PruneConfig(method, 0.5), calibration_ids=make_ids())
+        assert max(report.damping for report in result.reports) > DAMPING
+        assert result.sparsity == 0.5
+        assert all(parameter.isfinite().all() for parameter in result.loaded.model.parameters())
+
+
+def test_no_more_text_runs_than_is_needed(make_model, make_ids):
+    """Nine noised versions of each sequence and, once for all, the tenth, which is all MASK."""
+    runs, loaded, ids = [], make_model(), make_ids()
+    loaded.model.model.embed_tokens.register_forward_pre_hook(lambda _, args: runs.append(len(args[0])))
+    counted = {}
+    for method in ("wanda", "sink-wanda", "sink-sparsegpt"):
+        runs.clear()
+        prune_model(loaded, PruneConfig(method), calibration_ids=ids)
+        counted[method] = sum(runs)
+    assert counted == {"wanda": len(ids), "sink-wanda": 9 * len(ids) + 1, "sink-sparsegpt": 10 * len(ids) + 1}
 
 
 def test_settings_that_do_not_fit_are_refused(make_model, make_ids):
@@ -182,8 +236,13 @@ def test_settings_that_do_not_fit_are_refused(make_model, make_ids):
         {"sparsity": float("nan")},
         {"method": "wander"},
         {"pattern": (4, 4)},
+        {"pattern": (0, 4)},
+        {"pattern": (5, 4)},
+        {"sink_rule": "papre"},
     ):
-        with pytest.raises(ValueError, match=r"sparsity|method|pattern"):
+        with pytest.raises(ValueError, match=rf"{next(iter(wrong))}.* not "):
             PruneConfig(**wrong)
     with pytest.raises(ValueError, match="at least 2 tokens"):
         CalibrationConfig(length=1)
+    with pytest.raises(ValueError, match="at least 1 sequence"):
+        CalibrationConfig(samples=0)
