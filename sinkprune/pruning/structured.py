@@ -21,8 +21,8 @@ from sinkprune.pruning.settings import PruneConfig
 
 # Widths stay multiples of this (or whole): 16-bit matrix units of GPUs ask for it, and the patterns 2:4 and 4:8 still divide it.
 CHANNEL_MULTIPLE = 8
-# KV heads go at this part of the asked share, channels make up for the rest. Measured on the bundled model, uniform cut of 0.3: heads at the
-# whole share lose 1.4 bits a token, at half of it (on three KV heads: none) 0.9.
+# KV heads go at this part of the asked share, channels make up for the rest. Measured on the bundled model, uniform cut of 0.3: heads at
+# the whole share lose 1.4 bits a token, at half of it (on three KV heads: none) 0.9.
 HEAD_RATE = 0.5
 
 
