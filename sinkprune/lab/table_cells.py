@@ -58,7 +58,7 @@ class Protocol:
     seeds: tuple[int, ...] = (0, 1, 2)
     texts: int = 64
     patterns: int = 2
-    prompts: int = 4
+    prompts: int = 3
     gen_length: int = 64
     samples: int = 32
     length: int = 128

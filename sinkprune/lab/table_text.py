@@ -106,7 +106,7 @@ def findings(table: dict) -> str:
         comparisons = _comparisons(table["gains"], kind)
         if comparisons:
             sentences.append(f"{words}: {'; '.join(_finding(gains) for gains in comparisons)}.")
-    sentences += [_largest(table), _chance(table["gains"])]
+    sentences += [_credit(table["gains"]), _largest(table), _chance(table["gains"])]
     return " ".join(sentence for sentence in sentences if sentence)
 
 
@@ -120,11 +120,11 @@ def _comparisons(gains: list[dict], kind: str) -> list[list[dict]]:
     """The gains of each pair of methods, sparsity ascending. A pair that is also an ablation is told there only."""
     ablations = {(gain["variant"], gain["baseline"]) for gain in gains if gain["kind"] == "ablation"}
     pairs: dict[tuple[str, str], list[dict]] = {}
-    for gain in sorted(gains, key=lambda gain: gain["sparsity"]):
+    for gain in gains:
         pair = (gain["variant"], gain["baseline"])
         if gain["kind"] == kind and (kind == "ablation" or pair not in ablations):
             pairs.setdefault(pair, []).append(gain)
-    return list(pairs.values())
+    return [sorted(found, key=lambda gain: gain["sparsity"]) for found in pairs.values()]
 
 
 def _finding(gains: list[dict]) -> str:
@@ -143,6 +143,21 @@ def _finding(gains: list[dict]) -> str:
         else gains[0]["variant"]
     )
     return f"{against} {_listed(clauses)}"
+
+
+def _credit(gains: list[dict]) -> str:
+    """Where a win over the official baseline is none over the ablation, the sink weight did not make it; "" where there is no such win."""
+    verdicts = {(gain["variant"], gain["sparsity"], gain["kind"]): gain["verdict"] for gain in gains}
+    places: dict[str, list[str]] = {}
+    for gain in sorted(gains, key=lambda gain: gain["sparsity"]):
+        variant, sparsity = gain["variant"], gain["sparsity"]
+        wins = gain["kind"] == "official" and gain["verdict"] == "win"
+        if wins and verdicts.get((variant, sparsity, "ablation"), "win") != "win":
+            places.setdefault(variant, []).append(f"{100 * sparsity:.0f}")
+    if not places:
+        return ""
+    where = _listed(f"{variant} at {_listed(found)} %" for variant, found in places.items())
+    return f"For {where}, what beats the official baseline is calibrating on noised text, not the sink weight."
 
 
 def _largest(table: dict) -> str:
@@ -166,8 +181,8 @@ def _largest(table: dict) -> str:
 def _chance(gains: list[dict]) -> str:
     intervals = len({(gain["variant"], gain["baseline"], gain["sparsity"]) for gain in gains})
     return (
-        f"A win or loss is a 95 % interval that does not hold 0; of {intervals} such intervals about {max(1, round(0.05 * intervals))} "
-        "would miss 0 by chance alone."
+        f"A win or loss is a 95 % interval that does not hold 0; if nothing had any effect, about {0.05 * intervals:.1f} "
+        f"of these {intervals} intervals would miss 0 by chance."
     )
 
 

@@ -71,6 +71,14 @@ def test_a_paragraph_without_effects_claims_none(table):
     assert "loses at" not in said
 
 
+def test_a_win_that_the_ablation_shares_is_not_credited_to_the_sinks(table):
+    words = "calibrating on noised text, not the sink weight"
+    assert words not in findings(table)
+    gains = [{**gain, "verdict": "tie"} if gain["kind"] == "ablation" else gain for gain in table["gains"]]
+    said = findings({**table, "gains": gains})
+    assert f"For sink-wanda at 50 % and sink-structured at 50 %, what beats the official baseline is {words}." in said
+
+
 def test_every_verdict_decides_its_own_words(table):
     """Whatever the verdicts are, each sparsity is named once under its own."""
     of_wanda = [gain for gain in table["gains"] if (gain["variant"], gain["kind"]) == ("sink-wanda", "ablation")]
