@@ -28,7 +28,7 @@ from sinkprune.ui.inputs import (
     sparsity_bound,
 )
 from sinkprune.ui.player_component import player
-from sinkprune.ui.text import METHODS_IN_WORDS, note, progress_line
+from sinkprune.ui.text import method_choices, note, progress_line, seconds_info
 from sinkprune.ui.watch import MODEL_EVENT, QUICK_EVENT, STATE_SECONDS, ended
 from sinkprune.ui.workbench import Workbench
 
@@ -51,9 +51,11 @@ IDLE = {"go": gr.Button(interactive=True), "cancel": gr.Button(interactive=False
 BUSY = {"go": gr.Button(interactive=False), "cancel": gr.Button(interactive=True)}
 
 
-def compare_section(bench: Workbench, prompt: gr.Textbox, decoding: list[gr.components.Component]) -> None:
-    """Build the section and wire it to the page's prompt and decoding controls."""
-    choices = _choices()
+def compare_section(
+    bench: Workbench, prompt: gr.Textbox, decoding: list[gr.components.Component], table: dict | None
+) -> None:
+    """Build the section and wire it to the page's prompt and decoding controls. table: a summary (lab.table_summary), for seconds."""
+    choices = _choices(table)
     with gr.Row(elem_classes="actions"):
         go = gr.Button("Prune and generate", variant="primary", elem_id="compare-run", scale=0, min_width=220)
         cancel = gr.Button("Cancel", elem_id="compare-cancel", interactive=False, scale=0, min_width=90)
@@ -70,12 +72,11 @@ def compare_section(bench: Workbench, prompt: gr.Textbox, decoding: list[gr.comp
     cancel.click(_cancelled, last, outputs, cancels=live, **QUICK_EVENT)
 
 
-def _choices() -> list[gr.components.Component]:
+def _choices(table: dict | None) -> list[gr.components.Component]:
     """The controls of `pruning_from` and, last, that of `calibration_from`."""
     with gr.Row(elem_classes="choices"):
         method = gr.Radio(
-            [(words, name) for name, words in METHODS_IN_WORDS.items()], value="sink-wanda", label="Method",
-            info="in brackets: seconds measured on 2 cores with 32 calibration sequences",
+            method_choices(table), value="sink-wanda", label="Method", info=seconds_info(table),
             elem_id="method", elem_classes=["plain-radio", "stacked"],
         )  # fmt: skip
         with gr.Column(min_width=300):

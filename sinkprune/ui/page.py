@@ -28,7 +28,7 @@ LAUNCH = {
 
 def build_page(bench: Workbench) -> gr.Blocks:
     """The page as Gradio Blocks; `demo.launch(**LAUNCH)` shows it."""
-    presets = load_presets()
+    presets, table = load_presets(), load_table()
     with gr.Blocks(title="sinkprune: attention sinks that move", analytics_enabled=False) as demo:
         gr.HTML(HERO)
         prompt = gr.Textbox(
@@ -40,9 +40,9 @@ def build_page(bench: Workbench) -> gr.Blocks:
             with gr.Tab("Watch the sinks", id="watch"):
                 watch_section(bench, presets, prompt, decoding)
             with gr.Tab("Prune and compare", id="compare"):
-                compare_section(bench, prompt, decoding)
+                compare_section(bench, prompt, decoding, table)
             with gr.Tab("Results", id="table"):
-                table_section(load_table())
+                table_section(table)
         gr.HTML(ABOUT)
         add_endpoints(bench)
     return demo.queue(max_size=20, default_concurrency_limit=4)

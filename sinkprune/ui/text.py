@@ -77,15 +77,29 @@ def note(kind: str, sentence: str) -> str:
     return f"<p class='note' role='status'>{badge}{html.escape(sentence)}</p>"
 
 
-METHODS_IN_WORDS = {  # with what the 52 M model took on 2 cores, 32 calibration sequences
-    "magnitude": "magnitude: the smallest weights go; no calibration text (1 s)",
-    "wanda": "wanda: weight times input norm, compared within each output (3 s)",
-    "sparsegpt": "sparsegpt: second order; weights that stay make up for those that go (9 s)",
-    "sink-wanda": "sink-wanda: wanda on noised text, with the sinks weighted down (12 s)",
-    "sink-sparsegpt": "sink-sparsegpt: sparsegpt with the sinks weighted down (18 s)",
+METHODS_IN_WORDS = {
+    "magnitude": "magnitude: the smallest weights go; no calibration text",
+    "wanda": "wanda: weight times input norm, compared within each output",
+    "sparsegpt": "sparsegpt: second order; weights that stay make up for those that go",
+    "sink-wanda": "sink-wanda: wanda on noised text, with the sinks weighted down",
+    "sink-sparsegpt": "sink-sparsegpt: sparsegpt with the sinks weighted down",
     "structured": "structured: whole MLP channels and attention heads go, so the copy is smaller and faster",
     "sink-structured": "sink-structured: the same on noised text, with the sinks weighted down",
 }
+
+
+def method_choices(table: dict | None) -> list[tuple[str, str]]:
+    """(words, method) of every method, with the seconds that the table (lab.table_summary) measured at 50 %, if there is one."""
+    rows = table["rows"] if table else []
+    seconds = {row["variant"]: f" ({row['prune_seconds']:.0f} s)" for row in rows if row["sparsity"] == 0.5}
+    return [(words + seconds.get(name, ""), name) for name, words in METHODS_IN_WORDS.items()]
+
+
+def seconds_info(table: dict | None) -> str | None:
+    """What the seconds in `method_choices` are; None without a table."""
+    if table is None:
+        return None
+    return f"in brackets: seconds measured at 50 % with {table['protocol']['samples']} calibration sequences ({table['machine']})"
 
 
 def progress_line(progress: PruneProgress | None) -> str:

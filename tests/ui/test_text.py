@@ -3,7 +3,8 @@
 import pytest
 
 from sinkprune.pruning import METHODS, PruneProgress
-from sinkprune.ui.text import METHODS_IN_WORDS, note, progress_line
+from sinkprune.ui.text import METHODS_IN_WORDS, method_choices, note, progress_line, seconds_info
+from tests.lab.table_samples import made_up_table
 
 
 def test_a_note_is_text():
@@ -12,6 +13,17 @@ def test_a_note_is_text():
 
 def test_every_method_is_explained():
     assert tuple(METHODS_IN_WORDS) == METHODS
+    assert [name for _, name in method_choices(None)] == list(METHODS)
+
+
+def test_the_seconds_of_a_method_are_those_of_the_table():
+    labels = {name: words for words, name in method_choices(made_up_table())}
+    assert labels["wanda"] == METHODS_IN_WORDS["wanda"] + " (2 s)"
+    assert seconds_info(made_up_table()).startswith(
+        "in brackets: seconds measured at 50 % with 4 calibration sequences"
+    )
+    assert method_choices(None)[1][0] == METHODS_IN_WORDS["wanda"]
+    assert seconds_info(None) is None
 
 
 @pytest.mark.parametrize(
