@@ -146,7 +146,7 @@ def _finding(gains: list[dict]) -> str:
 
 
 def _credit(gains: list[dict]) -> str:
-    """Where a win over the official baseline is none over the ablation, the sink weight did not make it; "" where there is no such win."""
+    """Where a win over the official baseline is none over the ablation, it is not credited to the sinks; "" where there is no such win."""
     verdicts = {(gain["variant"], gain["sparsity"], gain["kind"]): gain["verdict"] for gain in gains}
     places: dict[str, list[str]] = {}
     for gain in sorted(gains, key=lambda gain: gain["sparsity"]):
@@ -157,7 +157,7 @@ def _credit(gains: list[dict]) -> str:
     if not places:
         return ""
     where = _listed(f"{variant} at {_listed(found)} %" for variant, found in places.items())
-    return f"For {where}, what beats the official baseline is calibrating on noised text, not the sink weight."
+    return f"For {where}, the win over the official baseline is not shown to be the sink weight's: noise and sums differ too."
 
 
 def _largest(table: dict) -> str:

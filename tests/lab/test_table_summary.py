@@ -72,11 +72,11 @@ def test_a_paragraph_without_effects_claims_none(table):
 
 
 def test_a_win_that_the_ablation_shares_is_not_credited_to_the_sinks(table):
-    words = "calibrating on noised text, not the sink weight"
+    words = "the win over the official baseline is not shown to be the sink weight's"
     assert words not in findings(table)
     gains = [{**gain, "verdict": "tie"} if gain["kind"] == "ablation" else gain for gain in table["gains"]]
     said = findings({**table, "gains": gains})
-    assert f"For sink-wanda at 50 % and sink-structured at 50 %, what beats the official baseline is {words}." in said
+    assert f"For sink-wanda at 50 % and sink-structured at 50 %, {words}" in said
 
 
 def test_every_verdict_decides_its_own_words(table):
