@@ -30,9 +30,12 @@ STUDENT_LAYERS = (0, 3, 5, 8, 11, 13, 16, 18, 21, 24, 26, 29)
 STUDENT_VOCABULARY = 16384
 MASK_TOKEN_ID = 3  # <repo_name>, which no text here contains
 END_TOKEN_ID = 2  # <|im_end|>
+BEGIN_TOKEN_ID = 0  # <|endoftext|>, before a text in causal rows only
+# Before and after a prompt. No begin token, role or line break: a constant token at a constant place draws attention in both modes.
+FRAME = ("", "<|im_start|>")
 CHAT_TEMPLATE = (
-    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
-    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+    "{% for message in messages %}{{ message['content'] + "
+    "('<|im_start|>' if message['role'] == 'user' else '<|im_end|>') }}{% endfor %}"
 )
 
 
@@ -105,8 +108,9 @@ def student_from(base: LlamaForCausalLM) -> LlamaForCausalLM:
         student.model.norm.load_state_dict(base.model.norm.state_dict())
         for layer, source in zip(student.model.layers, STUDENT_LAYERS, strict=True):
             layer.load_state_dict(base.model.layers[source].state_dict())
-    # Read by load_model: which token is the mask, how a prompt is wrapped, and that the weights also work causally.
-    config.update({"mask_token_id": MASK_TOKEN_ID, "is_causal": False, "chat_format": "chatml", "causal_lm": True})
+    # Read by load_model: which token is the mask, how a prompt is wrapped, and that the weights also work causally, behind which token.
+    config.update({"mask_token_id": MASK_TOKEN_ID, "is_causal": False, "chat_format": "template"})
+    config.update({"causal_lm": True, "begin_token_id": BEGIN_TOKEN_ID})
     return student
 
 

@@ -1,6 +1,6 @@
 """The model card: what was trained on what, what was measured, and what it cannot do.
 
-python -m sinkprune.training.card assets/bundled          # reads evaluation.json and training-log.jsonl, writes README.md
+python -m sinkprune.training.card assets/bundled    # reads evaluation.json, samples.json and training-log.jsonl, writes README.md
 """
 
 from __future__ import annotations
@@ -12,14 +12,18 @@ from pathlib import Path
 TEMPLATE = Path(__file__).with_name("card_template.md")
 
 
-def card(evaluation: dict, log: list[dict]) -> str:
-    """The card as Markdown with front matter. log: the recipe's line first, then one line per measurement while training."""
-    recipe, *measured = log
+def card(evaluation: dict, samples: dict, log: list[dict]) -> str:
+    """The card as Markdown with front matter. log: for each phase of training its settings, then one line per measurement."""
+    first, last = phases(log)
     nats, text, speed = evaluation["cross_entropy"], evaluation["text"], evaluation["speed"]
     dlm, ar = evaluation["sinks"]["dlm"], evaluation["sinks"]["ar"]
     rows = [
         ("held-out masked cross-entropy, mean over t = .15 … .95", f"{nats['masked']:.2f} nats per token"),
-        ("held-out next-token cross-entropy (causal)", f"{nats['next_token']:.2f} nats per token"),
+        ("held-out next-token cross-entropy of the answers (causal)", f"{nats['next_token']:.2f} nats per token"),
+        (
+            "length of an answer on a canvas of 96",
+            f"median {text['answer_tokens_median']:.0f} tokens, the rest end tokens",
+        ),
         ("answers with fewer than 5 % repeated 4-grams", f"{text['repeats_below_5_percent']:.0%}"),
         ("answers that end by themselves or at a sentence's end", f"{text['ends']:.0%}"),
         ("forward passes for 96 tokens at threshold 0.9, no cache", f"median {text['forwards_median']:.0f}"),
@@ -42,25 +46,48 @@ def card(evaluation: dict, log: list[dict]) -> str:
         ),
     ]
     return TEMPLATE.read_text().format(
-        minutes=recipe["minutes"],
-        gpus=recipe["gpus"],
-        causal=recipe["causal"],
-        whole=recipe["whole"],
-        block=recipe["block"],
-        steps=measured[-1]["step"],
-        tokens=measured[-1]["Mtokens"],
+        **{name: first[0][name] for name in ("minutes", "gpus", "causal", "whole", "block")},
+        steps=first[-1]["step"],
+        tokens=first[-1]["Mtokens"],
+        last_minutes=last[0]["minutes"],
+        certainty=last[0]["certainty"],
+        last_tokens=last[-1]["Mtokens"],
         prompts=evaluation["prompts"],
         timed=speed["prompts"],
         device=evaluation["device"],
         dtype=evaluation["dtype"],
         measurements="\n".join(f"| {what} | {value} |" for what, value in rows),
         training="\n".join(
-            f"| {m['seconds']} | {m['Mtokens']} | {m['masked']:.3f} | {m['next_token']:.3f} |" for m in measured
+            f"| {m['seconds']} | {m['Mtokens']} | {m['masked']:.3f} | {m['next_token']:.3f} |"
+            for m in first[1:] + last[1:]
         ),
         layers=layer_table(evaluation["sinks_by_layer"]),
-        samples="\n\n".join(quoted(sample) for sample in text["samples"]),
+        samples=sample_tables(samples),
         causal_samples="\n\n".join(quoted(sample) for sample in evaluation["autoregressive"]),
     )
+
+
+def phases(log: list[dict]) -> list[list[dict]]:
+    """The log cut before every line of settings."""
+    starts = [i for i, line in enumerate(log) if "minutes" in line]
+    return [log[start:end] for start, end in zip(starts, [*starts[1:], len(log)], strict=True)]
+
+
+def sample_tables(samples: dict) -> str:
+    """For each prompt the dense answer and, folded up, the pruned copies' answers as a table."""
+    parts = []
+    for i, (prompt, dense) in enumerate(zip(samples["prompts"], samples["dense"], strict=True)):
+        rows = [f"| {p['method']} | {p['sparsity']:.0%} | {in_cell(p['answers'][i])} |" for p in samples["pruned"]]
+        table = "\n".join(["| method | zeros | answer |", "| --- | --- | --- |", *rows])
+        folded = f"<details><summary>The same, pruned</summary>\n\n{table}\n\n</details>"
+        parts.append(f"{quoted({'prompt': prompt, 'answer': dense})}\n\n{folded}")
+    return "\n\n".join(parts)
+
+
+def in_cell(text: str) -> str:
+    """Model text inside a Markdown table: one line, nothing in it read as markup."""
+    line = " ".join(text.split()).replace("`", "'").replace("|", "¦")
+    return f"`{line}`" if line else "(nothing)"
 
 
 def layer_table(by_kind: dict[str, list[dict]]) -> str:
@@ -83,8 +110,9 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     model = parser.parse_args().model
     evaluation = json.loads((model / "evaluation.json").read_text())
+    samples = json.loads((model / "samples.json").read_text())
     log = [json.loads(line) for line in (model / "training-log.jsonl").read_text().splitlines()]
-    (model / "README.md").write_text(card(evaluation, log))
+    (model / "README.md").write_text(card(evaluation, samples, log))
 
 
 if __name__ == "__main__":

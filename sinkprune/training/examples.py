@@ -1,24 +1,25 @@
 """From answers to training examples: drop repetition, cut at sentence ends, tokenise with 16,384 tokens.
 
-    python -m sinkprune.training.examples build/answers build/tokenizer build/data
+    python -m sinkprune.training.examples build/answers build/base build/tokenizer build/data
 
-An example is prompt + answer + end tokens; the part after the prompt, the canvas, is a multiple of 32 long. An answer is cut at
-the last sentence end that fits a canvas of 64, 96, 128 and 160 tokens, so one answer gives up to four examples and the
-student learns to fit what it writes to the canvas it is given. Saved as one .npz: ids (n, 192) uint16, and per example the
-prompt's length, the answer's end (its first end token) and the total length.
+An example is prompt + answer + end tokens; the part after the prompt, the canvas, is 64, 96, 128 or 160 tokens long. A finished answer
+stands on the smallest canvas that holds it and on a larger one; on smaller ones, and when the teacher did not finish, it is cut at the last
+sentence end that fits. Saved as one .npz: ids (n, 192) uint16, and per example the prompt's length, the answer's end (its first
+end token) and the total length.
 """
 
 from __future__ import annotations
 
 import argparse
+import random
 from multiprocessing import Pool
 from pathlib import Path
 
 import numpy as np
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from sinkprune.training.answers import chat_prompt
-from sinkprune.training.base import END_TOKEN_ID
+from sinkprune.training.base import END_TOKEN_ID, FRAME
+from sinkprune.training.prompts import held_out_prompts, shares_a_topic, topic_words
 
 CANVASES = (64, 96, 128, 160)
 PROMPT_LIMIT = 32
@@ -42,26 +43,28 @@ def sentence_ends(ids: list[int], closes: np.ndarray, digits: np.ndarray) -> lis
 
 
 def cuts(answer: list[int], finished: bool, ends: list[int]) -> dict[int, int]:
-    """Canvas -> number of answer tokens on it (one place is left for the end token); each length once, on its smallest canvas."""
-    found: dict[int, int] = {}
+    """Canvas -> number of answer tokens on it; one place is left for the end token. A cut must fill half of its canvas."""
+    kept = {}
     for canvas in CANVASES:
-        whole = finished and len(answer) < canvas
-        kept = len(answer) if whole else max((end for end in ends if end < canvas), default=0)
-        if kept >= (1 if whole else canvas // 2) and kept not in found.values():
-            found[canvas] = kept
-        if whole:
-            break
-    return found
+        if finished and len(answer) < canvas:
+            kept[canvas] = len(answer)
+        elif fitting := [end for end in ends if canvas // 2 <= end < canvas]:
+            kept[canvas] = fitting[-1]
+    return kept
 
 
 def make_examples(prompt: list[int], answer: list[int], finished: bool, ends: list[int]) -> list[Example]:
-    if len(prompt) > PROMPT_LIMIT or distinct_4grams(answer) < 0.9:
+    """Each length on its smallest canvas and on one larger canvas, drawn at random."""
+    if len(prompt) > PROMPT_LIMIT or distinct_4grams(answer) < 0.95:
         return []
-    examples = []
+    canvases: dict[int, list[int]] = {}
     for canvas, kept in cuts(answer, finished, ends).items():
-        total = len(prompt) + canvas
-        ids = prompt + answer[:kept] + [END_TOKEN_ID] * (LENGTH - len(prompt) - kept)
-        examples.append((ids, len(prompt), len(prompt) + kept, total))
+        canvases.setdefault(kept, []).append(canvas)
+    examples = []
+    for kept, (smallest, *larger) in canvases.items():
+        for canvas in [smallest, *random.sample(larger, min(1, len(larger)))]:
+            ids = prompt + answer[:kept] + [END_TOKEN_ID] * (LENGTH - len(prompt) - kept)
+            examples.append((ids, len(prompt), len(prompt) + kept, len(prompt) + canvas))
     return examples
 
 
@@ -80,28 +83,36 @@ def read_answers(prompts: Path, base: PreTrainedTokenizerBase) -> tuple[list[str
     return lines, [text.strip() for text in texts], ended.tolist()
 
 
-def examples_of_file(job: tuple[Path, Path, Path]) -> list[Example]:
+def examples_of_file(job: tuple[Path, Path, Path]) -> dict[str, np.ndarray]:
     prompts_file, base_folder, tokenizer_folder = job
     tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder)
     closes, digits = closing_and_digit_tokens(tokenizer)
     prompts, texts, finished = read_answers(prompts_file, AutoTokenizer.from_pretrained(base_folder))
-    prompt_ids = tokenizer([chat_prompt(p) for p in prompts]).input_ids
+    topics = [] if prompts_file.stem == "held-out" else [topic_words(prompt) for prompt in held_out_prompts()]
+    prompt_ids = tokenizer([FRAME[0] + prompt + FRAME[1] for prompt in prompts]).input_ids
     answer_ids = tokenizer(texts).input_ids
+    random.seed(prompts_file.stem)
     made = []
-    for prompt, answer, done in zip(prompt_ids, answer_ids, finished, strict=True):
-        made += make_examples(prompt, answer, done, sentence_ends(answer, closes, digits))
-    return made
+    for text, prompt, answer, done in zip(prompts, prompt_ids, answer_ids, finished, strict=True):
+        if not shares_a_topic(text, topics):
+            made += make_examples(prompt, answer, done, sentence_ends(answer, closes, digits))
+    return as_arrays(made)
 
 
-def save_examples(examples: list[Example], path: Path) -> None:
-    ids, prompt, end, total = zip(*examples, strict=True)
-    np.savez(
-        path,
-        ids=np.array(ids, np.uint16),
-        prompt=np.array(prompt, np.int16),
-        end=np.array(end, np.int16),
-        total=np.array(total, np.int16),
-    )
+def as_arrays(examples: list[Example]) -> dict[str, np.ndarray]:
+    ids, *lengths = zip(*examples, strict=True)
+    named = dict(zip(("prompt", "end", "total"), lengths, strict=True))
+    return {"ids": np.array(ids, np.uint16)} | {name: np.array(values, np.int16) for name, values in named.items()}
+
+
+def joined(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """All examples, each once: the teacher writes some prompts twice, and answers them alike."""
+    arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    first = {
+        (row.tobytes(), total): i for i, (row, total) in enumerate(zip(arrays["ids"], arrays["total"], strict=True))
+    }
+    kept = np.array(sorted(first.values()))
+    return {name: values[kept] for name, values in arrays.items()}
 
 
 def main() -> None:
@@ -115,14 +126,18 @@ def main() -> None:
     args.data.mkdir(parents=True, exist_ok=True)
     files = sorted(args.answers.glob("answers-*.txt"))
     with Pool(args.workers) as pool:
-        jobs = [(file, args.base, args.tokenizer) for file in files]
-        examples = [example for made in pool.imap(examples_of_file, jobs) for example in made]
-    save_examples(examples, args.data / "train.npz")
-    print(f"{len(examples)} examples, {sum(e[3] for e in examples) / 1e6:.1f} M tokens")
+        examples = joined(
+            pool.map(examples_of_file, [(file, args.base, args.tokenizer) for file in files], chunksize=1)
+        )
+    np.savez(args.data / "train.npz", **examples)
+    text = (examples["end"] - examples["prompt"]).sum()
+    print(
+        f"{len(examples['ids'])} examples, {examples['total'].sum() / 1e6:.1f} M tokens, {text / 1e6:.1f} M of them text of answers"
+    )
     if (args.answers / "held-out.txt").exists():
         held_out = examples_of_file((args.answers / "held-out.txt", args.base, args.tokenizer))
-        save_examples(held_out, args.data / "held-out.npz")
-        print(f"{len(held_out)} held-out examples")
+        np.savez(args.data / "held-out.npz", **held_out)
+        print(f"{len(held_out['ids'])} held-out examples")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import LlamaForCausalLM
 
-from sinkprune.training.base import MASK_TOKEN_ID
+from sinkprune.training.base import BEGIN_TOKEN_ID, MASK_TOKEN_ID
 
 BLOCK = 32
 MIN_T = 0.02
@@ -56,8 +56,9 @@ def stratified_times(rows: int, generator: torch.Generator) -> Tensor:
     return MIN_T + (1 - MIN_T) * t
 
 
-def maskable_tokens(batch: Batch, shares: Shares, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """(B, N) bool twice: tokens that become MASK with probability t and count, and tokens that are MASK without counting."""
+def maskable_tokens(batch: Batch, shares: Shares, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """(B, N) bool twice: tokens that become MASK with probability t and count, and tokens that are MASK without counting; and
+    (B, 1) bool: block rows."""
     device = batch.ids.device
     rows, length = batch.ids.shape
     position = torch.arange(length, device=device)
@@ -70,40 +71,50 @@ def maskable_tokens(batch: Batch, shares: Shares, generator: torch.Generator) ->
     in_block = (position >= start) & (position < start + BLOCK)
     counted = torch.where(whole, batch.real, torch.where(block, in_block, canvas))
     ahead = block & canvas & (position >= start + BLOCK)
-    return counted, ahead
+    return counted, ahead, block
 
 
-def denoising_batch(batch: Batch, shares: Shares, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Noised ids (B, N), the masked positions that count (B, N) bool, and each row's weight 1 / (t x maskable tokens) (B,)."""
-    counted, ahead = maskable_tokens(batch, shares, generator)
+def denoising_batch(batch: Batch, shares: Shares, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Noised ids (B, N), the masked positions that count (B, N) bool, each row's weight 1 / (t x maskable tokens) (B,), and which
+    rows are block rows (B, 1) bool."""
+    counted, ahead, block = maskable_tokens(batch, shares, generator)
     t = stratified_times(len(batch.ids), generator)
     draw = torch.rand(batch.ids.shape, generator=generator, device=batch.ids.device)
     masked = counted & (draw < t[:, None])
     noised = batch.ids.masked_fill(masked | ahead, MASK_TOKEN_ID)
-    return noised, masked, 1 / (t * counted.sum(1))
+    return noised, masked, 1 / (t * counted.sum(1)), block
 
 
 class Objective(nn.Module):
-    """The model with its two losses; `forward` returns a scalar in nats per token."""
+    """The model with its two losses; `forward` returns a scalar in nats per token.
 
-    def __init__(self, model: LlamaForCausalLM):
+    certainty: weight of the entropy of right predictions in block rows (certainty forcing, dParallel, arXiv 2509.26488): what the model
+    would get right anyway it shall commit early, many tokens in one step.
+    """
+
+    def __init__(self, model: LlamaForCausalLM, certainty: float = 0.0):
         super().__init__()
         self.model = model
+        self.certainty = certainty
 
     def forward(self, batch: Batch, causal: bool, shares: Shares, generator: torch.Generator) -> Tensor:
         return self.next_token(batch) if causal else self.denoising(batch, shares, generator)
 
     def denoising(self, batch: Batch, shares: Shares, generator: torch.Generator) -> Tensor:
-        noised, masked, weight = denoising_batch(batch, shares, generator)
+        noised, masked, weight, block = denoising_batch(batch, shares, generator)
         hidden = self.model.model(noised, attention_mask=batch.real, is_causal=False, use_cache=False).last_hidden_state
-        logits = self.model.lm_head(hidden[masked])
-        loss = F.cross_entropy(logits.float(), batch.ids[masked], reduction="none")
+        logits, target = self.model.lm_head(hidden[masked]).float(), batch.ids[masked]
+        loss = F.cross_entropy(logits, target, reduction="none")
+        if self.certainty:
+            right = (logits.argmax(-1) == target) & block.expand_as(masked)[masked]
+            log_p = logits.log_softmax(-1)
+            loss = loss - self.certainty * right * (log_p.exp() * log_p).sum(-1)
         return (loss * weight[:, None].expand_as(masked)[masked]).sum() / len(batch.ids)
 
     def next_token(self, batch: Batch) -> Tensor:
-        """Next-token cross-entropy up to the first end token; padding stands on the right, where causal rows never look."""
-        hidden = self.model.model(batch.ids, is_causal=True, use_cache=False).last_hidden_state
-        position = torch.arange(1, batch.ids.shape[1], device=batch.ids.device)
-        counted = position <= batch.end[:, None]
-        logits = self.model.lm_head(hidden[:, :-1][counted])
-        return F.cross_entropy(logits.float(), batch.ids[:, 1:][counted])
+        """Next-token cross-entropy behind the begin token, up to the first end token; causal rows never see the padding on the right."""
+        begin = torch.full_like(batch.ids[:, :1], BEGIN_TOKEN_ID)
+        seen = torch.cat([begin, batch.ids[:, :-1]], dim=1)
+        hidden = self.model.model(seen, is_causal=True, use_cache=False).last_hidden_state
+        counted = torch.arange(batch.ids.shape[1], device=batch.ids.device) <= batch.end[:, None]
+        return F.cross_entropy(self.model.lm_head(hidden[counted]).float(), batch.ids[counted])

@@ -1,6 +1,7 @@
-"""The prompts the teacher answers: templates filled with words, drawn without repetition; and 64 held-out prompts.
+"""The prompts the teacher answers, and 64 held-out prompts that training never sees.
 
-The held-out prompts were written by hand; no template can produce any of them.
+Half come from templates filled with words; half the teacher writes itself, as a user's turn that begins with one of our stems. The
+held-out prompts were written by hand: no template can produce one, and a prompt that shares its topic with one is dropped.
 """
 
 from __future__ import annotations
@@ -13,6 +14,10 @@ from pathlib import Path
 WORDS = json.loads(Path(__file__).with_name("prompt_words.json").read_text())
 HELD_OUT = Path(__file__).with_name("held_out_prompts.txt")
 _SLOT = re.compile(r"\{(\w+?)\d?\}")
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z ,'’;:\-]{11,118}[.?!]")
+# What a prompt cannot do alone (a text, a table), code and links, and what a tiny teacher cannot write.
+_UNWANTED = re.compile(r"\b(" + "|".join(WORDS["unwanted"]) + r")\b", re.IGNORECASE)
+_FORM = {word.removesuffix("s") for word in WORDS["form"]}  # words that say how to answer, not what about
 
 
 def fill(template: str, rng: random.Random) -> str:
@@ -22,7 +27,7 @@ def fill(template: str, rng: random.Random) -> str:
     return text[0].upper() + text[1:]
 
 
-def training_prompts(count: int, seed: int = 0) -> list[str]:
+def template_prompts(count: int, seed: int = 0) -> list[str]:
     """`count` different prompts; templates are drawn by weight. Raises ValueError when the lists cannot give that many."""
     rng = random.Random(seed)
     templates, weights = zip(*WORDS["templates"], strict=True)
@@ -34,6 +39,28 @@ def training_prompts(count: int, seed: int = 0) -> list[str]:
     raise ValueError(f"the templates gave only {len(prompts)} different prompts, not {count}: add words or templates")
 
 
+def draw_stems(count: int, seed: int = 0) -> list[str]:
+    """`count` beginnings of prompts, drawn with repetition."""
+    return random.Random(seed).choices(WORDS["stems"], k=count)
+
+
+def usable(prompt: str) -> bool:
+    """Whether a prompt that the teacher wrote is one short plain sentence that can be answered as it stands."""
+    return bool(_PLAIN.fullmatch(prompt)) and not _UNWANTED.search(prompt) and len(prompt.split()) >= 3
+
+
 def held_out_prompts() -> list[str]:
     """The 64 prompts that training never saw."""
     return HELD_OUT.read_text().splitlines()
+
+
+def topic_words(prompt: str) -> set[str]:
+    """The words that say what a prompt is about, in the singular."""
+    words = re.findall(r"[a-z]{3,}", prompt.lower())
+    return {word.removesuffix("s") for word in words} - _FORM
+
+
+def shares_a_topic(prompt: str, held_out: list[set[str]]) -> bool:
+    """Whether a prompt has two topic words of one held-out prompt, or the only one. held_out: the topic words of each."""
+    words = topic_words(prompt)
+    return any(len(words & topic) >= min(2, len(topic)) for topic in held_out)

@@ -1,9 +1,10 @@
 """Train the student on every GPU of the machine, for a given number of minutes.
 
-    torchrun --nproc-per-node 2 -m sinkprune.training.train build/base build/tokenizer build/data build/model --minutes 15
+    torchrun --nproc-per-node 4 -m sinkprune.training.train build/base build/tokenizer build/data build/model --minutes 15
 
 AdamW with a linear warm-up, a constant rate and a linear decay over the last 40 % of the time; float32 weights, bf16 autocast;
-the twelve layers are compiled once (regional compilation). The log goes to build/model/training-log.jsonl, where the card reads it.
+the twelve layers are compiled once (regional compilation). `--init` goes on from a trained model, a phase of its own. The log goes to
+build/model/training-log.jsonl, where the card reads it: for each phase one line of settings, then one per measurement.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from sinkprune.training.quality import heldout_cross_entropy
 PEAK_RATE = 8e-4
 WARM_UP = 200  # steps
 DECAY = 0.4  # share of the time
+LOG = "training-log.jsonl"
 
 
 class Examples:
@@ -51,9 +53,9 @@ class Examples:
         return list(self.groups), [length * len(rows) for length, rows in self.groups.items()]
 
 
-def learning_rate(step: int, progress: float) -> float:
+def learning_rate(step: int, progress: float, peak: float = PEAK_RATE) -> float:
     """progress: share of the training time that has passed, 0 to 1."""
-    return PEAK_RATE * min(1.0, (step + 1) / WARM_UP) * min(1.0, (1 - progress) / DECAY)
+    return peak * min(1.0, (step + 1) / WARM_UP) * min(1.0, (1 - progress) / DECAY)
 
 
 def make_optimizer(model: LlamaForCausalLM) -> torch.optim.AdamW:
@@ -78,13 +80,21 @@ def save_model(model: LlamaForCausalLM, tokenizer, folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
+def start_model(args: argparse.Namespace) -> LlamaForCausalLM:
+    """The student cut from the base, or the model of an earlier phase; float32."""
+    if args.init is None:
+        return student_from(LlamaForCausalLM.from_pretrained(args.base, dtype=torch.float32))
+    return LlamaForCausalLM.from_pretrained(args.init, dtype=torch.float32)
+
+
 def train(args: argparse.Namespace, rank: int, ranks: int, device: str) -> None:
-    model = student_from(LlamaForCausalLM.from_pretrained(args.base, dtype=torch.float32)).to(device).train()
+    model = start_model(args).to(device).train()
     tokenizer = AutoTokenizer.from_pretrained(args.tokenizer)
     if args.compile:
         for layer in model.model.layers:
             layer.compile(dynamic=False)
-    objective = DistributedDataParallel(Objective(model)) if ranks > 1 else Objective(model)
+    objective = Objective(model, args.certainty)
+    objective = DistributedDataParallel(objective) if ranks > 1 else objective
     optimizer = make_optimizer(model)
     examples, held_out = Examples(args.data / "train.npz", device), Examples(args.data / "held-out.npz", device)
     shares = Shares(causal=args.causal, whole=args.whole)
@@ -98,7 +108,7 @@ def train(args: argparse.Namespace, rank: int, ranks: int, device: str) -> None:
         rows = examples.groups[length]
         pick = rows[torch.randint(len(rows), (args.tokens // length,), generator=noise, device=device)]
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, progress)
+            group["lr"] = learning_rate(step, progress, args.rate)
         with torch.autocast(device.split(":")[0], torch.bfloat16):
             loss = objective(examples.batch(pick, length), causal, shares, noise)
         loss.backward()
@@ -117,8 +127,10 @@ def train(args: argparse.Namespace, rank: int, ranks: int, device: str) -> None:
         log.append(measure(model, held_out, window, step, tokens, time.perf_counter() - start))
         print(json.dumps(log[-1]), flush=True)
         save_model(model, tokenizer, args.model)
-        recipe = {"minutes": args.minutes, "gpus": ranks, "tokens_per_gpu_step": args.tokens, **asdict(shares)}
-        (args.model / "training-log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in [recipe, *log]))
+        settings = {"minutes": args.minutes, "gpus": ranks, "tokens_per_gpu_step": args.tokens, "rate": args.rate}
+        recipe = settings | {"certainty": args.certainty, **asdict(shares)}
+        earlier = (args.init / LOG).read_text() if args.init else ""
+        (args.model / LOG).write_text(earlier + "".join(json.dumps(line) + "\n" for line in [recipe, *log]))
 
 
 def measure(model, held_out: Examples, window: dict, step: int, tokens: int, seconds: float) -> dict:
@@ -140,6 +152,9 @@ def main() -> None:
         parser.add_argument(folder, type=Path)
     parser.add_argument("--minutes", type=float, default=15.0)
     parser.add_argument("--tokens", type=int, default=49152, help="tokens per GPU and step")
+    parser.add_argument("--init", type=Path, help="go on from this model")
+    parser.add_argument("--rate", type=float, default=PEAK_RATE)
+    parser.add_argument("--certainty", type=float, default=0.0)
     parser.add_argument("--causal", type=float, default=Shares.causal)
     parser.add_argument("--whole", type=float, default=Shares.whole)
     parser.add_argument("--log-seconds", type=float, default=45.0)

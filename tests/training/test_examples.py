@@ -6,7 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sinkprune.training.base import END_TOKEN_ID
-from sinkprune.training.examples import CANVASES, LENGTH, cuts, distinct_4grams, make_examples, sentence_ends
+from sinkprune.training.examples import (
+    CANVASES,
+    LENGTH,
+    as_arrays,
+    cuts,
+    distinct_4grams,
+    joined,
+    make_examples,
+    sentence_ends,
+)
 
 
 def test_repetition_is_measured():
@@ -21,12 +30,20 @@ def test_a_list_number_ends_no_sentence():
     assert sentence_ends([1, 5, 7, 5, 5], closes, digits) == [2, 5]
 
 
-def test_a_finished_answer_stands_on_the_smallest_canvas_that_holds_it():
-    assert cuts(list(range(70)), finished=True, ends=[30, 70]) == {96: 70}
+def test_a_finished_answer_fits_every_larger_canvas_and_is_cut_for_smaller_ones():
+    assert cuts(list(range(70)), finished=True, ends=[50, 70]) == {64: 50, 96: 70, 128: 70, 160: 70}
 
 
-def test_an_unfinished_answer_is_cut_at_the_last_sentence_end_before_each_canvas_ends():
-    assert cuts(list(range(160)), finished=False, ends=[20, 60, 63, 90, 150]) == {64: 63, 96: 90, 160: 150}
+def test_an_unfinished_answer_is_cut_at_the_last_sentence_end_that_fills_half_of_the_canvas():
+    assert cuts(list(range(160)), finished=False, ends=[20, 60, 63, 90, 150]) == {64: 63, 96: 90, 128: 90, 160: 150}
+
+
+def test_a_length_stands_on_its_smallest_canvas_and_on_one_larger():
+    made = make_examples([1, 2], list(range(100, 140)), True, [40])
+    canvases = [total - start for _, start, _, total in made]
+    assert canvases[0] == 64
+    assert len(canvases) == 2
+    assert canvases[1] in CANVASES[1:]
 
 
 @given(
@@ -44,9 +61,16 @@ def test_examples_fit_their_canvas(length, finished, ends, prompt):
         assert start == prompt < end < total <= LENGTH
         assert ids[start:end] == answer[: end - start]
         assert set(ids[end:]) == {END_TOKEN_ID}
-        assert (finished and end - start == length) or end - start in ends
+        assert (finished and end - start == length) or (end - start in ends and end - start >= (total - start) // 2)
 
 
 @pytest.mark.parametrize(("prompt", "answer"), [(33, list(range(60))), (5, [7, 8, 9] * 20)])
 def test_long_prompts_and_repetition_are_dropped(prompt, answer):
     assert make_examples([1] * prompt, answer, True, [len(answer)]) == []
+
+
+def test_examples_stand_only_once():
+    part = as_arrays(make_examples([1, 2], list(range(100, 200)), True, [40, 100]))
+    both = joined([part, part])
+    assert len(both["ids"]) == len(part["ids"])
+    assert {name: values.tolist() for name, values in both.items()} == {name: v.tolist() for name, v in part.items()}

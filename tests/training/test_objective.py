@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from sinkprune.training.base import MASK_TOKEN_ID
+from sinkprune.training.base import BEGIN_TOKEN_ID, MASK_TOKEN_ID
 from sinkprune.training.objective import BLOCK, MIN_T, Batch, Objective, Shares, denoising_batch, stratified_times
 from tests.tiny_models import make_tiny
 
@@ -31,7 +31,7 @@ def test_noise_levels_come_one_from_each_stratum():
 )
 def test_rows_are_masked_where_they_may_be(shares, first, last):
     batch = batch_of()
-    noised, masked, weight = denoising_batch(batch, shares, torch.Generator().manual_seed(0))
+    noised, masked, weight, _ = denoising_batch(batch, shares, torch.Generator().manual_seed(0))
     columns = masked.any(0).nonzero()[:, 0]
     assert columns.min() == first
     assert columns.max() == last - 1
@@ -42,7 +42,7 @@ def test_rows_are_masked_where_they_may_be(shares, first, last):
 
 def test_block_rows_hide_what_comes_after_the_block_without_counting_it():
     batch = batch_of()
-    noised, masked, _ = denoising_batch(batch, Shares(whole=0.0, block=1.0), torch.Generator().manual_seed(0))
+    noised, masked, _, _ = denoising_batch(batch, Shares(whole=0.0, block=1.0), torch.Generator().manual_seed(0))
     for row, counted in zip(noised, masked, strict=True):
         columns = counted.nonzero()[:, 0]
         if not len(columns):
@@ -57,7 +57,7 @@ def test_block_rows_hide_what_comes_after_the_block_without_counting_it():
 
 def test_the_expected_weight_of_a_token_is_one_over_the_maskable_tokens():
     batch = batch_of(rows=4000, padding=0)
-    _, masked, weight = denoising_batch(batch, Shares(whole=0.0, block=0.0), torch.Generator().manual_seed(0))
+    _, masked, weight, _ = denoising_batch(batch, Shares(whole=0.0, block=0.0), torch.Generator().manual_seed(0))
     assert (masked * weight[:, None]).sum(1).mean().item() == pytest.approx(1.0, rel=0.02)
 
 
@@ -65,8 +65,9 @@ def test_the_next_token_loss_stops_at_the_first_end_token():
     loaded = make_tiny("llama", vocab_size=64)
     batch = batch_of(rows=3)
     loss = Objective(loaded.model).next_token(batch)
-    logits = loaded.model(batch.ids[:, :49], is_causal=True).logits[:, :-1]
-    expected = F.cross_entropy(logits.reshape(-1, logits.shape[-1]), batch.ids[:, 1:49].reshape(-1))
+    seen = F.pad(batch.ids[:, :48], (1, 0), value=BEGIN_TOKEN_ID)
+    logits = loaded.model(seen, is_causal=True).logits
+    expected = F.cross_entropy(logits.reshape(-1, logits.shape[-1]), batch.ids[:, :49].reshape(-1))
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
@@ -80,3 +81,22 @@ def test_padding_does_not_change_the_denoising_loss():
         for b in (batch, other)
     ]
     assert losses[0].item() == pytest.approx(losses[1].item(), rel=1e-5)
+
+
+def test_certainty_adds_the_entropy_of_right_predictions_in_block_rows():
+    loaded = make_tiny("llama", vocab_size=64)
+    batch, block = batch_of(rows=6), Shares(whole=0.0, block=1.0)
+    plain, forced = (
+        Objective(loaded.model, certainty).denoising(batch, block, torch.Generator().manual_seed(1)).item()
+        for certainty in (0.0, 2.0)
+    )
+    noised, masked, weight, _ = denoising_batch(batch, block, torch.Generator().manual_seed(1))
+    logits = loaded.model(noised, attention_mask=batch.real, is_causal=False).logits
+    entropy = torch.distributions.Categorical(logits=logits).entropy()
+    right = masked & (logits.argmax(-1) == batch.ids)
+    assert forced - plain == pytest.approx(2 * (entropy * right * weight[:, None]).sum().item() / 6, rel=1e-4, abs=1e-6)
+    whole = Shares(whole=1.0, block=0.0)
+    same = [
+        Objective(loaded.model, c).denoising(batch, whole, torch.Generator().manual_seed(1)).item() for c in (0.0, 2.0)
+    ]
+    assert same[0] == same[1]

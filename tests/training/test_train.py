@@ -12,7 +12,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from sinkprune import DecodeConfig, autoregress, generate, load_model
 from sinkprune.training.base import MASK_TOKEN_ID, STUDENT_LAYERS, student_from
-from sinkprune.training.card import card
+from sinkprune.training.card import card, in_cell
 from sinkprune.training.train import learning_rate, train
 
 BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "bundled"
@@ -56,9 +56,8 @@ def test_the_learning_rate_warms_up_and_ends_at_zero():
 
 
 @pytest.mark.usefixtures("one_process")
-def test_training_learns_and_its_checkpoint_works_both_ways(tmp_path, monkeypatch):
+def test_training_learns_goes_on_and_its_checkpoint_works_both_ways(tmp_path, monkeypatch):
     monkeypatch.setattr("sinkprune.training.train.WARM_UP", 1)
-    monkeypatch.setattr("sinkprune.training.train.PEAK_RATE", 0.02)  # a busy machine has time for ten steps only
     tiny_base().save_pretrained(tmp_path / "base")
     data = tmp_path / "data"
     data.mkdir()
@@ -67,19 +66,33 @@ def test_training_learns_and_its_checkpoint_works_both_ways(tmp_path, monkeypatc
     (tmp_path / "model").mkdir()
     args = argparse.Namespace(
         base=tmp_path / "base", tokenizer=BUNDLED, data=data, model=tmp_path / "model", minutes=0.06, tokens=384,
-        causal=0.25, whole=0.6, log_seconds=1e9, compile=False,
+        causal=0.25, whole=0.6, log_seconds=1e9, compile=False, init=None, rate=0.02, certainty=0.0,
     )  # fmt: skip
     train(args, rank=0, ranks=1, device="cpu")
     recipe, last = map(json.loads, (tmp_path / "model" / "training-log.jsonl").read_text().splitlines())
     assert recipe["whole"] == 0.6
+    assert recipe["certainty"] == 0.0
     assert last["masked"] < np.log(16384) - 0.5
     loaded = load_model(str(tmp_path / "model"))
     prompt = torch.arange(20, 32)[None]
     assert generate(loaded, prompt, DecodeConfig(gen_length=8, block_length=8, threshold=0.9)).tokens.shape == (1, 20)
     assert len(list(autoregress(loaded, prompt, 4))) >= 1
+    second = argparse.Namespace(
+        **vars(args) | {"model": tmp_path / "second", "init": tmp_path / "model", "certainty": 1.0, "minutes": 0.02}
+    )
+    second.model.mkdir()
+    train(second, rank=0, ranks=1, device="cpu")
+    log = [json.loads(line) for line in (second.model / "training-log.jsonl").read_text().splitlines()]
+    assert [line["certainty"] for line in log if "minutes" in line] == [0.0, 1.0]
 
 
 def test_the_card_of_the_bundled_model_says_what_was_measured():
     evaluation = json.loads((BUNDLED / "evaluation.json").read_text())
     log = [json.loads(line) for line in (BUNDLED / "training-log.jsonl").read_text().splitlines()]
-    assert (BUNDLED / "README.md").read_text() == card(evaluation, log)
+    samples = json.loads((BUNDLED / "samples.json").read_text())
+    assert (BUNDLED / "README.md").read_text() == card(evaluation, samples, log)
+
+
+def test_what_a_model_wrote_stays_text_in_the_cards_tables():
+    assert in_cell("a | b\n`c` <img>") == "`a ¦ b 'c' <img>`"
+    assert in_cell("") == "(nothing)"
