@@ -16,7 +16,7 @@ import torch
 
 from sinkprune.decoding import DecodeConfig, Step, autoregress, denoise
 from sinkprune.lab.trace import add_step, start_lane, start_trace
-from sinkprune.models import LoadedModel, encode_prompt
+from sinkprune.models import LoadedModel, causal_prompt, encode_prompt
 from sinkprune.pruning import CalibrationConfig, PruneConfig
 
 MAX_CHARACTERS = 1000
@@ -85,14 +85,15 @@ def trace_run(
             f"lanes must be one or both of {', '.join(TITLES)}, not {', '.join(map(str, lanes)) or 'none'}"
         )
     prompt_ids = check_prompt(loaded, prompt, config.gen_length)
-    length = prompt_ids.shape[1] + config.gen_length
     started, steps = [], []
     for kind in lanes:
-        started.append(start_lane(kind, TITLES[kind], loaded.spec.name, loaded, prompt_ids, length))
+        ids = prompt_ids if kind == "dlm" else causal_prompt(loaded, prompt_ids)
+        length = ids.shape[1] + config.gen_length
+        started.append(start_lane(kind, TITLES[kind], loaded.spec.name, loaded, ids, length))
         steps.append(
-            denoise(loaded, prompt_ids, config, record=True)
+            denoise(loaded, ids, config, record=True)
             if kind == "dlm"
-            else autoregress(loaded, prompt_ids, config.gen_length, record=True)
+            else autoregress(loaded, ids, config.gen_length, record=True)
         )
     trace = start_trace(prompt, loaded, asdict(config), started) | {"view": {"layer": layer}}
     return _take_turns(trace, [loaded] * len(steps), steps)

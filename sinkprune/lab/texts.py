@@ -23,8 +23,8 @@ def held_out_prompts() -> list[str]:
 def held_out_texts(loaded: LoadedModel, canvas: int = CANVAS) -> tuple[list[torch.Tensor], list[int]]:
     """(texts, prompt lengths): one LongTensor (P + canvas,) a held-out prompt, in the model's chat format.
 
-    Of the teacher's nine answers to a prompt it is the one whose last whole sentence on the canvas ends latest, cut there and filled with
-    end tokens, as the training data was. Raises ValueError for a model without tokenizer or end token.
+    The teacher's answer is cut after the last whole sentence that fits on the canvas and filled with end tokens, as the training data was.
+    Raises ValueError for a model without tokenizer or end token.
     """
     _check_tokenizer(loaded)
     end = loaded.spec.eos_token_id

@@ -1,7 +1,7 @@
 """What we run: the registry of known models, loading, checkpoint layouts, the watched attention function, prompts and texts."""
 
 from sinkprune.models.chat import decode_answer, encode_prompt, token_texts
-from sinkprune.models.direction import causal_view, set_causal
+from sinkprune.models.direction import causal_prompt, causal_view, set_causal
 from sinkprune.models.loading import load_model
 from sinkprune.models.registry import MODELS, ModelInfo
 from sinkprune.models.spec import LoadedModel, ModelSpec
@@ -11,6 +11,7 @@ __all__ = [
     "LoadedModel",
     "ModelInfo",
     "ModelSpec",
+    "causal_prompt",
     "causal_view",
     "decode_answer",
     "encode_prompt",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 
+import torch
 from transformers import PreTrainedModel
 
 from sinkprune.models.spec import LoadedModel
@@ -38,3 +39,9 @@ def causal_view(loaded: LoadedModel) -> LoadedModel:
     model = copy.deepcopy(loaded.model, memo=shared)
     set_causal(model, True)
     return dataclasses.replace(loaded, model=model)
+
+
+def causal_prompt(loaded: LoadedModel, prompt_ids: torch.Tensor) -> torch.Tensor:
+    """The prompt (1, P) as the autoregressive lane reads it: behind the begin token, where the model has one."""
+    begin = loaded.spec.begin_token_id
+    return prompt_ids if begin is None else torch.cat([prompt_ids.new_tensor([[begin]]), prompt_ids], dim=1)

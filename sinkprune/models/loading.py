@@ -83,6 +83,7 @@ def spec_of(config: PretrainedConfig, name: str, revision: str | None = None) ->
         shift_logits=config.shift_logits,
         chat_format=config.chat_format,
         causal=config.causal_lm,
+        begin_token_id=config.begin_token_id,
         revision=revision,
     )
 

@@ -15,6 +15,7 @@ class ModelSpec:
     shift_logits: True where position i is predicted by output i-1 (Dream); False where by output i (LLaDA, the bundled model).
     chat_format: "chatml" wraps a prompt as `<|im_start|>user…`, "template" uses the tokenizer's own chat template, "plain" wraps nothing.
     causal: True where the same weights also predict the next token with a causal mask (the autoregressive lane).
+    begin_token_id: the token that stands before a prompt in the autoregressive lane, and only there; None where there is none.
     """
 
     name: str
@@ -24,6 +25,7 @@ class ModelSpec:
     shift_logits: bool = False
     chat_format: str = "plain"
     causal: bool = False
+    begin_token_id: int | None = None
     revision: str | None = None
 
 
