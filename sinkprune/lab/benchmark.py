@@ -1,4 +1,4 @@
-"""What things cost here, measured: forwards, recording, decoding modes, pruning methods, trace encoding.
+"""What things cost here, measured: forwards, recording, decoding modes, pruning methods, quantising, trace encoding.
 
     python -m sinkprune.lab.benchmark [--model NAME] [--samples 64] [--pruning] [--json]
 
@@ -21,8 +21,8 @@ import torch
 
 from sinkprune.decoding import DecodeConfig, Generation, autoregress, denoise, generate
 from sinkprune.lab.trace import encode_frame
-from sinkprune.models import LoadedModel, encode_prompt, load_model
-from sinkprune.pruning import METHODS, CalibrationConfig, PruneConfig, PruneResult, prune_steps
+from sinkprune.models import LoadedModel, causal_prompt, encode_prompt, load_model
+from sinkprune.pruning import METHODS, CalibrationConfig, PruneConfig, PruneResult, prune_model, prune_steps, quantise
 from sinkprune.sinks import record_attention
 
 PROMPT = "Explain in a few sentences why the sky is blue during the day and red in the evening."
@@ -101,8 +101,9 @@ def decoding_times(
     times = {name: _decoding_row(results[name].nfe, gen_length, best[name]) for name in variants}
     if loaded.spec.causal:
         steps: list = []
+        ids = causal_prompt(loaded, prompt_ids)
         seconds = best_seconds(
-            {"ar": lambda: steps.append(sum(1 for _ in autoregress(loaded, prompt_ids, gen_length)))}, rounds
+            {"ar": lambda: steps.append(sum(1 for _ in autoregress(loaded, ids, gen_length)))}, rounds
         )
         times["autoregressive"] = _decoding_row(steps[-1], steps[-1], seconds["ar"])
     return times
@@ -172,6 +173,23 @@ def peak_mib(every: float = 0.005) -> Iterator[list[float]]:
         peak[0] = (highest[0] - before + on_gpu) / 2**20
 
 
+def quantised_times(
+    loaded: LoadedModel, calibration: CalibrationConfig, prompt_ids: torch.Tensor, gen_length: int, rounds: int = 5
+) -> dict[str, dict[str, float]]:
+    """ "as it is", "int8", "nf4" -> {"mib" of the whole model, "sparsity", "seconds" to quantise, "forward_ms"} after 50 % sink-wanda."""
+    pruned = prune_model(loaded, PruneConfig("sink-wanda", 0.5), calibration)
+    models, rows = {"as it is": pruned.loaded}, {}
+    for kind in ("int8", "nf4"):
+        began = time.perf_counter()
+        result = quantise(pruned.loaded, kind)
+        seconds = time.perf_counter() - began
+        models[kind] = result.loaded
+        rows["as it is"] = {"mib": result.bytes_before / 2**20, "sparsity": result.sparsity_before, "seconds": 0.0}
+        rows[kind] = {"mib": result.bytes / 2**20, "sparsity": result.sparsity, "seconds": seconds}
+    forwards = forward_times(models, prompt_ids, gen_length, rounds)
+    return {kind: rows[kind] | {"forward_ms": forwards[kind]["forward_ms"]} for kind in models}
+
+
 def encoding_ms(loaded: LoadedModel, prompt_ids: torch.Tensor, gen_length: int, rounds: int = 50) -> float:
     """Milliseconds to turn one recorded step into a trace frame."""
     config = DecodeConfig(gen_length=gen_length, block_length=gen_length // 3, steps=gen_length)
@@ -181,7 +199,10 @@ def encoding_ms(loaded: LoadedModel, prompt_ids: torch.Tensor, gen_length: int, 
 
 
 def benchmark(name: str, samples: int = 32, pruning_only: bool = False) -> dict:
-    """Everything above for one model, or pruning alone, as one JSON-ready dict. samples: calibration sequences of 128 tokens."""
+    """Everything above for one model, or pruning and quantising alone, as one JSON-ready dict.
+
+    samples: calibration sequences of 128 tokens.
+    """
     loaded = load_model(name)
     calibration = CalibrationConfig(samples=samples, length=128)
     result = {
@@ -207,13 +228,14 @@ def benchmark(name: str, samples: int = 32, pruning_only: bool = False) -> dict:
         pass
     result["load"] = psutil.getloadavg()[0]
     result["pruning"] = pruning_times(loaded, calibration)
+    result["quantised"] = quantised_times(loaded, calibration, encode_prompt(loaded, PROMPT), GEN_LENGTH)
     return result
 
 
 def as_text(result: dict) -> str:
     """The result as tables to read."""
     about = f"{result['model']} ({result['dtype']}) on {result['device']}, {result['threads']} threads, torch {result['torch']}"
-    tables = [[about], _pruning_table(result)]
+    tables = [[about], _pruning_table(result), _quantised_table(result)]
     if "forward" in result:
         tables[0][0] += f", canvas of {result['canvas']} tokens"
         tables[1:1] = [_forward_table(result), _decoding_table(result)]
@@ -252,12 +274,21 @@ def _pruning_table(result: dict) -> list[str]:
     return lines
 
 
+def _quantised_table(result: dict) -> list[str]:
+    lines = [f"{'sink-wanda 50 %, quantised':<28} {'MiB':>8} {'zeros':>9} {'seconds':>9} {'forward ms':>11}"]
+    for kind, row in result["quantised"].items():
+        lines.append(
+            f"{kind:<28} {row['mib']:>8.1f} {row['sparsity']:>9.2%} {row['seconds']:>9.1f} {row['forward_ms']:>11.1f}"
+        )
+    return lines
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure what forwards, decoding and pruning cost on this machine."""
     parser = argparse.ArgumentParser(prog="python -m sinkprune.lab.benchmark", description=main.__doc__)
     parser.add_argument("--model", default="bundled", help="registry name, folder or hub id")
     parser.add_argument("--samples", type=int, default=32, help="calibration sequences of 128 tokens (default 32)")
-    parser.add_argument("--pruning", action="store_true", help="measure pruning alone")
+    parser.add_argument("--pruning", action="store_true", help="measure pruning and quantising alone")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
     result = benchmark(options.model, options.samples, options.pruning)

@@ -25,6 +25,7 @@ from transformers import (
 
 from sinkprune.models.attention import ATTENTION_NAME
 from sinkprune.models.direction import set_causal
+from sinkprune.models.four_bit import take_plain_kernel_where_needed
 from sinkprune.models.layouts import convert_config
 from sinkprune.models.registry import find_model, model_folder
 from sinkprune.models.spec import LoadedModel, ModelSpec
@@ -69,6 +70,9 @@ def load_model(
     model = _read_weights(folder, config, names, dtype, placement)
     set_causal(model, False)
     model.eval().requires_grad_(False)
+    if quantize == "nf4":
+        for linear in (module for module in model.modules() if isinstance(module, torch.nn.Linear)):
+            take_plain_kernel_where_needed(linear)
     return LoadedModel(model, _read_tokenizer(folder), spec_of(config, info.name, revision))
 
 

@@ -1,7 +1,9 @@
-"""What we cut: calibration, statistics, decisions, SparseGPT, prune_model."""
+"""What we cut: calibration, statistics, decisions, SparseGPT, structured cuts, prune_model; what that changed; quantising afterwards."""
 
 from sinkprune.pruning.calibration import calibration_set
+from sinkprune.pruning.changes import MaskChanges, mask_changes
 from sinkprune.pruning.prune import prune_model, prune_steps
+from sinkprune.pruning.quantised import QuantiseResult, quantise
 from sinkprune.pruning.settings import (
     ALLOCATIONS,
     METHODS,
@@ -23,10 +25,14 @@ __all__ = [
     "UNSTRUCTURED",
     "CalibrationConfig",
     "LinearReport",
+    "MaskChanges",
     "PruneConfig",
     "PruneProgress",
     "PruneResult",
+    "QuantiseResult",
     "calibration_set",
+    "mask_changes",
     "prune_model",
     "prune_steps",
+    "quantise",
 ]

@@ -96,7 +96,7 @@ def head_means(values: torch.Tensor, linear: str, heads: int, head_dim: int) -> 
 
 def _check(dense: LoadedModel, plain: Masks, aware: Masks) -> None:
     if hasattr(dense.model.config, WIDTHS_KEY):
-        raise ValueError("this model has lost heads in a structured cut: compare masks of the model before it")
+        raise ValueError("this model went through a structured cut: compare masks of the model before it")
     for layer in range(len(dense.model.model.layers)):
         for name in (f"model.layers.{layer}.{linear}" for linear in LINEARS):
             linear = dense.model.get_submodule(name)

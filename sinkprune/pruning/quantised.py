@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from sinkprune.models import LoadedModel
+from sinkprune.models.four_bit import take_plain_kernel_where_needed
 from sinkprune.pruning.linears import all_groups, check_prunable
 
 FORMATS = ("int8", "nf4")
@@ -125,6 +126,7 @@ def _nf4(linear: nn.Linear) -> nn.Linear:
     weight = Params4bit(
         linear.weight.detach(), requires_grad=False, quant_type="nf4", compress_statistics=False, module=quantised
     ).to(linear.weight.device)
+    take_plain_kernel_where_needed(quantised)
     return _finish(quantised, weight, linear)
 
 

@@ -44,6 +44,8 @@ class PruneConfig:
         if not 0.0 <= self.sparsity <= 1.0:
             raise ValueError(f"sparsity is a share between 0 and 1, not {self.sparsity}")
         if self.pattern is not None:
+            if len(self.pattern) != 2 or not all(type(part) is int for part in self.pattern):
+                raise ValueError(f"pattern is None or two whole numbers (n, m), such as (2, 4), not {self.pattern!r}")
             n, m = self.pattern
             if not 0 < n < m:
                 raise ValueError(f"pattern n:m needs 0 < n < m, not {n}:{m}")

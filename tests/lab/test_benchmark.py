@@ -11,6 +11,7 @@ from sinkprune.lab.benchmark import (
     forward_times,
     peak_mib,
     pruning_times,
+    quantised_times,
 )
 from sinkprune.models import encode_prompt
 from sinkprune.pruning import METHODS, STRUCTURED, CalibrationConfig
@@ -26,13 +27,14 @@ def test_variants_take_turns_after_a_warm_up():
     assert all(0 < seconds < 1 for seconds in best.values())
 
 
-@pytest.mark.parametrize("section", ["forward", "decoding", "pruning"])
+@pytest.mark.parametrize("section", ["forward", "decoding", "pruning", "quantised"])
 def test_the_table_shows_what_was_measured(loaded, section):
     prompt_ids = encode_prompt(loaded, "why do stars shine ?")
     measured = {
         "forward": lambda: forward_times({"float32": loaded}, prompt_ids, 6, rounds=1),
         "decoding": lambda: decoding_times(loaded, prompt_ids, 6, rounds=1),
         "pruning": lambda: pruning_times(loaded, CalibrationConfig(samples=2, length=8)),
+        "quantised": lambda: quantised_times(loaded, CalibrationConfig(samples=2, length=8), prompt_ids, 6, rounds=1),
     }[section]()
     facts = {
         "model": "tiny",
@@ -49,6 +51,7 @@ def test_the_table_shows_what_was_measured(loaded, section):
         "forward": {},
         "decoding": {},
         "pruning": {},
+        "quantised": {},
         "encoding_ms": 0.1,
         section: measured,
     }
@@ -63,6 +66,10 @@ def test_the_table_shows_what_was_measured(loaded, section):
         assert all(phase in text for row in measured.values() for phase in row["phases"])
         assert "sinks" in measured["sink-wanda"]["phases"]
         assert "sinks" not in measured["wanda"]["phases"]
+    if section == "quantised":
+        assert measured["nf4"]["mib"] < measured["int8"]["mib"] < measured["as it is"]["mib"]
+        assert all(row["sparsity"] >= measured["as it is"]["sparsity"] for row in measured.values())
+        assert all(row["forward_ms"] > 0 for row in measured.values())
     if section == "forward":
         row = measured["float32"]
         assert row["overhead"] == pytest.approx(row["recorded_ms"] / row["forward_ms"] - 1)
@@ -89,6 +96,6 @@ def test_peak_memory_is_seen_although_it_is_freed():
 def test_pruning_alone_needs_no_other_section(loaded):
     pruning = pruning_times(loaded, CalibrationConfig(samples=2, length=8))
     facts = {"model": "tiny", "dtype": "float32", "device": "cpu", "threads": 1, "torch": "x"}
-    text = as_text({**facts, "samples": 2, "load": 0.1, "pruning": pruning})
+    text = as_text({**facts, "samples": 2, "load": 0.1, "pruning": pruning, "quantised": {}})
     assert "2 x 128" in text
     assert "decoding" not in text

@@ -238,6 +238,8 @@ def test_settings_that_do_not_fit_are_refused(make_model, make_ids):
         {"pattern": (4, 4)},
         {"pattern": (0, 4)},
         {"pattern": (5, 4)},
+        {"pattern": (2,)},
+        {"pattern": (1.0, 2.0)},
         {"sink_rule": "papre"},
     ):
         with pytest.raises(ValueError, match=rf"{next(iter(wrong))}.* not "):

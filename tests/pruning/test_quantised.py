@@ -60,6 +60,19 @@ def test_logits_are_those_of_a_quantised_load(half, tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", FORMATS)
+def test_structured_cuts_of_any_width_run_quantised_and_load_quantised(make_model, make_ids, tmp_path, kind):
+    config = PruneConfig("structured", 0.3)
+    narrow = prune_model(make_model(**WIDE), config, calibration_ids=make_ids()).loaded
+    assert any(layer.mlp.down_proj.in_features % 64 for layer in narrow.model.model.layers)
+    narrow.model.save_pretrained(tmp_path)
+    ids = torch.randint(4, 64, (1, 12), generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        dense = narrow.model(ids).logits
+        for loaded in (quantise(narrow, kind).loaded, load_model(tmp_path, quantize=kind)):
+            assert (loaded.model(ids).logits.float() - dense).norm() < 0.5 * dense.norm()
+
+
+@pytest.mark.parametrize("kind", FORMATS)
 def test_it_writes_and_leaves_the_pruned_model_alone(half, kind):
     before = {name: tensor.clone() for name, tensor in half.loaded.model.state_dict().items()}
     result = quantise(half.loaded, kind)
