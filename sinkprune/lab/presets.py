@@ -6,7 +6,8 @@ A preset is one gzip file of JSON: {"name", "title", "look", "trace"}. The heads
 frames and stored per lane as differences from step to step, which compress well: "packed" = {"step": q, "data": base64 lzma}. Where a file
 would still exceed MAX_BYTES, heads are rounded to multiples of the smallest q in ROUNDINGS that fits; everything else stays exact.
 
-The prompts were chosen: of about 30 that were tried, those whose answers read well and whose recordings show something different each.
+The prompts were chosen: of about 50 that were tried, those whose answers read well and whose recordings show something different each.
+Most of them end without a full stop on purpose: a full stop or question mark in the prompt holds the leading sink from the first step on.
 What a recipe tells the visitor to look for was read off the recording of the bundled model, and the tests hold it against the
 recording: other weights need other sentences.
 """
@@ -32,7 +33,7 @@ from sinkprune.models import LoadedModel, load_model
 PRESET_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "presets"
 MAX_BYTES = 300 * 1024
 ROUNDINGS = (1, 2, 4, 8, 16)
-PARALLEL = DecodeConfig(gen_length=96, block_length=32, threshold=0.9)
+PARALLEL = DecodeConfig(gen_length=64, block_length=16, threshold=0.9)
 
 
 @dataclass(frozen=True)
@@ -62,52 +63,64 @@ RECIPES = (
     Recipe(
         "fox",
         "The sink follows the writing",
-        "Layer 5: the lead jumps between the prompt's first line break and its full stop, then goes to the answer's first full stop as "
-        "soon as that is written and stays; autoregressively the line break leads at every step.",
-        "Write a short story about a fox who learns to swim.",
-        layer=4,
-        config=DecodeConfig(gen_length=96, block_length=32, threshold=0.7),
+        "Layer 7: the lead jumps 5 times under diffusion, to “young” and “discovered” once they are written and at last to the answer's "
+        "first full stop, where it stays; autoregressively it never leaves the begin mark.",
+        "Write a short story about a fox who learns to swim",
+        layer=6,
     ),
     Recipe(
-        "plants",
-        "New words take the lead",
-        "Layer 1: “energy”, “oxygen” and “This” each lead in the step after they are written, and “oxygen” leads on to the end; "
-        "autoregressively the template's “user” leads at every step.",
-        "Why do plants need sunlight?",
-        layer=0,
-        config=DecodeConfig(gen_length=96, block_length=16, threshold=0.9),
+        "stop",
+        "One full stop holds the sink",
+        "The same prompt, now with a full stop: in layer 7 that full stop leads at every step, where without it the lead jumped 5 times.",
+        "Write a short story about a fox who learns to swim.",
+        layer=6,
+    ),
+    Recipe(
+        "teacher",
+        "A sink dies",
+        "Layer 2: “a” leads until the first comma is written and the comma until the first full stop, and from then on “a” is no sink any "
+        "more.",
+        "What makes a good teacher",
+        layer=1,
+    ),
+    Recipe(
+        "honey",
+        "The lead walks backwards",
+        "Averaged over all layers: 8 end marks lead for one step each, nearer to the text each time, until the full stop is written and "
+        "keeps the lead.",
+        "Tell me about honey",
+    ),
+    Recipe(
+        "robot",
+        "What the mean hides",
+        "Averaged over all layers the prompt's full stop leads at every step: press 1 for layer 1, where “named”, “K” and “The” each take "
+        "the lead once they are written.",
+        "Write a story about a robot who wants to paint.",
+    ),
+    Recipe(
+        "lighthouse",
+        "A mask that is a sink",
+        "Layer 10: the last position of the canvas, still a mask, leads in 18 of 29 steps, until the full stop is written and takes 42 % "
+        "of the attention at once.",
+        "The lighthouse keeper",
+        layer=9,
     ),
     Recipe(
         "moon",
-        "What the mean hides",
-        "Averaged over all layers the first line break leads at every step in both lanes: press 5 for layer 5, where the lead moves 7 "
-        "times under diffusion and never autoregressively.",
-        "Tell me a bedtime story about the moon.",
+        "A jump at a block's edge",
+        "Layer 8: the lead jumps from “story” to the mark after the prompt in the first step of the second block, and to the first full "
+        "stop once that is written.",
+        "Tell me a bedtime story about the moon",
+        layer=7,
     ),
     Recipe(
-        "forest",
-        "Numbers that lead for one step",
-        "Layer 5: the list numbers “2” and “3” each lead for a single step, right after they are written; autoregressively no number "
-        "ever leads.",
-        "List five animals that live in the forest.",
-        layer=4,
-    ),
-    Recipe(
-        "sea",
-        "A block of end marks",
-        "The third block is two tokens of text and 30 end marks, most of them filled in from the far end backwards (the thin diagonal), "
-        "and meanwhile the sinks of layer 4 stay where they are.",
-        "Describe a walk along the sea in winter.",
-        layer=3,
-    ),
-    Recipe(
-        "rain",
+        "steps",
         "One token a step",
-        "Exactly one token in every step, 96 forward passes in all: committing every token above 70 % confidence instead gives the same "
-        "answer in 72.",
-        "Why does it rain?",
-        layer=4,
-        config=DecodeConfig(gen_length=96, block_length=32, steps=96),
+        "The answer of “A jump at a block's edge” again, in 64 forward passes instead of 32: in layer 8 the lead makes the same two jumps, "
+        "the first again at the edge of the block.",
+        "Tell me a bedtime story about the moon",
+        layer=7,
+        config=DecodeConfig(gen_length=64, block_length=16, steps=64),
     ),
 )
 

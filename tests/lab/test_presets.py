@@ -100,14 +100,14 @@ def test_a_cut_file_is_named(preset, tmp_path):
 
 
 def test_recipes_are_distinct_and_say_what_to_look_for():
-    assert len({recipe.name for recipe in RECIPES}) == len({recipe.prompt for recipe in RECIPES}) == len(RECIPES) >= 4
+    assert len({recipe.name for recipe in RECIPES}) == len({(recipe.prompt, recipe.config) for recipe in RECIPES})
+    assert len({recipe.name for recipe in RECIPES}) == len(RECIPES) >= 6
     assert all(recipe.look.endswith(".") and recipe.look.count(". ") == 0 for recipe in RECIPES)
 
 
 def test_what_is_shipped_is_small_and_sound():
     presets = load_presets()
     assert [preset.name for preset in presets] == [recipe.name for recipe in RECIPES]
-    assert len(presets) >= 4
     for preset, recipe in zip(presets, RECIPES, strict=True):
         check_trace(preset.trace)
         assert (preset.title, preset.look, preset.trace["prompt"]) == (recipe.title, recipe.look, recipe.prompt)
@@ -117,68 +117,115 @@ def test_what_is_shipped_is_small_and_sound():
         assert (PRESET_FOLDER / f"{preset.name}.json.gz").stat().st_size <= MAX_BYTES
 
 
+def test_the_autoregressive_lane_never_leaves_the_begin_mark():
+    for recipe in RECIPES:
+        trace, _, _, (_, causal) = shipped(recipe.name, recipe.layer)
+        diffusion, autoregressive = trace["lanes"]
+        assert autoregressive["tokens"] == ["<|endoftext|>", *diffusion["tokens"]]
+        assert set(causal.leaders) == {0}
+        assert causal.sinks[:, 0].all()
+
+
 def shipped(name: str, layer: int | None):
-    """(tokens by position, step that wrote each, statistics of both lanes in that layer) of a shipped preset."""
+    """(trace, tokens by position, step that wrote each (the prompt: -1), statistics of both lanes in that layer) of a shipped preset."""
     trace = next(preset.trace for preset in load_presets() if preset.name == name)
     lane = trace["lanes"][0]
     texts, written = dict(enumerate(lane["tokens"])), dict.fromkeys(range(lane["promptLength"]), -1)
     for frame in lane["frames"]:
         texts |= {position: text for position, _, text, _ in frame["committed"]}
         written |= {position: frame["step"] for position, *_ in frame["committed"]}
-    return texts, written, trace_statistics(trace, layer)
+    return trace, texts, written, trace_statistics(trace, layer)
+
+
+def led(diffusion) -> list[tuple[int, int]]:
+    """(position, first step) of every leader, one entry per reign; every one of them is a sink."""
+    leaders = diffusion.leaders.tolist()
+    assert all(diffusion.sinks[step, position] for step, position in enumerate(leaders))
+    return [(now, step) for step, now in enumerate(leaders) if step == 0 or now != leaders[step - 1]]
+
+
+def first_written(text: str, texts: dict, written: dict) -> int:
+    return min(position for position, found in texts.items() if found == text and written[position] >= 0)
 
 
 def test_the_lead_follows_the_writing_in_the_first_preset():
-    texts, written, (diffusion, causal) = shipped("fox", 4)
-    first_stop = min(position for position, text in texts.items() if text == "." and written[position] >= 0)
-    handed_over = written[first_stop] + 1
-    assert set(diffusion.leaders[handed_over:]) == {first_stop}
-    before = diffusion.leaders[:handed_over].tolist()
-    assert sorted(texts[position] for position in set(before)) == ["\n", "."]
-    assert all(written[position] < 0 for position in before)
+    assert RECIPES[0].name == "fox"
+    _, texts, written, (diffusion, causal) = shipped("fox", 6)
+    new = [(position, step) for position, step in led(diffusion) if written[position] >= 0]
+    assert [texts[position] for position, _ in new] == [" young", " discovered", "."]
+    assert all(step == written[position] + 1 for position, step in new)
+    assert led(diffusion)[-1][0] == first_written(".", texts, written)
     assert diffusion.moves == 5
-    assert set(causal.leaders) == {2}
-    assert texts[2] == "\n"
+    assert diffusion.temporal_variance > 100
+    assert causal.temporal_variance == 0
 
 
-def test_new_words_lead_once_they_are_written():
-    texts, written, (diffusion, causal) = shipped("plants", 0)
-    new = [position for position in dict.fromkeys(diffusion.leaders.tolist()) if written[position] >= 0]
-    assert [texts[position].strip() for position in new] == ["energy", "oxygen", "This"]
-    assert all(diffusion.leaders[written[position] + 1] == position for position in new)
-    assert diffusion.leaders[-1] == new[1]
-    assert {texts[position] for position in causal.leaders} == {"user"}
+def test_a_full_stop_in_the_prompt_holds_the_lead():
+    trace, texts, _, (diffusion, _) = shipped("stop", 6)
+    assert trace["prompt"] == shipped("fox", 6)[0]["prompt"] + "."
+    assert trace["settings"] == shipped("fox", 6)[0]["settings"]
+    ((position, _),) = led(diffusion)
+    assert position == trace["lanes"][0]["promptLength"] - 2
+    assert texts[position] == "."
 
 
-def test_the_mean_hides_the_moves_of_layer_5():
-    texts, _, mean = shipped("moon", None)
-    assert [set(lane.leaders) for lane in mean] == [{2}, {2}]
-    assert texts[2] == "\n"
-    assert [lane.moves for lane in shipped("moon", 4)[2]] == [7, 0]
+def test_a_sink_dies():
+    _, texts, written, (diffusion, _) = shipped("teacher", 1)
+    (a, begun), (comma, first), (stop, second) = led(diffusion)
+    assert (texts[a], written[a], begun) == (" a", -1, 0)
+    assert (comma, stop) == tuple(first_written(text, texts, written) for text in ",.")
+    assert (first, second) == (written[comma] + 1, written[stop] + 1)
+    assert diffusion.sinks[:second, a].all()
+    assert not diffusion.sinks[second:, a].any()
 
 
-def test_list_numbers_lead_for_one_step():
-    texts, written, (diffusion, causal) = shipped("forest", 4)
-    for number in "23":
-        position = next(position for position, text in texts.items() if text == number)
-        assert np.nonzero(diffusion.leaders == position)[0].tolist() == [written[position] + 1]
-    assert set(causal.leaders) <= {0, 2}
+def test_the_lead_walks_backwards_over_the_end_marks():
+    _, texts, written, (diffusion, _) = shipped("honey", None)
+    _, *marks, (stop, last) = led(diffusion)
+    assert [texts[position] for position, _ in marks] == ["<|im_end|>"] * 8
+    assert marks == sorted(marks, reverse=True, key=lambda reign: reign[0])
+    assert [step for _, step in marks] == list(range(last - 8, last))
+    assert all(step == written[position] + 1 for position, step in [*marks, (stop, last)])
+    assert stop == first_written(".", texts, written)
 
 
-def test_sinks_stay_while_end_marks_are_filled_in():
-    trace = next(preset.trace for preset in load_presets() if preset.name == "sea")
-    frames = [frame for frame in trace["lanes"][0]["frames"] if frame["block"] == 2]
-    marks = [[entry[0] for entry in frame["committed"] if entry[2] == "<|im_end|>"] for frame in frames]
-    assert sum(map(len, marks)) == 30
-    singles = [positions[0] for positions in marks if len(positions) == 1]
-    assert singles == sorted(singles, reverse=True)
-    assert len(singles) > 20
-    diffusion = shipped("sea", 3)[2][0]
-    last = slice(frames[0]["step"], None)
-    assert np.ptp(diffusion.centroids[last]) < 1
-    assert len(set(diffusion.leaders[last])) == 1
+def test_the_mean_hides_the_moves_of_layer_1():
+    trace, texts, written, (mean, _) = shipped("robot", None)
+    ((position, _),) = led(mean)
+    assert position == trace["lanes"][0]["promptLength"] - 2
+    assert texts[position] == "."
+    _, _, _, (diffusion, causal) = shipped("robot", 0)
+    new = led(diffusion)[1:]
+    assert [texts[position] for position, _ in new] == [" named", " K", " The"]
+    assert all(step == written[position] + 1 for position, step in new)
+    assert set(causal.leaders) == {0}
 
 
-def test_one_token_a_step():
-    trace = next(preset.trace for preset in load_presets() if preset.name == "rain")
-    assert [len(frame["committed"]) for frame in trace["lanes"][0]["frames"]] == [1] * 96
+def test_a_mask_leads_until_the_full_stop():
+    trace, texts, written, (diffusion, _) = shipped("lighthouse", 9)
+    lane = trace["lanes"][0]
+    leading = np.nonzero(diffusion.leaders == lane["length"] - 1)[0]
+    assert (len(leading), len(lane["frames"])) == (18, 29)
+    assert leading.max() <= written[lane["length"] - 1]
+    stop, step = led(diffusion)[-1]
+    assert stop == first_written(".", texts, written)
+    assert step == written[stop] + 1
+    assert round(100 * float(decode_lane(trace, lane).heads[step, 9, :, stop].mean())) == 42
+
+
+def test_the_lead_jumps_at_the_edge_of_a_block():
+    for name in ("moon", "steps"):
+        trace, texts, written, (diffusion, _) = shipped(name, 7)
+        (story, _), (mark, first), (stop, second) = led(diffusion)
+        assert (texts[story], texts[mark]) == (" story", "<|im_start|>")
+        assert mark == trace["lanes"][0]["promptLength"] - 1
+        assert first == next(frame["step"] for frame in trace["lanes"][0]["frames"] if frame["block"] == 1)
+        assert stop == first_written(".", texts, written)
+        assert second == written[stop] + 1
+
+
+def test_one_token_a_step_writes_the_same_in_twice_the_passes():
+    parallel, single = (shipped(name, 7)[0]["lanes"][0] for name in ("moon", "steps"))
+    assert parallel["text"] == single["text"]
+    assert (parallel["nfe"], single["nfe"]) == (32, 64)
+    assert [len(frame["committed"]) for frame in single["frames"]] == [1] * 64
