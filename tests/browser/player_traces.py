@@ -28,6 +28,7 @@ Sun light holds all colours , and the blue part is sent in every direction .
 At dusk the light has a longer way , so the blue is gone and red is left .""".split()  # noqa: SIM905
 MASK_ID = 3
 END = "<|im_end|>"
+BEGIN = "<|endoftext|>"
 
 
 def make_trace(
@@ -39,8 +40,12 @@ def make_trace(
     kinds=("dlm", "ar"),
     seed: int = 0,
     cache=False,
+    begin: bool = False,
 ) -> dict:
-    """A finished trace. length: positions; steps: denoising steps of diffusion; kinds: one lane each; cache: rows of the block only."""
+    """A finished trace. length: positions; steps: denoising steps of diffusion; kinds: one lane each; cache: rows of the block only.
+
+    begin: the autoregressive lane has a begin token before the prompt, and so one position more.
+    """
     prompt = len(PROMPT)
     length = prompt + (length - prompt) // block * block
     lanes = []
@@ -52,7 +57,7 @@ def make_trace(
         else:
             _continue(lane, min(steps + 16, length - prompt), layers, heads, rng)
         _finish(lane)
-        lanes.append(lane)
+        lanes.append(_with_begin(lane, layers * heads) if begin and kind == "ar" else lane)
     settings = {"gen_length": length - prompt, "block_length": block, "steps": steps, "threshold": None, "factor": None}
     model = {"name": "made-up", "layers": layers, "heads": heads, "revision": None}
     return {
@@ -90,6 +95,28 @@ def _lane(kind: str, title: str, length: int) -> dict:
         "kind": kind, "title": title, "model": "bundled", "promptLength": len(PROMPT), "length": length, "ids": ids, "tokens": PROMPT,
         "maskId": MASK_ID, "maskText": "<mask>", "frames": [], "done": False, "text": "", "nfe": 0, "seconds": 0.0,
     }  # fmt: skip
+
+
+def _with_begin(lane: dict, maps: int) -> dict:
+    """The lane with every position moved on by one, and the begin token, without attention, at position 0."""
+
+    def moved(frame: dict) -> dict:
+        return frame | {
+            "rows": [0, frame["rows"][1] + 1], "visible": frame["visible"] + 1,
+            "committed": [[position + 1, *rest] for position, *rest in frame["committed"]],
+            "confidence": _widened(frame["confidence"], "u1", 1, 255), "share": _widened(frame["share"], "<u2", 1, 0),
+            "heads": _widened(frame["heads"], "u1", maps, 0),
+        }  # fmt: skip
+
+    return {
+        **lane, "promptLength": lane["promptLength"] + 1, "length": lane["length"] + 1, "ids": [0, *lane["ids"]],
+        "tokens": [BEGIN, *lane["tokens"]], "frames": [moved(frame) for frame in lane["frames"]],
+    }  # fmt: skip
+
+
+def _widened(packed: str, kind: str, rows: int, value: int) -> str:
+    values = np.frombuffer(base64.b64decode(packed), kind).reshape(rows, -1)
+    return _pack(np.insert(values, 0, value, axis=1))
 
 
 def _word(position: int, length: int) -> str:

@@ -256,6 +256,12 @@ def test_chip_texts(run, text, shown):
     assert run("words", "(m, t) => m.chipText(t)", text) == shown
 
 
+def test_an_end_token_at_position_0_is_a_begin_mark(run):
+    shown = run("words", "(m, t) => [m.chipText(t, {first: true}), m.quoted(t, true), m.quoted(t)]", "<|endoftext|>")
+    assert shown == ["begin", "the begin mark", "the end mark"]
+    assert run("words", "(m, t) => m.chipText(t, {first: true})", "Why") == "Why"
+
+
 def test_verdict_says_what_the_forward_read(run):
     trace = make_trace(length=46, steps=4, layers=1, heads=1, block=16, kinds=("dlm",))
     position = trace["lanes"][0]["frames"][2]["committed"][0][0]

@@ -58,6 +58,7 @@ def address():
         "compare": compared,
         "layered": lambda: {**make_trace(**SMALL, seed=6), "view": {"layer": 1}},
         "layered stream": layered_stream,
+        "begin": lambda: {**make_trace(**SMALL, begin=True), "run": "begin"},
         "cached": lambda: {**make_trace(**SMALL, kinds=("dlm",), cache=True), "run": "cached"},
         "nothing": lambda: None,
         "broken": lambda: {"format": "sinkprune-trace", "version": 1, "run": "b", "lanes": [{"frames": 3}]},
@@ -191,6 +192,24 @@ def test_one_focus_in_every_view(page):
     page.mouse.move(5, 5)
     settle(page)
     assert state(page)["focus"] == "5"
+
+
+def test_a_token_is_the_same_in_both_lanes_behind_a_begin_mark(page):
+    show(page, "begin")
+    lanes = page.locator(".sp-lane")
+    focused = lambda: [chip.inner_text() for chip in page.locator(".sp-chip.sp-focused").all()]  # noqa: E731
+    lanes.nth(0).locator('[data-position="3"]').click()
+    settle(page)
+    assert focused() == ["Why", "Why"]
+    assert ["position 3" in page.locator(".sp-readout").nth(lane).inner_text() for lane in (0, 1)] == [True, False]
+    assert "position 4" in page.locator(".sp-readout").nth(1).inner_text()
+    lanes.nth(1).locator('[data-position="5"]').click()
+    settle(page)
+    assert focused() == [" is", " is"]
+    lanes.nth(1).locator('[data-position="0"]').click()
+    settle(page)
+    assert focused() == ["begin"]
+    assert page.locator(".sp-readout").nth(1).inner_text().startswith("the begin mark")
 
 
 def test_the_rule_moves_the_marks_at_once(page):

@@ -44,16 +44,16 @@ export class Chips {
       const look = `${state}/${sink}/${difference}/${fill}/${lane.ids[position]}`;
       if (look === this.looks[position]) continue;
       this.looks[position] = look;
-      this.dress(this.chips[position], lane.texts[position], { state, sink, difference, fill });
+      this.dress(this.chips[position], lane.texts[position], { state, sink, difference, fill, first: position === 0 });
     }
   }
 
-  dress(chip, text, { state, sink, difference, fill }) {
+  dress(chip, text, { state, sink, difference, fill, first }) {
     const hidden = state === "masked" || state === "absent";
-    const shown = hidden ? "" : chipText(text, state === "prompt");
+    const shown = hidden ? "" : chipText(text, { oneLine: state === "prompt", first });
     if (chip.textContent !== shown) chip.textContent = shown;
     // A mask keeps the width of the word it will become, so that the text does not jump.
-    if (hidden) chip.dataset.ghost = text === "" ? "mask" : chipText(text, true);
+    if (hidden) chip.dataset.ghost = text === "" ? "mask" : chipText(text, { oneLine: true, first });
     else delete chip.dataset.ghost;
     Object.assign(chip.dataset, { state, sink, difference });
     chip.classList.toggle("sp-special", text !== "" && isSpecial(text));

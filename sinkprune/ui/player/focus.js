@@ -1,4 +1,5 @@
 // One focused token for all views: hovering shows, a click locks, a second click on the same token lets go.
+// Positions are those of the first lane; behind a begin token the same token stands `shift` positions later.
 
 export class Focus {
   constructor(changed = () => {}) {
@@ -9,6 +10,12 @@ export class Focus {
 
   get current() {
     return this.hovered ?? this.locked;
+  }
+
+  // The focused token's position in a lane, null where that lane has no such token.
+  in({ shift, length }) {
+    const position = this.current == null ? -1 : this.current + shift;
+    return position >= 0 && position < length ? position : null;
   }
 
   hover(position) {

@@ -97,7 +97,7 @@ export class LaneView {
 
   readoutParts(scene, step) {
     const { lane, focus } = scene;
-    if (focus == null || focus >= lane.length) return scene.laneIndex ? [] : [part("span", HINT)];
+    if (focus == null) return scene.laneIndex ? [] : [part("span", HINT)];
     const { visible } = lane.frames[step];
     const mass = scene.massAt(step)[focus];
     const parts = readout({ lane, position: focus, step, mass, visible }).map((text) => part("span", text));

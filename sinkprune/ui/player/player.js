@@ -199,7 +199,7 @@ export class Player {
     this.scenes.forEach((scene, index) => {
       const view = this.views[index];
       const step = this.stepOf(scene);
-      scene.focus = this.focus.current;
+      scene.focus = this.focus.in(scene.lane);
       if (has("data")) view.drawData(scene);
       if (has("data", "step", "focus")) view.drawStep(scene, step);
       if (has("data", "step", "focus", "heat")) view.drawHeat(scene, step, this.view, this.maps);
@@ -218,6 +218,10 @@ export class Player {
 
   sceneOf(laneView) {
     return this.scenes[this.views.indexOf(laneView)];
+  }
+
+  laneOf(laneView) {
+    return this.run.lanes[this.views.indexOf(laneView)];
   }
 
   // What every view of a lane draws from; made anew when data or choices change, never per step.

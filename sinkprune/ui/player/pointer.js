@@ -1,10 +1,11 @@
 // Pointer on a lane's views: the river scrubs, every view shows and locks the focused token.
+// Views answer with positions of their own lane; focus counts in the first lane's.
 
 export function watchPointer(laneView, player) {
   watchRiver(laneView, player);
-  watchRows(laneView.barsCanvas, player, (event) => laneView.bars.positionAt(event.offsetY, player.sceneOf(laneView)));
+  watchRows(laneView.barsCanvas, laneView, player, (event) => laneView.bars.positionAt(event.offsetY, player.sceneOf(laneView)));
   watchHeat(laneView, player);
-  watchChips(laneView.chips, player);
+  watchChips(laneView, player);
 }
 
 function watchRiver(laneView, player) {
@@ -19,18 +20,17 @@ function watchRiver(laneView, player) {
   });
   canvas.addEventListener("pointermove", (event) => {
     if (canvas.dataset.dragging) seek(event);
-    else player.focus.hover(laneView.river.positionAt(event.offsetY, player.sceneOf(laneView)));
+    else hover(laneView, player, laneView.river.positionAt(event.offsetY, player.sceneOf(laneView)));
   });
   for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, () => delete canvas.dataset.dragging);
   canvas.addEventListener("pointerleave", () => player.focus.hover(null));
 }
 
-function watchRows(canvas, player, positionOf) {
-  canvas.addEventListener("pointermove", (event) => player.focus.hover(positionOf(event)));
+function watchRows(canvas, laneView, player, positionOf) {
+  canvas.addEventListener("pointermove", (event) => hover(laneView, player, positionOf(event)));
   canvas.addEventListener("pointerleave", () => player.focus.hover(null));
   canvas.addEventListener("click", (event) => {
-    const position = positionOf(event);
-    if (position != null) player.focus.lock(position);
+    lock(laneView, player, positionOf(event));
   });
 }
 
@@ -54,15 +54,23 @@ function watchHeat(laneView, player) {
   canvas.addEventListener("click", (event) => {
     if (player.view === "map" && columnOf(event)) player.toggleHead(columnOf(event));
   });
-  watchRows(canvas, player, rowOf);
+  watchRows(canvas, laneView, player, rowOf);
 }
 
-function watchChips(chips, player) {
+function watchChips(laneView, player) {
+  const { chips } = laneView;
   const { container } = chips;
-  container.addEventListener("pointerover", (event) => player.focus.hover(chips.positionOf(event.target)));
+  container.addEventListener("pointerover", (event) => hover(laneView, player, chips.positionOf(event.target)));
   container.addEventListener("pointerleave", () => player.focus.hover(null));
   container.addEventListener("click", (event) => {
-    const position = chips.positionOf(event.target);
-    if (position != null) player.focus.lock(position);
+    lock(laneView, player, chips.positionOf(event.target));
   });
+}
+
+function hover(laneView, player, position) {
+  player.focus.hover(position == null ? null : position - player.laneOf(laneView).shift);
+}
+
+function lock(laneView, player, position) {
+  if (position != null) player.focus.lock(position - player.laneOf(laneView).shift);
 }

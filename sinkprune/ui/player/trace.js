@@ -27,6 +27,7 @@ export function readRun(trace, previous) {
   const run = grows ? previous : { id: trace.run, prompt: trace.prompt, model: trace.model, settings: trace.settings ?? {}, opening: trace.view?.layer ?? null, lanes: [] };
   trace.lanes.forEach((lane, index) => {
     run.lanes[index] ??= emptyLane(lane);
+    run.lanes[index].shift = lane.promptLength - run.lanes[0].promptLength; // by a begin token before the prompt
     growLane(run.lanes[index], lane);
   });
   run.done = run.lanes.every((lane) => lane.done);

@@ -10,9 +10,9 @@ export function isSpecial(text) {
 }
 
 // What a chip shows: spaces and line breaks become visible where nothing else is, special tokens become short names.
-// oneLine: line breaks are shown but not made.
-export function chipText(text, oneLine = false) {
-  if (END_TOKENS.has(text)) return "∎";
+// oneLine: line breaks are shown but not made. first: it stands at position 0, where an end token begins the text.
+export function chipText(text, { oneLine = false, first = false } = {}) {
+  if (END_TOKENS.has(text)) return first ? "begin" : "∎";
   const special = SPECIAL.exec(text);
   if (special) return special[1];
   if (text === "") return "∅";
@@ -20,9 +20,9 @@ export function chipText(text, oneLine = false) {
   return text.replace(/\n/g, oneLine ? "↵" : "↵\n").replace(/\t/g, "⇥");
 }
 
-// A token inside a sentence.
-export function quoted(text) {
-  if (END_TOKENS.has(text)) return "the end mark";
+// A token inside a sentence. first: as for a chip.
+export function quoted(text, first = false) {
+  if (END_TOKENS.has(text)) return first ? "the begin mark" : "the end mark";
   const shown = text.replace(/\n/g, "↵").replace(/\t/g, "⇥");
   return `“${shown.trim() === "" ? shown.replace(/\s/g, "␣") || "∅" : shown.trim()}”`;
 }
@@ -40,8 +40,8 @@ export function times(count) {
 export function readAs(lane, position, step) {
   const state = tokenState(lane, position, step);
   if (state === "masked") return "a mask";
-  if (state === "revealed") return `a mask, now ${quoted(lane.texts[position])},`;
-  return quoted(lane.texts[position]);
+  const text = quoted(lane.texts[position], position === 0);
+  return state === "revealed" ? `a mask, now ${text},` : text;
 }
 
 export function scopeWords(scope) {
@@ -81,7 +81,7 @@ function maskWords(confidence) {
 export function tokenName(lane, position, step) {
   const state = tokenState(lane, position, step);
   if (state === "masked" || state === "absent") return "mask";
-  return quoted(lane.texts[position]);
+  return quoted(lane.texts[position], position === 0);
 }
 
 export function laneStats(lane, step, track) {
