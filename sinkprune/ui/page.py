@@ -17,7 +17,7 @@ from sinkprune.ui.theme import theme
 from sinkprune.ui.watch import watch_section
 from sinkprune.ui.workbench import Workbench
 
-DEFAULT_PROMPT = "Why is the sky blue?"
+DEFAULT_PROMPT = "Why is the sky blue"
 LAUNCH = {
     "theme": theme(),
     "css_paths": [Path(__file__).with_name("page.css")],

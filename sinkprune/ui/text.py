@@ -16,8 +16,8 @@ HERO = """
 """
 
 ABOUT = """
-<p class="about">The model is small on purpose: 52 M parameters, trained for ten minutes. Read its text for <em>how</em> it writes,
-  not for what it knows.</p>
+<p class="about">The model is small on purpose: its card, <code>assets/bundled/README.md</code>, says how it was made and what it can do. Read
+  its text for <em>how</em> it writes, not for what it knows.</p>
 """
 
 DEFINITIONS = """
@@ -29,8 +29,13 @@ DEFINITIONS = """
 - **Spatial variance** (eq. 6): the variance over positions of the attention received, averaged over the run first. A few positions that
   dominate on average make it large.
 - **Temporal variance** (eq. 7): the variance of the centroid over steps, in tokens squared. Sinks that stay where they are make it zero.
-- **Autoregressive lane**: the same weights with a causal mask, one token a step. Position 0 is visible to every query there.
+- **Autoregressive lane**: the same weights with a causal mask, one token a step, and one begin mark before the prompt, which makes every
+  position one higher than in the diffusion lane. Every query there sees position 0.
+- **Why layer 7 first**: over the prompts of `python -m sinkprune.lab.statistics`, of all layers whose autoregressive sinks do not move at
+  all (median temporal variance 0), it is the one whose sinks move most under diffusion. A live run opens in the layer chosen above.
 """
+
+HOLDS = "The mark at the end of this prompt tends to hold the leading sink: run it without to see the sinks move more."
 
 
 CHANGES = {  # figure -> (title, definition)
@@ -75,6 +80,11 @@ def note(kind: str, sentence: str) -> str:
     """The line that says what is shown: a recorded run, a live one, a stopped one."""
     badge = f"<b class='badge'>{html.escape(kind)}</b> " if kind else ""
     return f"<p class='note' role='status'>{badge}{html.escape(sentence)}</p>"
+
+
+def held(prompt: str) -> str:
+    """HOLDS for a prompt that ends with such a mark, nothing for others."""
+    return HOLDS if prompt.rstrip().endswith((".", "?", "!")) else ""
 
 
 METHODS_IN_WORDS = {

@@ -14,7 +14,7 @@ from sinkprune.lab.runs import trace_run
 from sinkprune.ui.inputs import decoding_from, in_words
 from sinkprune.ui.player_component import player
 from sinkprune.ui.sink_figures import FIGURES, draw, draw_layer, figure_section, layer_index, layer_list
-from sinkprune.ui.text import note
+from sinkprune.ui.text import held, note
 from sinkprune.ui.workbench import Workbench
 
 MODEL_EVENT = {
@@ -99,7 +99,7 @@ def _costs(bench: Workbench, trace: dict) -> str:
     lanes = ", ".join(
         f"{lane['title'].lower()} {lane['nfe']} forward passes in {lane['seconds']:.1f} s" for lane in trace["lanes"]
     )
-    return note("Live", f"Written on this machine ({bench.machine}): {lanes}.")
+    return note("Live", f"Written on this machine ({bench.machine}): {lanes}. {held(trace['prompt'])}")
 
 
 def _stopped(trace: dict | None, layer: int) -> tuple:

@@ -2,13 +2,32 @@
 
 import pytest
 
+from sinkprune.lab.presets import RECIPES
 from sinkprune.pruning import METHODS, PruneProgress
-from sinkprune.ui.text import METHODS_IN_WORDS, method_choices, note, progress_line, seconds_info
+from sinkprune.ui.text import (
+    DEFINITIONS,
+    HOLDS,
+    METHODS_IN_WORDS,
+    held,
+    method_choices,
+    note,
+    progress_line,
+    seconds_info,
+)
 from tests.lab.table_samples import made_up_table
 
 
 def test_a_note_is_text():
     assert "<img" not in note("<img src=x>", "<img src=x onerror=alert(1)>")
+
+
+def test_the_layer_that_is_explained_is_the_one_the_page_opens_with():
+    assert f"Why layer {RECIPES[0].layer + 1} first" in DEFINITIONS
+
+
+def test_only_a_prompt_that_ends_with_a_mark_is_told_what_the_mark_does():
+    assert [held(prompt) for prompt in ("Why?", "Run. ", "Oh!")] == [HOLDS] * 3
+    assert [held(prompt) for prompt in ("Why", "Why? Because", "")] == [""] * 3
 
 
 def test_every_method_is_explained():
