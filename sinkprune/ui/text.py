@@ -16,8 +16,8 @@ HERO = """
 """
 
 ABOUT = """
-<p class="about">The model is small on purpose: its card, <code>assets/bundled/README.md</code>, says how it was made and what it can do. Read
-  its text for <em>how</em> it writes, not for what it knows.</p>
+<p class="about">The model is small on purpose: its card, <code>assets/bundled/README.md</code>, says how it was made and what it can do.
+  Read its text for <em>how</em> it writes, not for what it knows.</p>
 """
 
 DEFINITIONS = """
