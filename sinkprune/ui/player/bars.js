@@ -9,6 +9,7 @@ import { tokenState } from "./trace.js";
 const STRIP = 5;
 const LEFT = STRIP + 5;
 const RIGHT = 14;
+const LABEL = 22; // the room a label needs
 
 export class Bars {
   constructor(canvas) {
@@ -45,11 +46,14 @@ export class Bars {
 
   drawGrid(context, { theme, top }, length) {
     const y = this.sheet.height - PAD.bottom;
+    let free = 0; // labels are left out where they would touch
     for (let value = 1; value <= top; value *= 4) {
       const x = LEFT + length(value);
       context.fillStyle = theme.line;
       context.fillRect(x, PAD.top, 1, y - PAD.top);
+      if (x < free) continue;
       label(context, `${value}×`, x, y + 13, theme, { align: "center" });
+      free = x + LABEL;
     }
   }
 

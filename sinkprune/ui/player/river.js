@@ -155,9 +155,11 @@ export class River {
 
   // A lane that needs fewer steps than the clock says so.
   doneLabel(context, { lane, axisSteps, theme }) {
-    const x = PAD.left + (lane.frames.length / axisSteps) * this.plotWidth;
-    if (!lane.done || PAD.left + this.plotWidth - x < 56) return;
-    label(context, `done after ${lane.frames.length}`, x + 8, PAD.top + 8, theme);
+    const x = PAD.left + (lane.frames.length / axisSteps) * this.plotWidth + 8;
+    context.font = `11px ${theme.font}`;
+    const fits = (text) => context.measureText(text).width <= this.base.width - x;
+    const words = [`done after ${lane.frames.length}`, "done"].find(fits);
+    if (lane.done && words) label(context, words, x, PAD.top + 8, theme);
   }
 
   drawParting(context, scene) {
