@@ -4,7 +4,7 @@
     python -m sinkprune.lab.table [FOLDER] --markdown    # prints the finished table as Markdown
 
 FOLDER/cells.jsonl gets a line as soon as a cell is measured (format: `lab.table_cells`), so an interrupted run goes on where it stopped.
-FOLDER/table.json is the summary (format: `lab.table_summary`), which the page reads.
+FOLDER/table.json is the summary of the complete seeds (format: `lab.table_summary`), which the page reads; written after each seed.
 """
 
 from __future__ import annotations
@@ -104,6 +104,8 @@ def _measure_missing(loaded: LoadedModel, protocol: Protocol, path: Path, cells:
             print(failures[-1], file=sys.stderr, flush=True)
             continue
         add_line(path, line)
+        if missing[number : number + 1] and missing[number].seed != cell.seed and not failures:
+            write_summary(path.parent)  # a seed is complete
         _say(number, len(missing), line, time.perf_counter() - started)
     return failures
 

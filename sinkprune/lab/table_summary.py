@@ -19,6 +19,7 @@ from statistics import mean, stdev
 import numpy as np
 
 from sinkprune.lab.intervals import Interval, crossed_interval
+from sinkprune.lab.table_cells import Cell, Protocol, plan
 
 Cells = dict[tuple[str, float], list[dict]]  # (variant, sparsity) -> its cells, by seed
 
@@ -42,17 +43,31 @@ COMPARISONS = (
 )  # sparsegpt is both: sink-sparsegpt with weight 1 computes the same
 
 
+def complete_seeds(about: dict, lines: list[dict]) -> list[int]:
+    """The calibration seeds of the protocol whose cells are all there."""
+    protocol = Protocol(**{name: tuple(v) if isinstance(v, list) else v for name, v in about["protocol"].items()})
+    there = {Cell(line["variant"], line["sparsity"], line["seed"]) for line in lines}
+    return [seed for seed in protocol.seeds if all(cell in there for cell in plan(protocol) if cell.seed == seed)]
+
+
 def summarise(about: dict, lines: list[dict]) -> dict:
-    """The summary of a file of cells. Raises ValueError where the dense model is missing."""
+    """The summary of a file of cells, over its complete seeds: `protocol.seeds` names them.
+
+    Raises ValueError where the dense model is missing or no seed is complete.
+    """
     dense = next((line for line in lines if line["variant"] == "dense"), None)
     if dense is None:
         raise ValueError("these cells lack the dense model: run the table's command")
+    seeds = complete_seeds(about, lines)
+    if not seeds:
+        raise ValueError("no calibration seed of these cells is complete: run the table's command again, it goes on")
     cells: Cells = {}
     for line in sorted(lines, key=lambda line: line["seed"]):
-        if line is not dense:
+        if line is not dense and line["seed"] in seeds:
             cells.setdefault((line["variant"], line["sparsity"]), []).append(line)
     return {
         **about,
+        "protocol": {**about["protocol"], "seeds": seeds},
         "dense": {
             "bits": _rounded(mean(dense["bits"])),
             "error": _rounded(stdev(dense["bits"]) / math.sqrt(len(dense["bits"]))),
@@ -85,10 +100,9 @@ def _row(group: list[dict], dense: dict) -> dict:
 
 
 def _gain(comparison: Comparison, sparsity: float, cells: Cells) -> dict:
-    ours, theirs = cells[comparison.variant, sparsity], cells[comparison.baseline, sparsity]
-    if [line["seed"] for line in ours] != [line["seed"] for line in theirs]:
-        raise ValueError(f"{comparison.variant} and {comparison.baseline} at {sparsity:.0%} have different seeds")
-    interval = crossed_interval(_bits(theirs) - _bits(ours))
+    interval = crossed_interval(
+        _bits(cells[comparison.baseline, sparsity]) - _bits(cells[comparison.variant, sparsity])
+    )
     return {
         "variant": comparison.variant,
         "baseline": comparison.baseline,

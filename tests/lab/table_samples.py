@@ -7,7 +7,9 @@ from sinkprune.lab.table_summary import summarise
 
 ABOUT = {
     "model": "tiny", "weights": "0", "dtype": "float32", "machine": "cpu", "torch": "2",
-    "protocol": {"seeds": [0, 1, 2], "texts": 40, "patterns": 2, "samples": 4, "length": 16},
+    "protocol": {
+        "seeds": [0, 1, 2], "sparsities": [0.25, 0.5, 0.75], "structured": [0.5], "texts": 40, "patterns": 2, "samples": 4, "length": 16,
+    },
 }  # fmt: skip
 GAINS = {0.25: 0.0, 0.5: 0.5, 0.75: -0.5}  # of sink-wanda over both its baselines; the other methods gain nothing
 STRUCTURED_GAIN = 0.2
