@@ -18,7 +18,10 @@ def card(evaluation: dict, samples: dict, log: list[dict]) -> str:
     nats, text, speed = evaluation["cross_entropy"], evaluation["text"], evaluation["speed"]
     dlm, ar = evaluation["sinks"]["dlm"], evaluation["sinks"]["ar"]
     rows = [
-        ("held-out masked cross-entropy, mean over t = .15 … .95", f"{nats['masked']:.2f} nats per token"),
+        (
+            "held-out masked cross-entropy, mean over t = .15 … .95, the end tokens that fill the canvas included",
+            f"{nats['masked']:.2f} nats per token",
+        ),
         ("held-out next-token cross-entropy of the answers (causal)", f"{nats['next_token']:.2f} nats per token"),
         (
             "length of an answer on a canvas of 96",
@@ -58,7 +61,7 @@ def card(evaluation: dict, samples: dict, log: list[dict]) -> str:
         dtype=evaluation["dtype"],
         measurements="\n".join(f"| {what} | {value} |" for what, value in rows),
         training="\n".join(
-            f"| {m['seconds']} | {m['Mtokens']} | {m['masked']:.3f} | {m['next_token']:.3f} |"
+            f"| {m['seconds']} | {m['Mtokens']} | {m['masked']:.3f} | {m['masked_text']:.3f} | {m['next_token']:.3f} |"
             for m in first[1:] + last[1:]
         ),
         layers=layer_table(evaluation["sinks_by_layer"]),

@@ -52,7 +52,8 @@ def changes_section(bench: Workbench) -> tuple[gr.Column, gr.State]:
             with gr.Row(elem_classes="figures"):
                 plots += [_figure(name) for name in FIGURES[2:]]
     outputs = [status, figures, reading, *plots, go, cancel]
-    run = go.click(partial(_compare_masks, bench), [made, against], outputs, **MODEL_EVENT)
+    # "once" would swallow a press while the cancelled run before it still closes.
+    run = go.click(partial(_compare_masks, bench), [made, against], outputs, trigger_mode="multiple", **MODEL_EVENT)
     run.then(lambda: _update(**IDLE), None, outputs, **QUICK_EVENT)
     stopped = _update(status=note("Cancelled", "The twin was not pruned."), **IDLE)
     cancel.click(lambda: stopped, None, outputs, cancels=run, **QUICK_EVENT)
