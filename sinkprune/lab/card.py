@@ -91,7 +91,7 @@ def run_card(
         pruning=asdict(pruning) if pruning else {},
         calibration=asdict(calibration) if calibration else {},
         prune_seconds=result.seconds if result else 0.0,
-        parameters=sum(parameter.numel() for parameter in loaded.model.parameters()),
+        parameters=loaded.parameters,
         decoding=asdict(decoding),
         forwards=lane["nfe"],
         tokens=sum(len(frame["committed"]) for frame in lane["frames"]),

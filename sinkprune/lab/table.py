@@ -104,7 +104,7 @@ def _measure_missing(loaded: LoadedModel, protocol: Protocol, path: Path, cells:
             print(failures[-1], file=sys.stderr, flush=True)
             continue
         add_line(path, line)
-        if missing[number : number + 1] and missing[number].seed != cell.seed and not failures:
+        if number < len(missing) and missing[number].seed != cell.seed and not failures:
             write_summary(path.parent)  # a seed is complete
         _say(number, len(missing), line, time.perf_counter() - started)
     return failures

@@ -24,7 +24,7 @@ from pathlib import Path
 import torch
 
 from sinkprune.decoding import DecodeConfig, generate
-from sinkprune.lab.benchmark import best_seconds
+from sinkprune.lab.benchmark import best_seconds, forward_of
 from sinkprune.lab.compare import agreement, answer_end, repeated_ngrams
 from sinkprune.lab.likelihood import LikelihoodConfig, masked_likelihood
 from sinkprune.lab.texts import CANVAS, held_out_prompts, held_out_texts
@@ -144,7 +144,7 @@ def measure_cell(loaded: LoadedModel, cell: Cell, protocol: Protocol, on: Materi
     if cell.structured:
         line |= {
             "speed_up": round(_speed_up(loaded, result.loaded, on.texts[0]), 3),
-            "parameters": round(_parameters(result.loaded) / _parameters(loaded), 4),
+            "parameters": round(result.loaded.parameters / loaded.parameters, 4),
         }
     return line
 
@@ -165,20 +165,9 @@ def _repeated(loaded: LoadedModel, answer: list[int]) -> float:
 
 def _speed_up(dense: LoadedModel, pruned: LoadedModel, canvas: torch.Tensor) -> float:
     """Dense time / pruned time of one forward pass over a canvas, logits of a block of 32: the best of 8, in turns."""
-
-    def forward(loaded: LoadedModel):
-        @torch.inference_mode()
-        def run() -> None:
-            loaded.model(canvas[None].to(loaded.device), use_cache=False, logits_to_keep=32).logits.sum().item()
-
-        return run
-
-    best = best_seconds({"dense": forward(dense), "pruned": forward(pruned)}, rounds=8)
+    models = {"dense": dense, "pruned": pruned}
+    best = best_seconds({name: forward_of(loaded, canvas[None], 32) for name, loaded in models.items()}, rounds=8)
     return best["dense"] / best["pruned"]
-
-
-def _parameters(loaded: LoadedModel) -> int:
-    return sum(parameter.numel() for parameter in loaded.model.parameters())
 
 
 def fingerprint(loaded: LoadedModel) -> str:

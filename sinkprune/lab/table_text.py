@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 WINS = {"win": "wins", "tie": "ties", "loss": "loses"}
 KINDS = {
@@ -65,38 +65,29 @@ def _gains_grid(gains: list[dict]) -> str:
 
 def structured_table(table: dict) -> str:
     """Speed-up beside lost quality, one line a structured variant and sparsity."""
-    lines = [
-        [
-            row["variant"],
-            f"{row['achieved']:.1%}",
-            f"{row['bits']:.3f}",
-            _signed(row["above_dense"]),
-            f"{row['speed_up']:.2f} x",
-            f"{row['parameters']:.0%}",
-        ]
-        for row in table["rows"]
-        if "speed_up" in row
-    ]
-    head = ["", "removed", "bits per token", "above dense", "forward pass", "parameters left"]
-    return _table(head, lines)
+    columns = {
+        "": lambda row: row["variant"],
+        "removed": lambda row: f"{row['achieved']:.1%}",
+        "bits per token": lambda row: f"{row['bits']:.3f}",
+        "above dense": lambda row: _signed(row["above_dense"]),
+        "forward pass": lambda row: f"{row['speed_up']:.2f} x",
+        "parameters left": lambda row: f"{row['parameters']:.0%}",
+    }
+    return _columns([row for row in table["rows"] if "speed_up" in row], columns)
 
 
 def details_table(table: dict) -> str:
     """Every row with its generated text and its cost."""
-    lines = [
-        [
-            row["variant"],
-            f"{row['sparsity']:.0%}",
-            f"{row['bits']:.3f}",
-            _signed(row["above_dense"]),
-            f"{row['agreement']:.0%}",
-            f"{row['repeated']:.0%}",
-            f"{row['prune_seconds']:.1f}",
-        ]
-        for row in table["rows"]
-    ]
-    head = ["", "sparsity", "bits per token", "above dense", "agreement", "repeated 4-grams", "seconds to prune"]
-    return _table(head, lines)
+    columns = {
+        "": lambda row: row["variant"],
+        "sparsity": lambda row: f"{row['sparsity']:.0%}",
+        "bits per token": lambda row: f"{row['bits']:.3f}",
+        "above dense": lambda row: _signed(row["above_dense"]),
+        "agreement": lambda row: f"{row['agreement']:.0%}",
+        "repeated 4-grams": lambda row: f"{row['repeated']:.0%}",
+        "seconds to prune": lambda row: f"{row['prune_seconds']:.1f}",
+    }
+    return _columns(table["rows"], columns)
 
 
 def findings(table: dict) -> str:
@@ -201,6 +192,11 @@ def _grid(corner: str, sparsities: list[float], cells: dict[tuple[str, float], s
     names = dict.fromkeys(name for name, _ in cells)
     lines = [[name, *(cells.get((name, sparsity), "") for sparsity in sparsities)] for name in names]
     return _table([corner, *(f"{sparsity:.0%}" for sparsity in sparsities)], lines)
+
+
+def _columns(rows: list[dict], columns: dict[str, Callable[[dict], str]]) -> str:
+    """One line a row; columns: title -> what it shows of a row."""
+    return _table(list(columns), [[show(row) for show in columns.values()] for row in rows])
 
 
 def _table(head: list[str], lines: list[list[str]]) -> str:

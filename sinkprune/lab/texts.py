@@ -17,7 +17,7 @@ SENTENCE_END = re.compile(r"(?<!\d)[.!?][\"')]*(?=\s|$)")  # "2." begins a list 
 
 def held_out_prompts() -> list[str]:
     """The 64 prompts that training never saw, in the order of the file."""
-    return list(_held_out_answers())
+    return list(held_out_answers())
 
 
 def held_out_texts(loaded: LoadedModel, canvas: int = CANVAS) -> tuple[list[torch.Tensor], list[int]]:
@@ -31,9 +31,9 @@ def held_out_texts(loaded: LoadedModel, canvas: int = CANVAS) -> tuple[list[torc
     if end is None:
         raise ValueError(f"{loaded.spec.name} has no end token to fill a canvas with: measure it on a text file")
     texts, lengths = [], []
-    for prompt, answers in _held_out_answers().items():
+    for prompt, answers in held_out_answers().items():
         prompt_ids = encode_prompt(loaded, prompt)[0]
-        answer = max((whole_sentences(loaded, answer, canvas - 1) for answer in answers), key=len)
+        answer = max((whole_sentences(loaded, entry["answer"], canvas - 1) for entry in answers), key=len)
         filled = answer + [end] * (canvas - len(answer))
         texts.append(torch.cat([prompt_ids, torch.tensor(filled)]))
         lengths.append(len(prompt_ids))
@@ -71,11 +71,12 @@ def file_texts(loaded: LoadedModel, path: str | Path, length: int = 128, most: i
     return [ids[number * length : (number + 1) * length] for number in chosen]
 
 
-def _held_out_answers() -> dict[str, list[str]]:
-    answers: dict[str, list[str]] = {}
+def held_out_answers() -> dict[str, list[dict]]:
+    """prompt -> the teacher's answers: {"answer": text, "finished": whether the teacher ended it}."""
+    answers: dict[str, list[dict]] = {}
     for line in HELD_OUT.read_text(encoding="utf-8").splitlines():
         entry = json.loads(line)
-        answers.setdefault(entry["prompt"], []).append(entry["answer"])
+        answers.setdefault(entry["prompt"], []).append(entry)
     return answers
 
 

@@ -38,5 +38,10 @@ class LoadedModel:
     spec: ModelSpec
 
     @property
+    def parameters(self) -> int:
+        """How many numbers the model has; tied weights count once."""
+        return sum(parameter.numel() for parameter in self.model.parameters())
+
+    @property
     def device(self) -> torch.device:
         return self.model.device

@@ -105,11 +105,10 @@ def _column_sums(weights: torch.Tensor, real: torch.Tensor | None) -> torch.Tens
 
 def _at_their_numbers(mass: torch.Tensor, config: PretrainedConfig, layer: int) -> torch.Tensor:
     """(B, H, K), H as in the config, from the mass (B, heads that exist, K): zeros for those that were removed."""
-    heads = query_heads(config, layer)
-    if len(heads) == config.num_attention_heads:
+    if mass.shape[1] == config.num_attention_heads:
         return mass
     whole = mass.new_zeros(len(mass), config.num_attention_heads, mass.shape[-1])
-    whole[:, heads] = mass
+    whole[:, query_heads(config, layer)] = mass
     return whole
 
 

@@ -3,7 +3,7 @@
     python -m sinkprune.training.answers build/base build/answers --minutes 5        # one process per GPU: --part 0/4, 1/4, …
 
 Answers of low entropy are what a student that writes many tokens at once can learn: greedy, after a hint to be short that the student does
-not see. The repetition penalty is weak: at 1.1 it forbids even "the", and the teacher's own text gets 0.2 nats a token less likely.
+not see. The repetition penalty is weak: at 1.1 it forbids even "the", and the teacher's own text gets 0.15 nats a token less likely.
 Every file answers-<part>-<n>.npz holds R (prompts, 112) uint16: ids of the base's own tokenizer, 2 = end, 0 after it; the prompts stand
 in the same order in answers-<part>-<n>.txt.
 """

@@ -22,25 +22,15 @@ from sinkprune.decoding import DecodeConfig, autoregress, generate
 from sinkprune.lab.compare import answer_end, repeated_ngrams
 from sinkprune.lab.likelihood import answer_likelihood
 from sinkprune.lab.statistics import layer_medians, sink_statistics, summary
+from sinkprune.lab.texts import CANVAS, held_out_answers
 from sinkprune.models import LoadedModel, causal_prompt, causal_view, decode_answer, encode_prompt, load_model
 from sinkprune.training.examples import CLOSING, closing_and_digit_tokens, cuts, sentence_ends
 
-HELD_OUT = Path(__file__).resolve().parents[2] / "assets" / "held-out.jsonl"
-CANVAS = 96
 PLAIN = DecodeConfig(gen_length=CANVAS, block_length=32, steps=CANVAS)
 PARALLEL = DecodeConfig(gen_length=CANVAS, block_length=32, threshold=0.9)
 DUAL = DecodeConfig(gen_length=CANVAS, block_length=32, threshold=0.9, cache="dual")
 TIMED_PROMPTS = 8
 DRAWS = 4  # of masks, at each of the five noise levels
-
-
-def held_out_answers() -> dict[str, list[dict]]:
-    """prompt -> the teacher's answers: {"answer": text, "finished": whether the teacher ended it}."""
-    answers: dict[str, list[dict]] = {}
-    for line in HELD_OUT.read_text().splitlines():
-        entry = json.loads(line)
-        answers.setdefault(entry["prompt"], []).append(entry)
-    return answers
 
 
 def reference_canvases(loaded: LoadedModel, answers: Sequence[dict]) -> list[torch.Tensor]:

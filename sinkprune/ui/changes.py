@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Iterator
-from contextlib import closing
 from functools import partial
 
 import gradio as gr
 
 from sinkprune.lab.pruning_figures import change_heatmap
-from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneResult, calibration_set
+from sinkprune.pruning import CalibrationConfig, PruneConfig, calibration_set
 from sinkprune.pruning.changes import LINEARS, MaskChanges, mask_changes
 from sinkprune.ui.inputs import in_words
+from sinkprune.ui.pruning import prune_and_say
 from sinkprune.ui.reading import changes_reading
 from sinkprune.ui.text import CHANGES, note, progress_line
 from sinkprune.ui.watch import MODEL_EVENT, QUICK_EVENT, STATE_SECONDS
 from sinkprune.ui.workbench import Workbench
 
-PROGRESS_EVERY = 0.25  # seconds between two lines of progress
 SEQUENCES = (
     8  # calibration sequences on which the strength of sinks is measured: more would take long and change little
 )
@@ -101,15 +99,7 @@ def _compare_masks(bench: Workbench, made: Copy | None, against: str) -> Iterato
         yield _update(status=progress_line(None), **BUSY)
         results = []
         for config in (plain, pruning):  # the copy itself is in the store, if it did not have to leave
-            result = None
-            with closing(bench.prune(config, calibration)) as steps:
-                said = 0.0
-                for step in steps:
-                    if isinstance(step, PruneResult):
-                        result = step
-                    elif time.monotonic() - said > PROGRESS_EVERY:
-                        said = time.monotonic()
-                        yield _update(status=progress_line(step))
+            result, _ = yield from prune_and_say(bench, config, calibration, lambda line: _update(status=line))
             results.append(result)
         yield _update(status=note("", "Measuring how strong the sinks are in every head of the dense model."))
         ids = calibration_set(bench.loaded, calibration)[:SEQUENCES]

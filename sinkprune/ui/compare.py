@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
@@ -28,11 +27,11 @@ from sinkprune.ui.inputs import (
     sparsity_bound,
 )
 from sinkprune.ui.player_component import player
+from sinkprune.ui.pruning import prune_and_say
 from sinkprune.ui.text import method_choices, note, progress_line, seconds_info
 from sinkprune.ui.watch import MODEL_EVENT, QUICK_EVENT, STATE_SECONDS, ended
 from sinkprune.ui.workbench import Workbench
 
-PROGRESS_EVERY = 0.25  # seconds between two lines of progress
 OUTPUTS = (
     "status",
     "shown",
@@ -148,17 +147,7 @@ def _compare(bench: Workbench, prompt: str, *choices: object) -> Iterator[tuple]
         config = decoding_from(*choices[7:])
         check_prompt(bench.loaded, prompt, config.gen_length)
         yield _update(status=progress_line(None), **BUSY)
-        result, kept = None, True
-        with closing(bench.prune(pruning, calibration)) as steps:
-            said = 0.0
-            for step in steps:
-                if isinstance(step, PruneResult):
-                    result = step
-                    continue
-                kept = False
-                if time.monotonic() - said > PROGRESS_EVERY:
-                    said = time.monotonic()
-                    yield _update(status=progress_line(step))
+        result, kept = yield from prune_and_say(bench, pruning, calibration, lambda line: _update(status=line))
         yield from _write(bench, prompt, config, pruning, calibration, result, kept)
 
 

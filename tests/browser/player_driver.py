@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Browser, ConsoleMessage, Page
+from playwright.sync_api import Browser, Page
+from watched_page import watched_page
 
 
 def open_page(browser: Browser, address: str, **options: object) -> Page:
     """A page of its own context whose `problems` collects what it logs as an error. Motion is reduced unless options say otherwise."""
-    context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce", **options})
-    page = context.new_page()
-    page.problems = []
-    page.on("pageerror", lambda error: page.problems.append(str(error)))
-    page.on("console", lambda message: note_error(page, message))
+    page = watched_page(browser, ignored=("fonts", "ERR_"), **{"reduced_motion": "reduce", **options})
     page.goto(address)
     page.wait_for_selector(".sp-player[data-frames]")
     return page
-
-
-def note_error(page: Page, message: ConsoleMessage) -> None:
-    if message.type == "error" and "fonts" not in message.text and "ERR_" not in message.text:
-        page.problems.append(message.text)
 
 
 def state(page: Page) -> dict:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from player_pages import chromium
+from watched_page import watched_page
 
 from tests.running_app import app_address
 
@@ -14,12 +14,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.bundled]
 HOSTILE = '<img src=x onerror="window.hacked=1">'
 WATCH, COMPARE = "#watch-player .sp-player", "#compare-player .sp-player"
 LIVE_SECONDS = 60_000  # milliseconds: a busy machine is no failure
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture
@@ -32,11 +26,7 @@ def page(browser):
 
 
 def open_page(browser, path="", **options):
-    context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
-    page = context.new_page()
-    page.problems = []
-    page.on("pageerror", lambda error: page.problems.append(str(error)))
-    page.on("console", lambda message: page.problems.append(message.text) if message.type == "error" else None)
+    page = watched_page(browser, **options)
     page.on("request", lambda request: note_request(page, request.url))
     page.goto(app_address() + path)
     page.wait_for_selector(f"{WATCH}[data-frames]")

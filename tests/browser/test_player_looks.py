@@ -6,7 +6,7 @@ import json
 
 import pytest
 from player_driver import contrast, open_page, settle, state
-from player_pages import chromium, served_player
+from player_pages import served_player
 from player_traces import make_map, make_trace
 
 pytestmark = pytest.mark.browser
@@ -16,12 +16,6 @@ pytestmark = pytest.mark.browser
 def address():
     with served_player(make_map, make_trace(length=160, steps=64, kinds=("dlm", "dlm"), seed=8), {}) as url:
         yield url
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as found:
-        yield found
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

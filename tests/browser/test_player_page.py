@@ -7,7 +7,7 @@ import time
 
 import pytest
 from player_driver import lit_pixels, open_page, press, settle, show, state, wait_state
-from player_pages import chromium, mounted_player, served_player
+from player_pages import mounted_player, served_player
 from player_traces import growing, make_map, make_trace
 
 pytestmark = pytest.mark.browser
@@ -65,12 +65,6 @@ def address():
     }
     with served_player(slow_map, make_trace(**SMALL), buttons) as url:
         yield url
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import gradio as gr
 import pytest
-from player_pages import chromium
+from watched_page import watched_page
 
 from sinkprune.lab.table_text import findings
 from sinkprune.ui.page import LAUNCH
@@ -32,22 +32,13 @@ def address():
         yield url
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as found:
-        yield found
-
-
 @pytest.fixture
 def open_page(browser):
     contexts = []
 
     def open_it(url, width=1280, scheme="light"):
-        contexts.append(browser.new_context(viewport={"width": width, "height": 900}))
-        page = contexts[-1].new_page()
-        page.problems = []
-        page.on("pageerror", lambda error: page.problems.append(str(error)))
-        page.on("console", lambda message: page.problems.append(message.text) if message.type == "error" else None)
+        page = watched_page(browser, viewport={"width": width, "height": 900})
+        contexts.append(page.context)
         page.goto(f"{url}?__theme={scheme}")
         page.locator("#findings").wait_for()
         return page
