@@ -18,6 +18,8 @@ from sinkprune.pruning import ALLOCATIONS, SINK_RULES, STRUCTURED, CalibrationCo
 from sinkprune.ui.changes import changes_section, show_changes
 from sinkprune.ui.comparison import measure
 from sinkprune.ui.inputs import (
+    BOUNDS,
+    COPY,
     MAX_SPARSITY,
     PATTERNS,
     calibration_from,
@@ -75,28 +77,30 @@ def _choices(table: dict | None) -> list[gr.components.Component]:
     """The controls of `pruning_from` and, last, that of `calibration_from`."""
     with gr.Row(elem_classes="choices"):
         method = gr.Radio(
-            method_choices(table), value="sink-wanda", label="Method", info=seconds_info(table),
+            method_choices(table), value=COPY["method"], label="Method", info=seconds_info(table),
             elem_id="method", elem_classes=["plain-radio", "stacked"],
         )  # fmt: skip
         with gr.Column(min_width=300):
             sparsity = gr.Slider(
-                0, MAX_SPARSITY, value=0.5, step=0.05, label="Sparsity", elem_id="sparsity", info="share of the weights set to zero"
+                0, MAX_SPARSITY, value=COPY["sparsity"], step=0.05, label="Sparsity", elem_id="sparsity",
+                info="share of the weights set to zero",
             )  # fmt: skip
             pattern = gr.Radio(
-                list(PATTERNS), value="free", label="Pattern", elem_classes="plain-radio",
+                list(PATTERNS), value=COPY["pattern"], label="Pattern", elem_classes="plain-radio",
                 info="2:4 is two zeros in every four inputs: half of the weights, whatever the slider says",
             )  # fmt: skip
             with gr.Accordion("Advanced", open=False, elem_id="advanced"):
                 samples = gr.Slider(
-                    8, 64, value=32, step=8, label="Calibration sequences", info="of 128 tokens, from the built-in text"
-                )
+                    *BOUNDS["samples"], value=COPY["samples"], step=8, label="Calibration sequences",
+                    info="of 128 tokens, from the built-in text",
+                )  # fmt: skip
                 sink_rule = gr.Radio(
-                    list(SINK_RULES), value="reference", label="Sink rule", elem_classes="plain-radio",
+                    list(SINK_RULES), value=COPY["sink_rule"], label="Sink rule", elem_classes="plain-radio",
                     info="reference: the official code; paper: eq. 10-12",
                 )  # fmt: skip
-                sink_weight = gr.Checkbox(True, label="Weight sinks down (off: the ablation)")
+                sink_weight = gr.Checkbox(COPY["sink_weight"], label="Weight sinks down (off: the ablation)")
                 allocation = gr.Radio(
-                    list(ALLOCATIONS), value="uniform", label="Allocation", elem_classes="plain-radio",
+                    list(ALLOCATIONS), value=COPY["allocation"], label="Allocation", elem_classes="plain-radio",
                     info="structured methods: every layer loses the same share, or all layers compete",
                 )  # fmt: skip
     method.input(_bounds, [method, sparsity], [sparsity, pattern], **QUICK_EVENT)

@@ -23,6 +23,31 @@ CACHES = {"none": "none (full attention)", "prefix": "prefix", "dual": "dual"}
 PATTERNS = {"free": None, "2:4": (2, 4), "4:8": (4, 8)}
 SAMPLES = (1, 64)  # calibration sequences: what a small machine measures in time
 MAX_SPARSITY = 0.9
+BOUNDS = {
+    "threshold": (0.3, 1.0),
+    "factor": (0.1, 4.0),
+    "temperature": (0.0, 1.5),
+    "samples": (8, 64),
+}  # of the sliders
+DECODING = {  # parameter of `decoding_from` -> what the page opens with
+    "gen_length": 96,
+    "block_length": 32,
+    "rule": "threshold",
+    "threshold": 0.9,
+    "factor": 1.0,
+    "cache": "none",
+    "temperature": 0.0,
+    "seed": 0,
+}
+COPY = {  # parameter of `pruning_from`, or of `calibration_from` -> what the page opens with
+    "method": "sink-wanda",
+    "sparsity": 0.5,
+    "pattern": "free",
+    "sink_rule": "reference",
+    "sink_weight": True,
+    "allocation": "uniform",
+    "samples": 32,
+}
 
 
 @contextmanager
@@ -90,44 +115,94 @@ def calibration_from(samples: int) -> CalibrationConfig:
     return CalibrationConfig(samples=int(samples))
 
 
+def decoding_values(config: DecodeConfig) -> list:
+    """The values of the page's controls that give this config: the inverse of `decoding_from`."""
+    rule = (
+        "one"
+        if config.threshold is None and config.factor is None
+        else "factor"
+        if config.threshold is None
+        else "threshold"
+    )
+    return [
+        config.gen_length,
+        config.block_length,
+        rule,
+        DECODING["threshold"] if config.threshold is None else config.threshold,
+        DECODING["factor"] if config.factor is None else config.factor,
+        config.cache,
+        config.temperature,
+        config.seed,
+    ]
+
+
+def copy_values(pruning: PruneConfig, calibration: CalibrationConfig) -> list:
+    """The values of the page's controls that give this copy: the inverse of `pruning_from` and, last, `calibration_from`."""
+    pattern = next(name for name, pattern in PATTERNS.items() if pattern == pruning.pattern)
+    return [
+        pruning.method,
+        pruning.sparsity,
+        pattern,
+        pruning.sink_rule,
+        pruning.sink_weight,
+        pruning.allocation,
+        calibration.samples,
+    ]
+
+
+def check_offered(values: dict) -> None:
+    """Raises ValueError where a value, by its control's name, is one that the page's lists and sliders do not hold."""
+    for name, offered in (("gen_length", GEN_LENGTHS), ("block_length", BLOCK_LENGTHS)):
+        if name in values and values[name] not in offered:
+            raise ValueError(f"{name} must be one of {', '.join(map(str, offered))}, not {str(values[name])[:40]}")
+    for name, (low, high) in BOUNDS.items():
+        if name in values and not low <= values[name] <= high:
+            raise ValueError(f"{name} must lie between {low} and {high}, not {values[name]}")
+
+
 def decoding_controls() -> list[gr.components.Component]:
     """The controls of `decoding_from`, in the order of its parameters, inside a closed accordion."""
     with gr.Accordion("How it writes", open=False, elem_id="decoding"):
         with gr.Row():
             gen_length = gr.Dropdown(
-                list(GEN_LENGTHS), value=96, label="Answer length", info="tokens, end tokens included"
+                list(GEN_LENGTHS),
+                value=DECODING["gen_length"],
+                label="Answer length",
+                info="tokens, end tokens included",
             )
             block_length = gr.Dropdown(
-                list(BLOCK_LENGTHS), value=32, label="Block length", info="must divide the answer length"
+                list(BLOCK_LENGTHS),
+                value=DECODING["block_length"],
+                label="Block length",
+                info="must divide the answer length",
             )
             cache = gr.Dropdown(
-                [(title, name) for name, title in CACHES.items()], value="none", label="Key-value cache",
+                [(title, name) for name, title in CACHES.items()], value=DECODING["cache"], label="Key-value cache",
                 info="rows from a cache are not recomputed, so sinks are recorded from fewer queries",
             )  # fmt: skip
         with gr.Row():
             rule = gr.Radio(
                 [(title, name) for name, title in RULES.items()],
-                value="threshold",
+                value=DECODING["rule"],
                 label="Tokens committed in a step",
                 elem_classes="plain-radio",
             )
             threshold = gr.Slider(
-                0.3, 1.0, value=0.9, step=0.01, label="Confidence threshold", info="lower is faster and less careful"
-            )
+                *BOUNDS["threshold"], value=DECODING["threshold"], step=0.01, label="Confidence threshold",
+                info="lower is faster and less careful",
+            )  # fmt: skip
             factor = gr.Slider(
-                0.1,
-                4.0,
-                value=1.0,
-                step=0.1,
-                label="Factor",
+                *BOUNDS["factor"], value=DECODING["factor"], step=0.1, label="Factor", visible=False,
                 info="Fast-dLLM, eq. 3: larger commits more",
-                visible=False,
-            )
+            )  # fmt: skip
         with gr.Row():
             temperature = gr.Slider(
-                0.0, 1.5, value=0.0, step=0.1, label="Temperature", info="0 always takes the likeliest token"
+                *BOUNDS["temperature"], value=DECODING["temperature"], step=0.1, label="Temperature",
+                info="0 always takes the likeliest token",
+            )  # fmt: skip
+            seed = gr.Number(
+                value=DECODING["seed"], precision=0, minimum=0, label="Seed", info="used above temperature 0"
             )
-            seed = gr.Number(value=0, precision=0, minimum=0, label="Seed", info="used above temperature 0")
     rule.change(
         _show_rule_value, rule, [threshold, factor], queue=False, show_progress="hidden", api_visibility="private"
     )

@@ -1,0 +1,113 @@
+"""A link holds every setting of a comparison, and nothing that the page would not take from a visitor."""
+
+import contextlib
+from urllib.parse import parse_qsl
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sinkprune.decoding import DecodeConfig
+from sinkprune.pruning import STRUCTURED, UNSTRUCTURED, CalibrationConfig, PruneConfig
+from sinkprune.ui.inputs import (
+    COPY,
+    DECODING,
+    calibration_from,
+    copy_values,
+    decoding_from,
+    decoding_values,
+    pruning_from,
+)
+from sinkprune.ui.links import Link, comparison_link, read_link
+
+RULES = st.sampled_from([{"threshold": 0.87}, {"factor": 1.3}, {}])
+DECODINGS = st.builds(
+    lambda length, cache, seed, temperature, rule: DecodeConfig(
+        length, 32, length, cache=cache, seed=seed, temperature=temperature, **rule
+    ),
+    st.sampled_from([32, 64, 96, 128]),
+    st.sampled_from(["none", "prefix", "dual"]),
+    st.integers(0, 2**31 - 1),
+    st.sampled_from([0.0, 0.7]),
+    RULES,
+)
+PRUNINGS = st.one_of(
+    st.builds(
+        PruneConfig,
+        st.sampled_from(UNSTRUCTURED),
+        st.sampled_from([0.0, 0.35, 0.9]),
+        st.sampled_from([None, (2, 4), (4, 8)]),
+        st.sampled_from(["reference", "paper"]),
+        st.booleans(),
+    ),
+    st.builds(
+        PruneConfig, st.sampled_from(STRUCTURED), st.floats(0, 0.7), allocation=st.sampled_from(["uniform", "global"])
+    ),
+)
+PROMPTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60)
+
+
+def query(link: str) -> dict:
+    return dict(parse_qsl(link.removeprefix("?"), keep_blank_values=True, strict_parsing=True))
+
+
+@given(config=DECODINGS, pruning=PRUNINGS, samples=st.integers(8, 64))
+def test_controls_give_back_the_settings_they_show(config, pruning, samples):
+    assert decoding_from(*decoding_values(config)) == config
+    *cut, count = copy_values(pruning, CalibrationConfig(samples=samples))
+    assert (pruning_from(*cut), calibration_from(count)) == (pruning, CalibrationConfig(samples=samples))
+
+
+@given(prompt=PROMPTS, config=DECODINGS, pruning=PRUNINGS, samples=st.integers(8, 64))
+def test_a_link_gives_back_every_setting(prompt, config, pruning, samples):
+    link = read_link(
+        query(comparison_link(prompt, config, pruning, CalibrationConfig(samples=samples), "0123456789ab"))
+    )
+    assert (link.tab, link.prompt, link.expect) == ("compare", prompt, "0123456789ab")
+    assert decoding_from(*link.decoding) == config
+    assert pruning_from(*link.copy[:-1]) == pruning
+    assert calibration_from(link.copy[-1]).samples == samples
+
+
+def test_what_a_link_leaves_out_keeps_the_default():
+    assert read_link({}) == Link()
+    assert read_link({"utm_source": "mail", "step": "3"}) == Link()
+    assert read_link({"seed": "5"}).decoding == [*list(DECODING.values())[:-1], 5]
+    assert read_link({"method": "wanda"}).copy == ["wanda", *list(COPY.values())[1:]]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"tab": "<img src=x>"},
+        {"prompt": "x" * 1001},
+        {"expect": "zz"},
+        {"gen_length": "1e9"},
+        {"gen_length": "48"},
+        {"block_length": "nan"},
+        {"threshold": "0.01"},
+        {"temperature": "inf"},
+        {"seed": "-1"},
+        {"seed": "half"},
+        {"rule": "all"},
+        {"cache": "disk"},
+        {"method": "delete"},
+        {"sparsity": "0.95"},
+        {"method": "structured", "sparsity": "0.8"},
+        {"sink_weight": "maybe"},
+        {"samples": "4"},
+        {"samples": "1000"},
+    ],
+)
+def test_what_the_page_does_not_offer_is_refused_in_words(bad):
+    with pytest.raises(ValueError, match=r"\w+ \w+ \w+"):
+        read_link(bad)
+
+
+NAMES = st.sampled_from(["tab", "prompt", "expect", *DECODING, *COPY])
+
+
+@given(st.dictionaries(NAMES, st.text(max_size=8) | st.sampled_from(["nan", "1e400", "-0", "True", "0.5", "32"])))
+def test_any_query_is_read_or_refused(values):
+    with contextlib.suppress(ValueError):
+        assert isinstance(read_link(values), Link)
