@@ -8,10 +8,10 @@ import gradio as gr
 
 from sinkprune.decoding import DecodeConfig, generate
 from sinkprune.lab.compare import answer_end, layer_sparsity
+from sinkprune.lab.comparison import measure
 from sinkprune.lab.runs import check_prompt, compare_run, decode_config, finish, trace_run
 from sinkprune.models import decode_answer
 from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneResult
-from sinkprune.ui.comparison import measure
 from sinkprune.ui.inputs import calibration_from, in_words, pruning_from
 from sinkprune.ui.workbench import Workbench
 

@@ -10,13 +10,13 @@ import gradio as gr
 
 from sinkprune.decoding import DecodeConfig
 from sinkprune.lab.compare import layer_sparsity
+from sinkprune.lab.comparison import measure
 from sinkprune.lab.figures import sink_trajectory
 from sinkprune.lab.pruning_figures import sparsity_per_layer
 from sinkprune.lab.runs import check_prompt, compare_run
 from sinkprune.lab.statistics import trace_statistics
 from sinkprune.pruning import ALLOCATIONS, SINK_RULES, STRUCTURED, CalibrationConfig, PruneConfig, PruneResult
 from sinkprune.ui.changes import changes_section, show_changes
-from sinkprune.ui.comparison import measure
 from sinkprune.ui.inputs import (
     BOUNDS,
     COPY,
