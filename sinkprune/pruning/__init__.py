@@ -16,6 +16,7 @@ from sinkprune.pruning.settings import (
     PruneProgress,
     PruneResult,
 )
+from sinkprune.pruning.sources import draw_or_built_in
 
 __all__ = [
     "ALLOCATIONS",
@@ -31,6 +32,7 @@ __all__ = [
     "PruneResult",
     "QuantiseResult",
     "calibration_set",
+    "draw_or_built_in",
     "mask_changes",
     "prune_model",
     "prune_steps",

@@ -1,19 +1,13 @@
-"""Calibration: the token sequences on which inputs are measured, clean and noised.
-
-The built-in text is a cut of WikiText-2's validation split (assets/calibration.md).
-"""
+"""Calibration: the token sequences on which inputs are measured, clean and noised."""
 
 from __future__ import annotations
-
-import random
-from pathlib import Path
 
 import torch
 
 from sinkprune.models import LoadedModel
 from sinkprune.pruning.settings import CalibrationConfig
+from sinkprune.pruning.sources import draw
 
-CALIBRATION_TEXT = Path(__file__).parents[2] / "assets" / "calibration.txt"
 NOISE_STEPS = tuple(range(5, 51, 5))  # of 50: the denoising steps whose noise level the official code samples
 TOTAL_STEPS = 50
 MIN_NOISE = 1e-3
@@ -22,12 +16,12 @@ MIN_NOISE = 1e-3
 def calibration_set(
     loaded: LoadedModel, calibration: CalibrationConfig, calibration_ids: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """(samples, length) token ids on the model's device: `calibration_ids` checked, or sequences drawn from the built-in text.
+    """(samples, length) token ids on the model's device: `calibration_ids` checked, or sequences drawn from the calibration's source.
 
     Raises ValueError for a wrong shape, ids outside the vocabulary, too little text, or a model without tokenizer and no ids.
     """
     if calibration_ids is None:
-        return _draw(loaded, calibration).to(loaded.device)
+        return draw(loaded, calibration).to(loaded.device)
     ids = calibration_ids
     if ids.dim() != 2 or ids.is_floating_point() or ids.dtype == torch.bool:
         raise ValueError(f"calibration_ids must be a LongTensor (samples, length), not {ids.dtype} {tuple(ids.shape)}")
@@ -53,19 +47,3 @@ def noised(ids: torch.Tensor, mask_token_id: int, seed: int) -> torch.Tensor:
             p = (1 - MIN_NOISE) * step / TOTAL_STEPS + MIN_NOISE
             row[torch.rand(1, row.shape[0], generator=generator)[0] < p] = mask_token_id
     return versions.to(ids.device)
-
-
-def _draw(loaded: LoadedModel, calibration: CalibrationConfig) -> torch.Tensor:
-    """(samples, length): slices of the built-in text at random offsets."""
-    if loaded.tokenizer is None:
-        raise ValueError(f"{loaded.spec.name} has no tokenizer: give calibration_ids, a LongTensor (samples, length)")
-    text = CALIBRATION_TEXT.read_text(encoding="utf-8")
-    stream = torch.tensor(loaded.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
-    last = len(stream) - calibration.length
-    if last < 0:
-        raise ValueError(
-            f"calibration length {calibration.length} is more than the {len(stream)} tokens of the built-in text: use a shorter one"
-        )
-    pick = random.Random(calibration.seed)
-    starts = [pick.randint(0, last) for _ in range(calibration.samples)]
-    return torch.stack([stream[start : start + calibration.length] for start in starts])

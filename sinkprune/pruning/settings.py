@@ -14,6 +14,8 @@ METHODS = (*UNSTRUCTURED, *STRUCTURED)
 MAX_STRUCTURED = 0.7  # the largest share a structured cut removes: a layer keeps at least one KV head and some channels
 ALLOCATIONS = ("uniform", "global")
 SINK_RULES = ("reference", "paper")
+BUILT_IN = "bundled"
+HUB_SOURCES = ("wikitext2", "c4")
 
 
 @dataclass(frozen=True)
@@ -75,11 +77,16 @@ class PruneConfig:
 
 @dataclass(frozen=True)
 class CalibrationConfig:
-    """On which text inputs are measured: `samples` sequences of `length` tokens of the built-in set, drawn and noised from `seed`."""
+    """On which text inputs are measured: `samples` sequences of `length` tokens, drawn and noised from `seed`.
+
+    source: "bundled", the built-in cut of WikiText-2's validation split (assets/calibration.md); "wikitext2" or "c4", fetched with the
+        package `datasets` and sampled as the official code does; or the path of a UTF-8 text file.
+    """
 
     samples: int = 32
     length: int = 128
     seed: int = 0
+    source: str = BUILT_IN
 
     def __post_init__(self) -> None:
         if self.samples < 1:

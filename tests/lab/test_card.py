@@ -41,7 +41,7 @@ def test_a_pruned_card_says_what_was_asked_and_what_came_out(loaded, lane):
     text = card.as_markdown()
     assert "wanda, asked 50.0%, achieved 75.00%" in text
     assert "50.0%, 100.0%" in text
-    assert "samples 5, length 128, seed 9; pruned in 3.2 s" in text
+    assert "samples 5, length 128, seed 9, source bundled; pruned in 3.2 s" in text
     assert "zeros in a dense matrix" in text
 
 

@@ -8,7 +8,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from sinkprune.pruning import CalibrationConfig, PruneConfig, calibration_set, prune_model
-from sinkprune.pruning.calibration import CALIBRATION_TEXT, noised
+from sinkprune.pruning.calibration import noised
+from sinkprune.pruning.sources import CALIBRATION_TEXT
 
 
 @pytest.fixture(scope="module")
