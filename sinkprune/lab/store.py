@@ -1,8 +1,11 @@
 """Pruned models, kept for the next visitor: bounded in bytes, keyed by everything that made them, each built once.
 
-`store.build(key, build)` speaks as `prune_steps` does: it yields progress and, last, the result. A second visitor who asks for the same key
-meanwhile gets the first one's progress and the same result. A build that fails, or whose generator is closed, leaves nothing
-behind: whoever waits then builds it. The dense model is never stored here: it is read-only and shared.
+`store.build(key, dense, build)` speaks as `prune_steps` does: it yields progress and, last, the result. A second visitor who asks for the
+same key meanwhile gets the first one's progress and the same result. A build that fails, or whose generator is closed, leaves nothing
+behind: whoever waits then builds it.
+
+Results are kept without their models (`lab.compact`), which are made again in a moment from the dense one. A model lives as long as
+somebody uses it, the one used last until the next takes its place; all who use a key at the same time share its model.
 """
 
 from __future__ import annotations
@@ -11,12 +14,14 @@ import hashlib
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import asdict
+from weakref import WeakValueDictionary
 
-from sinkprune.models import ModelSpec
-from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneProgress, PruneResult
+from sinkprune.lab.compact import CompactResult, pack, unpack
+from sinkprune.models import LoadedModel, ModelSpec
+from sinkprune.pruning import STRUCTURED, CalibrationConfig, PruneConfig, PruneProgress, PruneResult
 
 WAIT_SECONDS = 0.2  # how often one who waits for another's build looks up, and can be cancelled
 
@@ -26,16 +31,20 @@ Build = Callable[
 
 
 def store_key(spec: ModelSpec, prune: PruneConfig, calibration: CalibrationConfig) -> str:
-    """A short readable name that differs whenever model, revision, pruning or calibration settings differ."""
-    made_by = json.dumps([spec.name, spec.revision, asdict(prune), asdict(calibration)], sort_keys=True)
+    """A short readable name that differs whenever model, revision, or a setting that has a say in the copy differs."""
+    made_by = json.dumps([spec.name, spec.revision, _settings(prune, calibration)], sort_keys=True)
     return f"{spec.name}/{prune.method}-{prune.target:.0%}-{hashlib.sha256(made_by.encode()).hexdigest()[:12]}"
 
 
-def size_in_bytes(result: PruneResult) -> int:
-    """Bytes of weights, buffers and masks; weights shared inside the model (tied embeddings) count once."""
-    model = result.loaded.model
-    tensors = {tensor.data_ptr(): tensor for tensor in (*model.parameters(), *model.buffers(), *result.masks.values())}
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+def _settings(prune: PruneConfig, calibration: CalibrationConfig) -> dict:
+    settings = asdict(prune) | {"sparsity": prune.target}
+    if not prune.method.startswith("sink-"):
+        del settings["sink_rule"], settings["sink_weight"]
+    elif not prune.sink_weight:
+        del settings["sink_rule"]
+    if prune.method not in STRUCTURED:
+        del settings["allocation"]
+    return settings if prune.method == "magnitude" else settings | {"calibration": asdict(calibration)}
 
 
 class PrunedStore:
@@ -44,25 +53,34 @@ class PrunedStore:
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
         self.bytes = 0
-        self._results: OrderedDict[str, tuple[PruneResult, int]] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[LoadedModel, CompactResult]] = (
+            OrderedDict()
+        )  # key -> its dense model, itself
+        self._in_use: WeakValueDictionary[str, PruneResult] = WeakValueDictionary()
+        self._last: PruneResult | None = None
         self._progress: dict[str, PruneProgress | None] = {}  # key -> latest progress of the build under way
         self._changed = threading.Condition()
 
     def get(self, key: str) -> PruneResult | None:
         """The result, now the most recently used, or None when it was never built or has left."""
         with self._changed:
-            if key not in self._results:
+            if key not in self._kept:
                 return None
-            self._results.move_to_end(key)
-            return self._results[key][0]
+            self._kept.move_to_end(key)
+            result = self._in_use.get(key)
+            if result is None:
+                self._last = None  # two models that nobody uses must not stand in memory together
+                result = self._in_use[key] = unpack(*self._kept[key])
+            self._last = result
+            return result
 
     def keys(self) -> list[str]:
         """What is kept, least recently used first."""
         with self._changed:
-            return list(self._results)
+            return list(self._kept)
 
-    def build(self, key: str, build: Build) -> Iterator[PruneProgress | PruneResult]:
-        """Yield progress and, last, the kept or the newly built result."""
+    def build(self, key: str, dense: LoadedModel, build: Build) -> Iterator[PruneProgress | PruneResult]:
+        """Yield progress and, last, the kept or the newly built result, which is a pruned copy of `dense`."""
         while True:
             with self._changed:
                 kept = self.get(key)
@@ -73,23 +91,25 @@ class PrunedStore:
                 yield kept
                 return
             if mine:
-                yield from self._run(key, build)
+                yield (yield from self._run(key, dense, build))
                 return
             yield from self._follow(key)
 
-    def _run(self, key: str, build: Build) -> Iterator[PruneProgress | PruneResult]:
+    def _run(self, key: str, dense: LoadedModel, build: Build) -> Generator[PruneProgress, None, PruneResult]:
         try:
             with closing(build()) as steps:
                 for step in steps:
                     if not isinstance(step, PruneResult):
                         self._note(key, step)
                         yield step
-            self._keep(key, step)
+            if not self._keep(key, dense, pack(dense, step)):
+                return step
+            del step  # before its model is made anew
+            return self.get(key)
         finally:  # also on failure and cancel: those who wait must not wait for ever
             with self._changed:
                 del self._progress[key]
                 self._changed.notify_all()
-        yield step
 
     def _note(self, key: str, progress: PruneProgress) -> None:
         with self._changed:
@@ -107,13 +127,13 @@ class PrunedStore:
             if progress is not None:
                 yield progress
 
-    def _keep(self, key: str, result: PruneResult) -> None:
-        size = size_in_bytes(result)
+    def _keep(self, key: str, dense: LoadedModel, compact: CompactResult) -> bool:
         with self._changed:
-            if size > self.max_bytes:
-                return
-            while self.bytes + size > self.max_bytes:
-                _, (_, freed) = self._results.popitem(last=False)
-                self.bytes -= freed
-            self._results[key] = (result, size)
-            self.bytes += size
+            if compact.nbytes > self.max_bytes:
+                return False
+            while self.bytes + compact.nbytes > self.max_bytes:
+                _, (_, left) = self._kept.popitem(last=False)
+                self.bytes -= left.nbytes
+            self._kept[key] = (dense, compact)
+            self.bytes += compact.nbytes
+            return True

@@ -16,7 +16,7 @@ from sinkprune.models import LoadedModel, encode_prompt, load_model
 from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneProgress, PruneResult, prune_steps
 
 MAP_WAIT_SECONDS = 10.0
-STORE_BYTES = 600 * 2**20  # about four pruned copies of the bundled model
+STORE_BYTES = 256 * 2**20  # of the bundled model about fifty copies by masks, or five by SparseGPT
 
 
 class Workbench:
@@ -62,7 +62,7 @@ class Workbench:
     def prune(self, pruning: PruneConfig, calibration: CalibrationConfig) -> Iterator[PruneProgress | PruneResult]:
         """Progress and, last, the result; only the result where the store has it already."""
         key = self.key(pruning, calibration)
-        return self.store.build(key, lambda: prune_steps(self.loaded, pruning, calibration))
+        return self.store.build(key, self.loaded, lambda: prune_steps(self.loaded, pruning, calibration))
 
     def key(self, pruning: PruneConfig, calibration: CalibrationConfig) -> str:
         """The pruned model's name in the store and in traces."""
