@@ -5,7 +5,9 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from sinkprune.lab.store import PrunedStore, store_key
 from sinkprune.models import LoadedModel, ModelSpec, set_causal
+from sinkprune.pruning import prune_steps
 
 WORDS = [
     "the",
@@ -70,3 +72,19 @@ def loaded() -> LoadedModel:
 def make_model():
     """Tiny models with other seeds or shifted logits."""
     return tiny_model
+
+
+@pytest.fixture
+def prune(loaded):
+    """Prunes as the page does, through a store; its `asked` lists what was pruned."""
+    store, ids = PrunedStore(2**20), torch.randint(4, 64, (2, 16), generator=torch.Generator().manual_seed(0))
+
+    def through_store(pruning, calibration):
+        def build():
+            through_store.asked.append(pruning)
+            return prune_steps(loaded, pruning, calibration, ids)
+
+        return store.build(store_key(loaded.spec, pruning, calibration), loaded, build)
+
+    through_store.asked = []
+    return through_store
