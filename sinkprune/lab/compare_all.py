@@ -1,7 +1,7 @@
 """Every method at one sparsity on one prompt: what each pruned copy writes, and numbers that say what the pruning cost.
 
-`compare_all` yields the dense model's row first and then a row as soon as a method is finished, with signs of life in between. A method that
-cannot do what was asked gives a `Refusal` and costs nobody else's row. Closing the generator stops it, also inside a prune.
+`compare_all` yields the dense model's row first and then a row as soon as a method is finished, with signs of life in between. A method
+that cannot do what was asked gives a `Refusal` and costs nobody else's row. Closing the generator stops it, also inside a prune.
 """
 
 from __future__ import annotations
@@ -30,11 +30,12 @@ Prune = Callable[[PruneConfig, CalibrationConfig], Iterator[PruneProgress | Prun
 
 @dataclass(frozen=True)
 class Underway:
-    """What goes on. doing: "pruning" (with its progress), "writing" or "measuring"."""
+    """What goes on. doing: "pruning" (with its progress), "writing" (with the forwards so far) or "measuring"."""
 
     method: str
     doing: str
     progress: PruneProgress | None = None
+    forwards: int = 0
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def _write(
     """Returns the answer's token ids, with what follows its end, and the last step."""
     with closing(denoise(loaded, prompt_ids, config)) as steps:
         for step in steps:
-            yield Underway(method, "writing")
+            yield Underway(method, "writing", forwards=step.nfe)
     return step.canvas[0, prompt_ids.shape[1] :].tolist(), step
 
 
