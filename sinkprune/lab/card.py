@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 from dataclasses import asdict, dataclass
 
@@ -12,8 +13,12 @@ from sinkprune.decoding import DecodeConfig
 from sinkprune.lab.compare import layer_sparsity
 from sinkprune.models import LoadedModel
 from sinkprune.pruning import STRUCTURED, CalibrationConfig, PruneConfig, PruneResult
+from sinkprune.pruning.settings import BUILT_IN
 
 ZEROS = "zeros in a dense matrix take as long to multiply as other numbers"
+BUILT_IN_TEXT = "built-in text (a cut of WikiText-2's validation split)"
+WARM_UP = "one untimed forward pass of the same shape"
+DIGEST_ELEMENTS = 1024  # of each tensor: enough to tell any two prunings or trainings apart, in a millisecond
 SMALLER = "channels and heads were removed: the layers are smaller"
 
 
@@ -21,11 +26,12 @@ SMALLER = "channels and heads were removed: the layers are smaller"
 class RunCard:
     """sparsity_*: zeros, or removed weights, / weights of the pruned linears; tokens: positions committed, end tokens included.
 
-    seconds: this lane's own.
+    weights: `weights_digest` of the model that wrote. seconds: this lane's own; warm_up: what ran before they were counted.
     """
 
     model: str
     revision: str | None
+    weights: str
     method: str
     sparsity_asked: float
     sparsity_achieved: float
@@ -42,6 +48,7 @@ class RunCard:
     threads: int
     dtype: str
     versions: dict[str, str]
+    warm_up: str = WARM_UP
 
     @property
     def tokens_per_second(self) -> float:
@@ -50,20 +57,26 @@ class RunCard:
     def as_markdown(self) -> str:
         """A list of facts, one a line."""
         facts = {
-            "Model": self.model
-            + (f" @ {self.revision}" if self.revision else "")
-            + f", {self.parameters / 1e6:.1f} M parameters",
+            "Model": f"{self.model}{f' @ {self.revision}' if self.revision else ''}, weights {self.weights}, "
+            f"{self.parameters / 1e6:.1f} M parameters",
             "Pruning": self._pruning_fact(),
             "Decoding": _settings(self.decoding),
-            "Cost": f"{self.forwards} forward passes, {self.tokens} tokens in {self.seconds:.2f} s ({self.tokens_per_second:.1f} tokens/s)",
+            "Cost": f"{self.forwards} forward passes, {self.tokens} tokens in {self.seconds:.2f} s "
+            f"({self.tokens_per_second:.1f} tokens/s), after {self.warm_up}, recording the attention included",
             "Machine": f"{self.device}, {self.threads} threads, {self.dtype}, {_settings(self.versions)}",
         }
         if self.sparsity_per_layer:
-            layers = ", ".join(f"{share:.1%}" for share in self.sparsity_per_layer)
-            facts["Achieved per layer"] = layers
-            facts["Calibration"] = f"{_settings(self.calibration)}; pruned in {self.prune_seconds:.1f} s"
+            facts["Achieved per layer"] = ", ".join(f"{share:.1%}" for share in self.sparsity_per_layer)
+            facts["Calibration"] = f"{self._calibration_fact()}; pruned in {self.prune_seconds:.1f} s"
             facts["Note"] = SMALLER if self.method in STRUCTURED else ZEROS
         return "\n".join(f"- **{name}:** {fact}" for name, fact in facts.items())
+
+    def _calibration_fact(self) -> str:
+        if self.method == "magnitude":
+            return "none: magnitude reads no text"
+        settings = {name: value for name, value in self.calibration.items() if name != "source"}
+        source = BUILT_IN_TEXT if self.calibration["source"] == BUILT_IN else self.calibration["source"]
+        return f"{source}; {_settings(settings)}"
 
     def _pruning_fact(self) -> str:
         if not self.sparsity_per_layer:
@@ -80,10 +93,14 @@ def run_card(
     pruning: PruneConfig | None = None,
     calibration: CalibrationConfig | None = None,
 ) -> RunCard:
-    """The card of one finished lane. loaded: the model that wrote it; the last three only where it was pruned."""
+    """The card of one finished lane of `lab.runs.compare_run`.
+
+    loaded: the model that wrote it. result, pruning, calibration: only where it was pruned.
+    """
     return RunCard(
         model=loaded.spec.name,
         revision=loaded.spec.revision,
+        weights=weights_digest(loaded.model),
         method=pruning.method if pruning else "dense",
         sparsity_asked=pruning.target if pruning else 0.0,
         sparsity_achieved=result.sparsity if result else 0.0,
@@ -105,6 +122,17 @@ def run_card(
             "transformers": transformers.__version__,
         },
     )
+
+
+def weights_digest(model: torch.nn.Module) -> str:
+    """8 hex digits (sha256) that tell weights apart: names, shapes and the first elements of every parameter."""
+    digest = hashlib.sha256()
+    for name, parameter in model.named_parameters():
+        digest.update(f"{name}{tuple(parameter.shape)}".encode())
+        if not parameter.is_meta:
+            head = parameter.detach().reshape(-1)[:DIGEST_ELEMENTS].cpu().contiguous()
+            digest.update(head.view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:8]
 
 
 def _device_name(device: torch.device) -> str:

@@ -5,6 +5,8 @@ Agreement counts positions up to the later of the two ends; an end is the first 
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -55,6 +57,12 @@ def answer_ids(lane: dict, mask_token_id: int) -> list[int]:
     written = {entry[0]: entry[1] for frame in lane["frames"] for entry in frame["committed"]}
     visible = lane["frames"][-1]["visible"] if lane["frames"] else lane["promptLength"]
     return [written.get(position, mask_token_id) for position in range(lane["promptLength"], visible)]
+
+
+def fingerprint(trace: dict) -> str:
+    """12 hex digits of what the lanes wrote and in how many forward passes: equal for two runs that are the same."""
+    lanes = [[lane["nfe"], answer_ids(lane, lane["maskId"])] for lane in trace["lanes"]]
+    return hashlib.sha256(json.dumps(lanes).encode()).hexdigest()[:12]
 
 
 def distinct_ngrams(tokens: Sequence[int], n: int = 4) -> float:

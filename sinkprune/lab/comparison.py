@@ -2,82 +2,129 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 
 import torch
 
 from sinkprune.decoding import DecodeConfig
 from sinkprune.lab.card import RunCard, run_card
-from sinkprune.lab.compare import agreement, answer_end, answer_ids, repeated_ngrams
+from sinkprune.lab.compare import Divergence, agreement, answer_end, answer_ids, first_divergence, repeated_ngrams
 from sinkprune.lab.likelihood import ANSWER_LEVELS, answer_likelihood
 from sinkprune.models import LoadedModel
 from sinkprune.pruning import STRUCTURED, CalibrationConfig, PruneConfig, PruneResult
 
 DRAWS = 2  # draws of masks at each of ANSWER_LEVELS
-NOTES = f"""
-Nats per token: cross-entropy of masked answer tokens, mean over {len(ANSWER_LEVELS)} mask levels with {DRAWS} draws each, the same
-masks for both models; lower means that the model finds the text likelier. Both lanes took turns on this machine, and each time is that
-lane's own, with recording the attention.
-"""
+LIKELIHOOD = f"""Nats per token: cross-entropy of masked answer tokens, mean over {len(ANSWER_LEVELS)} mask levels with {DRAWS} draws
+each, the same masks for both models."""
+TURNS = """Both lanes took turns on this machine; each time is that lane's own, after one untimed forward pass of the same shape, with
+recording the attention."""
 ZEROS = """Zeros in a dense matrix do not run faster: pruning changes what is written and how many forward passes that takes, not the
 speed of a forward pass."""
 SMALLER = """What was removed is gone: the layers are smaller, so a forward pass takes less time and memory. Heads without colour in the
 maps above were removed."""
 
+MEANINGS = {
+    "Forward passes": "how often the model ran: the work of writing, on any machine",
+    "Seconds": "computing time of this lane alone, after a warm-up",
+    "Tokens per second": "positions filled a second, end marks included",
+    "Milliseconds per forward pass": "how long the model takes to run once",
+    "Weights set to zero": "share of the weights in the layers",
+    "Weights removed": "share of the layers' weights that left the model",
+    "Parameters": "all numbers in the model, zeros included",
+    "Nats per token, dense answer": "how surprising this model finds what the dense one wrote: lower is likelier",
+    "Nats per token, pruned answer": "the same for what the pruned one wrote",
+    "Repeated 4-grams": "four tokens in a row that stood there before: many where it goes in circles",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One number of both lanes, written out, and what it means in plain words."""
+
+    name: str
+    meaning: str
+    dense: str
+    pruned: str
+
 
 @dataclass(frozen=True)
 class Comparison:
-    """nats_dense_answer, nats_pruned_answer: (under the dense, under the pruned model), per token. repeated: share of repeated 4-grams."""
+    """nats_dense_answer, nats_pruned_answer: (under the dense, under the pruned model), per token. repeated: share of repeated 4-grams.
 
+    agreement: share of equal tokens at equal positions. parting: where both lanes first hold different tokens, None where they never do.
+    """
+
+    prompt: str
     dense: RunCard
     pruned: RunCard
     nats_dense_answer: tuple[float, float]
     nats_pruned_answer: tuple[float, float]
     repeated: tuple[float, float]
     agreement: float
+    parting: Divergence | None
 
     def as_dict(self) -> dict:
         """JSON values only."""
         return asdict(self)
 
-    def as_markdown(self) -> str:
-        """The table, forward passes first, and how it was measured."""
+    @property
+    def title(self) -> str:
+        """The copy in a few words."""
+        return f"{self.pruned.method}, {self.pruned.sparsity_asked:.0%}"
+
+    def rows(self) -> list[Row]:
+        """Every number, forward passes first."""
         cards = (self.dense, self.pruned)
-        rows = [
-            ("Forward passes", [str(card.forwards) for card in cards]),
-            ("Seconds", [f"{card.seconds:.2f}" for card in cards]),
-            ("Tokens per second", [f"{card.tokens_per_second:.1f}" for card in cards]),
-            ("Milliseconds per forward pass", [f"{1000 * card.seconds / card.forwards:.0f}" for card in cards]),
-            (self._cut, [f"{card.sparsity_achieved:.2%}" for card in cards]),
-            ("Parameters", [f"{card.parameters / 1e6:.1f} M" for card in cards]),
-            ("Nats per token of the dense answer", [f"{nats:.2f}" for nats in self.nats_dense_answer]),
-            ("Nats per token of the pruned answer", [f"{nats:.2f}" for nats in self.nats_pruned_answer]),
-            ("Repeated 4-grams", [f"{share:.0%}" for share in self.repeated]),
+        cut = "Weights removed" if self._structured else "Weights set to zero"
+        numbers = {
+            "Forward passes": [str(card.forwards) for card in cards],
+            "Seconds": [f"{card.seconds:.2f}" for card in cards],
+            "Tokens per second": [f"{card.tokens_per_second:.1f}" for card in cards],
+            "Milliseconds per forward pass": [f"{1000 * card.seconds / card.forwards:.0f}" for card in cards],
+            cut: [f"{card.sparsity_achieved:.2%}" for card in cards],
+            "Parameters": [f"{card.parameters / 1e6:.1f} M" for card in cards],
+            "Nats per token, dense answer": [f"{nats:.2f}" for nats in self.nats_dense_answer],
+            "Nats per token, pruned answer": [f"{nats:.2f}" for nats in self.nats_pruned_answer],
+            "Repeated 4-grams": [f"{share:.0%}" for share in self.repeated],
+        }
+        return [Row(name, MEANINGS[name], *values) for name, values in numbers.items()]
+
+    def sentences(self) -> list[str]:
+        """What the table does not say, and how it was measured."""
+        seed, samples = self.dense.decoding["seed"], self.pruned.calibration["samples"]
+        source = "no calibration" if self.pruned.method == "magnitude" else f"calibrated on {samples} sequences"
+        parts = (
+            f"The first position where they differ is {self.parting.position}, known at step {self.parting.step + 1}."
+            if self.parting
+            else "They never differ."
+        )
+        return [
+            f"{self.agreement:.0%} of the answer's positions hold the same token. {parts} Both started from the same masked canvas "
+            f"with seed {seed}; {source}; pruned in {self.pruned.prune_seconds:.1f} s "
+            f"on {self.pruned.device}, {self.pruned.threads} threads.",
+            " ".join(f"{LIKELIHOOD} {TURNS} {SMALLER if self._structured else ZEROS}".split()),
         ]
-        head = f"| | Dense | {self.pruned.method}, {self.pruned.sparsity_asked:.0%} |\n|:--|--:|--:|"
-        table = "\n".join([head, *(f"| {name} | {a} | {b} |" for name, (a, b) in rows)])
-        return f"{table}\n\n{self._sentence()}\n{NOTES.rstrip()} {SMALLER if self._structured else ZEROS}\n"
+
+    def as_markdown(self) -> str:
+        """The table, how it was measured, and both cards in full."""
+        head = f"| | Dense | {self.title} |\n|:--|--:|--:|"
+        table = "\n".join([head, *(f"| {row.name} | {row.dense} | {row.pruned} |" for row in self.rows())])
+        return "\n\n".join([f"Prompt: {code(self.prompt)}", table, *self.sentences(), self.record()]) + "\n"
+
+    def record(self) -> str:
+        """Both cards in full, as Markdown."""
+        return f"**Dense**\n\n{self.dense.as_markdown()}\n\n**Pruned**\n\n{self.pruned.as_markdown()}"
 
     @property
     def _structured(self) -> bool:
         return self.pruned.method in STRUCTURED
 
-    @property
-    def _cut(self) -> str:
-        return "Layers' weights removed" if self._structured else "Weights set to zero"
 
-    def _sentence(self) -> str:
-        seed, samples = self.dense.decoding["seed"], self.pruned.calibration["samples"]
-        source = "no calibration" if self.pruned.method == "magnitude" else f"calibrated on {samples} sequences"
-        return (
-            f"**{self.agreement:.0%}** of the answer's positions hold the same token. Both started from the same masked canvas "
-            f"with seed {seed}; {source}; pruned in {self.pruned.prune_seconds:.1f} s "
-            f"on {self.pruned.device}, {self.pruned.threads} threads."
-        )
-
-    def record(self) -> str:
-        """Both cards in full, as Markdown."""
-        return f"**Dense**\n\n{self.dense.as_markdown()}\n\n**Pruned**\n\n{self.pruned.as_markdown()}"
+def code(text: str) -> str:
+    """Any text as inline code of Markdown, on one line: no character of it is read as markup."""
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    return f"{fence} {' '.join(text.split())} {fence}"
 
 
 def measure(
@@ -101,10 +148,12 @@ def measure(
         for ids in written
     ]
     return Comparison(
+        trace["prompt"],
         run_card(dense, first, config),
         run_card(result.loaded, second, config, result, pruning, calibration),
         nats[0],
         nats[1],
         (repeated_ngrams(written[0]), repeated_ngrams(written[1])),
         agreement(*answers, spec.eos_token_id),
+        first_divergence(first, second),
     )

@@ -110,6 +110,7 @@ def compare_run(
 ) -> Iterator[dict]:
     """One prompt written by the dense and the pruned model from the same masked canvas and seed: yields the growing trace.
 
+    Each model runs one untimed forward pass of the same shape first, so that neither lane's time holds what only a first forward costs.
     pruned_key: the pruned model's name in the store. Raises ValueError at the call: see `check_prompt`.
     """
     prompt_ids = check_prompt(dense, prompt, config.gen_length)
@@ -119,7 +120,8 @@ def compare_run(
     lanes = [start_lane("dlm", title, key, dense, prompt_ids, length) for title, key in names]
     steps = [denoise(model, prompt_ids, config, record=True) for model in models]
     settings = {**asdict(config), "pruning": asdict(pruning), "calibration": asdict(calibration)}
-    return _take_turns(start_trace(prompt, dense, settings, lanes), models, steps)
+    warm_up = [denoise(model, prompt_ids, config, record=True) for model in models]
+    return _after(warm_up, _take_turns(start_trace(prompt, dense, settings, lanes), models, steps))
 
 
 def finish(run: Iterator[dict]) -> dict:
@@ -138,6 +140,13 @@ def _take_turns(trace: dict, models: Sequence[LoadedModel], steps: Sequence[Iter
             ]
             trace = {**trace, "lanes": lanes}
             yield trace
+
+
+def _after(warm_up: Sequence[Iterator[Step]], run: Iterator[dict]) -> Iterator[dict]:
+    for steps in warm_up:
+        with closing(steps):
+            next(steps)
+    yield from run
 
 
 def _advance(lane: dict, step: Step | None, loaded: LoadedModel) -> dict:

@@ -30,6 +30,7 @@ from sinkprune.ui.inputs import (
 )
 from sinkprune.ui.player_component import player
 from sinkprune.ui.pruning import prune_and_say
+from sinkprune.ui.result_card import result_card
 from sinkprune.ui.text import method_choices, note, progress_line, seconds_info
 from sinkprune.ui.watch import MODEL_EVENT, QUICK_EVENT, STATE_SECONDS, ended
 from sinkprune.ui.workbench import Workbench
@@ -119,7 +120,7 @@ def _results() -> list[gr.components.Component]:
     """[measured, card, trajectory, layers, record]: what is known when both lanes are written."""
     with gr.Column(visible=False) as measured:
         gr.HTML("<h2>What it cost and what it changed</h2>")
-        card = gr.Markdown(elem_id="card")
+        card = gr.HTML(elem_id="card")
         with gr.Row(elem_classes="figures"):
             with gr.Column(min_width=320):
                 gr.HTML("<h3>Where the sinks are, dense and pruned</h3>")
@@ -178,7 +179,7 @@ def _write(
     yield _update(
         status=note("Done", said),
         measured=gr.Column(visible=True),
-        card=comparison.as_markdown(),
+        card=result_card(comparison),
         trajectory=sink_trajectory(trace_statistics(trace)),
         layers=sparsity_per_layer(layer_sparsity(result.masks), pruning.target),
         record=comparison.record(),

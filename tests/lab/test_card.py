@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from sinkprune.decoding import DecodeConfig
-from sinkprune.lab.card import run_card
+from sinkprune.lab.card import run_card, weights_digest
 from sinkprune.lab.runs import finish, trace_run
 from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneResult, prune_model
 
@@ -24,6 +24,8 @@ def test_a_dense_card_counts_what_was_run(loaded, lane):
     assert "none (dense)" in text
     assert "4 forward passes, 8 tokens" in text
     assert "seed 7" in text
+    assert "after one untimed forward pass" in text
+    assert f"weights {card.weights}" in text
     assert "Achieved per layer" not in text
 
 
@@ -41,8 +43,21 @@ def test_a_pruned_card_says_what_was_asked_and_what_came_out(loaded, lane):
     text = card.as_markdown()
     assert "wanda, asked 50.0%, achieved 75.00%" in text
     assert "50.0%, 100.0%" in text
-    assert "samples 5, length 128, seed 9, source bundled; pruned in 3.2 s" in text
+    assert "WikiText-2's validation split); samples 5, length 128, seed 9; pruned in 3.2 s" in text
     assert "zeros in a dense matrix" in text
+
+
+def test_a_digest_tells_weights_apart(loaded, make_model):
+    assert weights_digest(loaded.model) == weights_digest(make_model().model)
+    assert weights_digest(loaded.model) != weights_digest(make_model(1).model)
+    pruned = prune_model(loaded, PruneConfig("magnitude", 0.1)).loaded
+    assert weights_digest(loaded.model) != weights_digest(pruned.model)
+
+
+def test_magnitude_names_no_calibration_text(loaded, lane):
+    config, calibration = PruneConfig("magnitude", 0.5), CalibrationConfig()
+    result = prune_model(loaded, config, calibration)
+    assert "magnitude reads no text" in run_card(result.loaded, lane, CONFIG, result, config, calibration).as_markdown()
 
 
 def test_a_structured_card_says_that_layers_are_smaller(loaded, lane):

@@ -73,6 +73,20 @@ def test_lanes_with_other_weights_write_other_texts(loaded, make_model):
     assert trace["lanes"][0]["text"] != trace["lanes"][1]["text"]
 
 
+def test_both_models_are_warm_before_their_time_counts(loaded, make_model):
+    pruned, forwards = make_model(seed=1), []
+    handle = loaded.model.register_forward_pre_hook(lambda *_: forwards.append("dense"))
+    pruned.model.register_forward_pre_hook(lambda *_: forwards.append("pruned"))
+    try:
+        run = compare_run(loaded, pruned, "other", PROMPT, CONFIG, PruneConfig(), CalibrationConfig())
+        first = next(run)
+        run.close()
+    finally:
+        handle.remove()
+    assert forwards == ["dense", "pruned"] * 2
+    assert [lane["nfe"] for lane in first["lanes"]] == [1, 1]
+
+
 def test_closing_stops_before_the_next_forward(loaded):
     forwards = []
     handle = loaded.model.register_forward_pre_hook(lambda *_: forwards.append(1))

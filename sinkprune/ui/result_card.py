@@ -1,0 +1,21 @@
+"""The card of a finished comparison as HTML: a table in which every number says what it means."""
+
+from __future__ import annotations
+
+import html
+
+from sinkprune.lab.comparison import Comparison, Row
+
+
+def result_card(comparison: Comparison) -> str:
+    """The table of both lanes and how it was measured. All text is escaped."""
+    title = html.escape(comparison.title)
+    head = f"<tr><td></td><th scope='col'>Dense</th><th scope='col'>{title}</th></tr>"
+    rows = "".join(_row(row) for row in comparison.rows())
+    said = "".join(f"<p>{html.escape(sentence)}</p>" for sentence in comparison.sentences())
+    return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>{said}"
+
+
+def _row(row: Row) -> str:
+    cells = "".join(f"<td>{html.escape(value)}</td>" for value in (row.dense, row.pruned))
+    return f"<tr><th scope='row'>{html.escape(row.name)} <small>{html.escape(row.meaning)}</small></th>{cells}</tr>"
