@@ -9,6 +9,7 @@ from functools import partial
 import gradio as gr
 
 from sinkprune.decoding import DecodeConfig
+from sinkprune.lab.commits import commit_figure, confidence_needed, lane_commits
 from sinkprune.lab.compare import layer_sparsity
 from sinkprune.lab.comparison import measure
 from sinkprune.lab.figures import sink_trajectory
@@ -30,8 +31,9 @@ from sinkprune.ui.inputs import (
 )
 from sinkprune.ui.player_component import player
 from sinkprune.ui.pruning import prune_and_say
+from sinkprune.ui.reading import commits_reading
 from sinkprune.ui.result_card import result_card
-from sinkprune.ui.text import method_choices, note, progress_line, seconds_info
+from sinkprune.ui.text import COMMITS, method_choices, note, progress_line, seconds_info
 from sinkprune.ui.watch import MODEL_EVENT, QUICK_EVENT, STATE_SECONDS, ended
 from sinkprune.ui.workbench import Workbench
 
@@ -41,6 +43,8 @@ OUTPUTS = (
     "last",
     "measured",
     "card",
+    "said",
+    "commits",
     "trajectory",
     "layers",
     "record",
@@ -117,10 +121,16 @@ def _bounds(method: str, sparsity: float) -> tuple[gr.Slider, gr.Radio]:
 
 
 def _results() -> list[gr.components.Component]:
-    """[measured, card, trajectory, layers, record]: what is known when both lanes are written."""
+    """[measured, card, said, commits, trajectory, layers, record]: what is known when both lanes are written."""
     with gr.Column(visible=False) as measured:
         gr.HTML("<h2>What it cost and what it changed</h2>")
-        card = gr.HTML(elem_id="card")
+        with gr.Row(elem_classes="figures"):
+            with gr.Column(min_width=320):
+                card = gr.HTML(elem_id="card")
+            with gr.Column(min_width=320):
+                gr.HTML(f"<h3>Tokens committed by each forward pass</h3>{COMMITS}")
+                said = gr.Markdown(elem_classes="reading", elem_id="commits-reading")
+                commits = gr.Plot(show_label=False, container=False, elem_id="commits")
         with gr.Row(elem_classes="figures"):
             with gr.Column(min_width=320):
                 gr.HTML("<h3>Where the sinks are, dense and pruned</h3>")
@@ -130,7 +140,7 @@ def _results() -> list[gr.components.Component]:
                 layers = gr.Plot(show_label=False, container=False)
         with gr.Accordion("Full record of this run", open=False):
             record = gr.Markdown()
-    return [measured, card, trajectory, layers, record]
+    return [measured, card, said, commits, trajectory, layers, record]
 
 
 def _update(**values: object) -> tuple:
@@ -180,6 +190,8 @@ def _write(
         status=note("Done", said),
         measured=gr.Column(visible=True),
         card=result_card(comparison),
+        said=commits_reading(lane_commits(trace), confidence_needed(trace["settings"])),
+        commits=commit_figure(trace),
         trajectory=sink_trajectory(trace_statistics(trace)),
         layers=sparsity_per_layer(layer_sparsity(result.masks), pruning.target),
         record=comparison.record(),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from sinkprune.lab.commits import LaneCommits
 from sinkprune.lab.statistics import LaneStatistics
 from sinkprune.pruning.changes import MaskChanges
 
@@ -16,6 +17,19 @@ STILL = 0.5  # temporal variance in tokens squared below which the centroid does
 def reading(lanes: Sequence[LaneStatistics]) -> str:
     """One sentence a lane: where the sinks began and ended, how much they moved, how many positions led."""
     return " ".join(_lane_reading(lane) for lane in lanes)
+
+
+def commits_reading(lanes: Sequence[LaneCommits], needed: float | None) -> str:
+    """One sentence a lane: how many tokens a forward pass committed, and how often none was sure enough. needed: see `lab.commits`."""
+    return " ".join(_commits_of(lane, needed) for lane in lanes)
+
+
+def _commits_of(lane: LaneCommits, needed: float | None) -> str:
+    passes, tokens = len(lane.counts), sum(lane.counts)
+    said = f"{lane.title}: {tokens} tokens in {passes} forward passes, {tokens / passes:.1f} each on average, at most {max(lane.counts)}"
+    if needed is None:
+        return f"{said}; every pass commits a fixed number, however sure the model is."
+    return f"{said}; in {sum(lane.stalled)} passes no token reached {needed:.2g}, so only the best one was committed."
 
 
 def changes_reading(changes: MaskChanges) -> str:

@@ -61,6 +61,12 @@ CHANGES = {  # figure -> (title, definition)
 }
 
 
+COMMITS = """
+<details class='definition'><summary>What is this?</summary><p>Above: how many tokens each forward pass wrote for good. Below: how sure the
+model was of the surest of them. Parallel decoding commits every token of the block above the dotted line. A cross marks a pass in which
+none was: confidence was lost there, one token was committed all the same, and a forward pass was spent on it.</p></details>
+"""
+
 NO_TABLE = "Not measured for this model yet: `python -m sinkprune.lab.table` measures it."
 
 TABLE_TERMS = """
