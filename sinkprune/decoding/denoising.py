@@ -97,6 +97,9 @@ def _forward(
     """(logits (R, V) that predict the positions `asked`, column mass (L, H, N) on the CPU or None) of one forward over `rows`."""
     device = loaded.device
     keep = asked - rows[0] - (1 if loaded.spec.shift_logits else 0)
+    # With layers on several devices an index would be sent to the first one, and the last layer's rows are elsewhere.
+    several = len(set((getattr(loaded.model, "hf_device_map", None) or {}).values())) > 1
+    span = slice(int(keep[0]), int(keep[-1]) + 1)
     if cache is not None:
         cache.overwrite_from(rows[0])
     with torch.inference_mode(), record_attention(loaded) if record else nullcontext() as recording:
@@ -105,8 +108,10 @@ def _forward(
             position_ids=torch.arange(*rows, device=device)[None],
             past_key_values=cache,
             use_cache=cache is not None,
-            logits_to_keep=keep.to(device),
+            logits_to_keep=span if several else keep.to(device),
         ).logits[0]
+        if several:
+            logits = logits[keep - span.start]
     # Stacked outside inference mode, the mass is an ordinary tensor, which a consumer may change or keep.
     return logits, recording.column_mass[:, 0].cpu() if record else None
 

@@ -173,7 +173,10 @@ class Phases:
 def _affordable(run: Run, config: PruneConfig, seconds: float) -> tuple[int, float]:
     """(samples, seconds they are expected to take), from a start on two samples that is broken off after the second layer."""
     per_sample, per_layer = 0.0, {"fixed": 0.0, "sample": 0.0}
-    phases, steps = Phases(run), prune_steps(run.dense, config, calibration_ids=run.ids(PROBE_SAMPLES, run.options.length))
+    phases, steps = (
+        Phases(run),
+        prune_steps(run.dense, config, calibration_ids=run.ids(PROBE_SAMPLES, run.options.length)),
+    )
     for step in steps:
         phases.see(step)
         if isinstance(step, PruneResult):
@@ -302,7 +305,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     began = time.perf_counter()
     parser = argparse.ArgumentParser(prog="python -m sinkprune.lab.scale", description=main.__doc__)
     parser.add_argument("output", type=Path, help="JSON lines file to append to")
-    parser.add_argument("--budget-minutes", type=float, default=9.0, help="no step starts that would end later (default 9)")
+    parser.add_argument(
+        "--budget-minutes", type=float, default=9.0, help="no step starts that would end later (default 9)"
+    )
     parser.add_argument("--devices", nargs="+", default=["cuda:0" if torch.cuda.is_available() else "cpu"])
     parser.add_argument("--samples", type=int, default=128, help="calibration sequences at most (default 128)")
     parser.add_argument("--length", type=int, default=2048, help="tokens of each (default 2048)")

@@ -69,7 +69,8 @@ def write_checkpoint(folder: Path, shape: Shape, device: torch.device, seed: int
     for number, names in enumerate(shards, start=1):
         file = f"model-{number:05d}-of-{len(shards):05d}.safetensors"
         tensors = {
-            name: torch.ones(size[0], dtype=torch.bfloat16) if len(size) == 1 else draw(*size) for name, size in names.items()
+            name: torch.ones(size[0], dtype=torch.bfloat16) if len(size) == 1 else draw(*size)
+            for name, size in names.items()
         }
         save_file(tensors, folder / file, metadata={"format": "pt"})
         index |= dict.fromkeys(tensors, file)

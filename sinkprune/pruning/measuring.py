@@ -6,6 +6,7 @@ Nothing runs that no measurement needs: a forward ends where the last input or t
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -19,7 +20,9 @@ from sinkprune.pruning.token_weights import attention_mass, token_weights
 from sinkprune.sinks import record_attention, total_mass
 
 BATCH_TOKENS = 1024  # tokens in one forward: more are hardly faster, and cancelling waits for the forward under way
-KEPT_INPUTS = 512 * 2**20  # bytes of inputs kept to spare sink-wanda its second forward
+KEPT_INPUTS = (
+    512 * 2**20
+)  # bytes of inputs kept to spare sink-wanda its second forward; on a GPU up to a quarter of what is free
 
 Totals = dict[str, torch.Tensor]  # name of a group's first linear -> its statistic, summed
 Statistic = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]  # one of sinkprune.pruning.statistics
@@ -57,13 +60,20 @@ def add_inputs(
 def measure_masked(loaded: LoadedModel, versions: torch.Tensor) -> Measured:
     """The last noised version of a sequence, all MASK whatever the text: one forward serves every sequence.
 
-    versions: (10, T). Its inputs are kept where those of all versions would fit into KEPT_INPUTS.
+    versions: (10, T). Its inputs are kept where there is room for them and for those of the other versions, or of a batch of them.
     """
-    masked, groups = versions[-1:], all_groups(loaded.model)
-    widths = sum(next(iter(group.values())).in_features for group in groups)
-    if widths * versions.numel() * loaded.model.dtype.itemsize <= KEPT_INPUTS:
-        return _measure(loaded, groups, masked)
+    masked, room = versions[-1:], KEPT_INPUTS
+    if loaded.device.type == "cuda":
+        room = max(room, torch.cuda.mem_get_info(loaded.device)[0] // 4)
+    if _input_bytes(loaded, len(masked) + len(batches(versions[:-1])[0]), versions.shape[1]) <= room:
+        return _measure(loaded, all_groups(loaded.model), masked)
     return Measured({}, attention_mass(loaded, masked))
+
+
+def _input_bytes(loaded: LoadedModel, sequences: int, length: int) -> int:
+    """What the inputs of all linears take over so many sequences."""
+    widths = sum(next(iter(group.values())).in_features for group in all_groups(loaded.model))
+    return widths * sequences * length * loaded.model.dtype.itemsize
 
 
 def mass_of_versions(loaded: LoadedModel, versions: torch.Tensor, masked: Measured) -> torch.Tensor:
@@ -76,12 +86,22 @@ def add_noised_norms(
 ) -> None:
     """Add the input norms of one sequence's noised versions (10, T), tokens weighted against the sinks found by `rule`; None: weight 1."""
     groups = all_groups(loaded.model)
-    if masked.inputs:  # they fit into memory: keep them until the weights are known
+
+    def weigh(mass: torch.Tensor) -> torch.Tensor:
+        return torch.ones_like(mass) if rule is None else token_weights(mass, rule)
+
+    if masked.inputs and _input_bytes(loaded, *versions.shape) <= KEPT_INPUTS:
         seen = _measure(loaded, groups, versions[:-1])
-        mass = torch.cat([seen.mass, masked.mass])
-        weights = torch.ones_like(mass) if rule is None else token_weights(mass, rule)
+        weights = weigh(torch.cat([seen.mass, masked.mass]))
         for name, x in seen.inputs.items():
             add(totals, name, sum_of_norms(x, weights[:-1]) + sum_of_norms(masked.inputs[name], weights[-1:]))
+        return
+    if (
+        masked.inputs and rule != "paper"
+    ):  # whose weights are a mean over all versions; any other version needs only its own
+        for seen in itertools.chain([masked], (_measure(loaded, groups, batch) for batch in batches(versions[:-1]))):
+            for name, x in seen.inputs.items():
+                add(totals, name, sum_of_norms(x, weigh(seen.mass)))
         return
     if rule is None:
         weights = torch.ones(versions.shape, device=versions.device)
