@@ -1,11 +1,15 @@
 """The player as a Gradio component: `player(attention_map)` shows a trace (format: `sinkprune.lab.trace`) given as its value.
 
 The front end is plain modules in `player/`, served as they are; the template is static, so that canvases and the scrubber
-survive every update. Yield a growing trace to stream a run; a new `run` id starts a new one.
+survive every update. Yield a growing trace to stream a run; a new `run` id starts a new one. The heads of a trace stay here and travel
+when somebody looks at them (`sinkprune.lab.trace_light`).
+
+A trace may have one key more here, "query": the page's query ("?tab=…") that makes this run again. The player's links start with it.
 """
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -13,9 +17,12 @@ from urllib.parse import quote
 
 import gradio as gr
 
+from sinkprune.lab.trace_light import RecentRuns
+
 FOLDER = Path(__file__).resolve().parent / "player"
 FILE_ROUTE = "/gradio_api/file="
 EMPTY = "No run yet. Press Run to watch the attention move."
+HEADS_BYTES = 64 * 2**20  # heads that a player keeps for those who look: about 20 runs of the bundled model
 
 # The import is dynamic because Gradio runs this text as a function body; what fails before the player can speak is said here.
 START = """
@@ -45,30 +52,42 @@ def player(
     value: a trace, or None for the empty state, which shows the sentence `empty`. options: further arguments of `gr.HTML`.
     """
     gr.set_static_paths([FOLDER])
-    return gr.HTML(
-        value=value,
+    recent = RecentRuns(HEADS_BYTES)
+    shown = gr.HTML(
+        value=value and recent.light(value),
         html_template=(FOLDER / "player.html").read_text(encoding="utf-8"),
         js_on_load=START,
-        server_functions=[_named_attention_map(attention_map)],
+        server_functions=[_answering("attention_map", attention_map), _answering("heads", recent.heads)],
         apply_default_css=False,
         elem_id=elem_id,
         assets=_served_folder(),
         empty=empty,
+        home=_home(),
         tag=uuid.uuid4().hex[:8],  # tells the ids of several players on one page apart
         **options,
     )
+    # Not in a class of its own: Gradio writes a .pyi file beside every module that defines one.
+    shown.postprocess = lambda trace: trace and recent.light(trace)
+    return shown
 
 
-def _named_attention_map(answer: Callable[[dict], dict]) -> Callable[[dict], dict]:
+def _answering(name: str, answer: Callable[[dict], dict]) -> Callable[[dict], dict]:
     """The browser calls a server function by its name, so any callable gets the name it is called by; a refusal travels as a sentence."""
 
-    def attention_map(question: dict) -> dict:
+    def answered(question: dict) -> dict:
         try:
             return answer(question)
         except ValueError as error:
             return {"error": str(error)}
 
-    return attention_map
+    answered.__name__ = name
+    return answered
+
+
+def _home() -> str:
+    """The address that links should start with: a Space's page on the hub, of which this page is only a part; "" where it is its own."""
+    space = os.environ.get("SPACE_ID")
+    return f"https://huggingface.co/spaces/{space}" if space else ""
 
 
 def _served_folder() -> dict:

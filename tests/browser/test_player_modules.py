@@ -6,7 +6,7 @@ import base64
 
 import numpy as np
 import pytest
-from player_pages import chromium, served_modules
+from player_modules import module_runner
 from player_traces import make_trace
 
 from sinkprune.sinks import centroid, reference_sink_set, sink_set
@@ -16,14 +16,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(scope="module")
 def run():
-    """run(module, "(m, value) => …", value): the function's result, m being the module."""
-    with served_modules() as address, chromium() as browser:
-        page = browser.new_page()
-        page.goto(f"{address}/player.html")
-
-        def call(module, function, value=None):
-            return page.evaluate(f"async (value) => ({function})(await import('/{module}.js'), value)", value)
-
+    with module_runner() as call:
         yield call
 
 

@@ -36,6 +36,7 @@ def stream():
 
 def layered_stream():
     for part in stream():
+        time.sleep(0.1)  # long enough for a key in between on a busy machine
         yield {**part, "run": "layered-stream", "view": {"layer": 2}}
 
 
@@ -61,7 +62,7 @@ def address():
         "begin": lambda: {**make_trace(**SMALL, begin=True), "run": "begin"},
         "cached": lambda: {**make_trace(**SMALL, kinds=("dlm",), cache=True), "run": "cached"},
         "nothing": lambda: None,
-        "broken": lambda: {"format": "sinkprune-trace", "version": 1, "run": "b", "lanes": [{"frames": 3}]},
+        "broken": lambda: {"format": "sinkprune-trace", "version": 2, "run": "b", "lanes": []},
     }
     with served_player(slow_map, make_trace(**SMALL), buttons) as url:
         yield url

@@ -6,6 +6,12 @@ const ANCHORS = {
   cividis: "00224e 123570 3b496c 575d6d 707173 8a8678 a59c74 c3b369 e1cc55 fee838",
 };
 
+// Signed: orange below zero, purple above, neutral at zero; one for light and one for dark surfaces.
+const SIGNED = {
+  light: "8f4305 d97b1c fdc587 f4f2ee c3bde0 7c6bb0 432078",
+  dark: "ffc98a e08214 7a4a17 242428 4b3f78 8676c4 cfc7f2",
+};
+
 export const MAPS = Object.keys(ANCHORS);
 export const FLOOR = 0.25; // everything at or below a quarter of the mean has the darkest colour
 
@@ -13,7 +19,7 @@ const tables = {};
 
 // 256 colours as Uint32 in ImageData's byte order.
 export function colourTable(name) {
-  return (tables[name] ??= interpolate(ANCHORS[name].split(" ").map(parseHex)));
+  return (tables[name] ??= interpolate((ANCHORS[name] ?? SIGNED[name]).split(" ").map(parseHex)));
 }
 
 function parseHex(text) {
@@ -32,7 +38,7 @@ function interpolate(stops) {
 }
 
 export function cssGradient(name) {
-  const stops = ANCHORS[name].split(" ").map((hex) => `#${hex}`);
+  const stops = (ANCHORS[name] ?? SIGNED[name]).split(" ").map((hex) => `#${hex}`);
   return `linear-gradient(to right, ${stops.join(", ")})`;
 }
 
@@ -63,4 +69,9 @@ export function byteColours(name, unit, top) {
   const colours = new Uint32Array(256);
   for (let v = 0; v < 256; v++) colours[v] = table[level((v / 255) ** 2 * unit, top)];
   return colours;
+}
+
+// A difference of masses on the signed maps: 0 is the middle, the root makes small ones seen.
+export function signedLevel(value, top) {
+  return Math.round(127.5 + 127.5 * Math.sign(value) * Math.sqrt(Math.min(1, Math.abs(value) / top)));
 }

@@ -1,5 +1,6 @@
 // Buttons, fields and keys of the player. They change the player through its few verbs and show its state.
 
+import { act } from "./actions.js";
 import { MAPS, cssGradient, legendTicks, level, tickText } from "./colour.js";
 import { RULES } from "./sinks.js";
 
@@ -8,7 +9,7 @@ export class Controls {
     this.player = player;
     this.root = root;
     const find = (name) => root.querySelector(`.sp-${name}`);
-    for (const name of ["range", "count", "live", "speed", "loop", "play", "parting", "layer", "rule", "value", "symbol", "palette", "mean"]) {
+    for (const name of ["range", "count", "live", "speed", "loop", "play", "parting", "layer", "rule", "value", "symbol", "palette", "mean", "moves", "clocks"]) {
       this[name] = find(name);
     }
     this.headChoice = find("head-choice");
@@ -23,20 +24,19 @@ export class Controls {
   fillFixed() {
     fillOptions(this.rule, Object.entries(RULES).map(([name, rule]) => [name, rule.label]));
     fillOptions(this.palette, MAPS.map((name) => [name, name]));
-    this.rule.value = this.player.rule.name;
-    this.showRule();
   }
 
-  fillModel({ layers, heads }) {
+  startRun({ lanes, model: { layers, heads } }) {
     const numbers = (count) => Array.from({ length: count }, (_, index) => [String(index), String(index + 1)]);
     fillOptions(this.layer, [["", "mean"], ...numbers(layers)]);
     fillOptions(this.headChoice, [["", "mean"], ...numbers(heads)]);
+    this.clocks.hidden = lanes.length < 2;
   }
 
   watchFields() {
     const { player } = this;
     this.range.addEventListener("input", () => { player.clock.pause(); player.seek(Number(this.range.value)); });
-    this.speed.addEventListener("change", () => (player.clock.speed = Number(this.speed.value)));
+    this.speed.addEventListener("change", () => player.setSpeed(Number(this.speed.value)));
     this.layer.addEventListener("change", () => player.setScope({ layer: chosen(this.layer) }));
     this.headChoice.addEventListener("change", () => player.setScope({ head: chosen(this.headChoice) }));
     this.rule.addEventListener("change", () => { player.setRule(this.rule.value, RULES[this.rule.value].value); this.showRule(); });
@@ -47,7 +47,8 @@ export class Controls {
   watchButtons() {
     this.root.addEventListener("click", (event) => {
       const button = event.target.closest("button");
-      if (button?.dataset.do) this.player.act(button.dataset.do);
+      if (button?.dataset.do) act(this.player, button.dataset.do);
+      if (button?.dataset.clock) this.player.setClock(button.dataset.clock);
       if (button?.dataset.view) this.player.setView(button.dataset.view);
     });
   }
@@ -55,6 +56,7 @@ export class Controls {
   showRule() {
     const { name, value } = this.player.rule;
     const { min, max, step, symbol } = RULES[name];
+    this.rule.value = name;
     Object.assign(this.value, { min, max, step, value });
     this.value.setAttribute("aria-label", `Sink threshold ${symbol}`);
     this.symbol.textContent = symbol;
@@ -62,17 +64,36 @@ export class Controls {
   }
 
   showTime() {
-    const { clock, run, live } = this.player;
+    const { clock, run, live, axis } = this.player;
+    const seconds = (tick) => `${clock.placeOf(tick).toFixed(2)} s`;
+    const timed = axis.clock === "time";
     this.range.max = clock.last;
     this.range.value = clock.step;
-    this.range.setAttribute("aria-valuetext", `step ${clock.step + 1} of ${run.steps}`);
-    this.count.textContent = `${clock.step + 1} / ${run.steps}`;
+    this.range.setAttribute("aria-valuetext", timed ? `${seconds(clock.step)} of ${seconds(clock.last)}` : `step ${clock.step + 1} of ${run.steps}`);
+    this.count.textContent = timed ? `${seconds(clock.step)} / ${seconds(clock.last)}` : `${clock.step + 1} / ${run.steps}`;
     this.play.setAttribute("aria-label", clock.playing ? "Pause" : "Play");
     this.play.classList.toggle("sp-on", clock.playing);
     this.loop.setAttribute("aria-pressed", String(clock.loop));
     this.live.hidden = run.done;
     this.live.classList.toggle("sp-on", live);
     this.live.setAttribute("aria-label", live ? "Live: following the newest step" : "Go to the newest step");
+  }
+
+  showMoves(count) {
+    this.moves.disabled = !count;
+    this.moves.lastElementChild.textContent = count === 1 ? "1 move of the lead" : `${count} moves of the lead`;
+  }
+
+  // Everything that a scene may set at once.
+  showChoices() {
+    const { scope, view, palette, clockName } = this.player;
+    this.showScope(scope);
+    this.showRule();
+    this.showView(view);
+    this.palette.value = palette;
+    for (const button of this.clocks.children) button.setAttribute("aria-pressed", String(button.dataset.clock === clockName));
+    for (const option of this.speed.options) option.textContent = clockName === "time" ? TIMED[option.value] : `${option.value}/s`;
+    this.speed.title = clockName === "time" ? "Measured time, slower or faster" : "Steps per second";
   }
 
   showScope({ layer, head }) {
@@ -110,7 +131,7 @@ export class Controls {
     const inRange = target.matches(".sp-range");
     const action = KEYS[key];
     if (action && !(inRange && key !== " ") && !(target.matches("button") && key === " ")) {
-      this.player.act(action);
+      act(this.player, action);
       event.preventDefault();
     } else if (/^[0-9]$/.test(key)) {
       this.player.chooseLayer(Number(key) - 1);
@@ -122,7 +143,9 @@ export class Controls {
 const KEYS = {
   " ": "toggle", ArrowLeft: "back", ArrowRight: "forward", Home: "first", End: "last",
   ArrowUp: "tokenBefore", ArrowDown: "tokenAfter", Escape: "release",
+  m: "nextMove", M: "moveBefore",
 };
+const TIMED = { 2: "¼ ×", 4: "½ ×", 8: "1 ×", 16: "2 ×", 32: "4 ×" }; // what a speed is when the clock counts measured time
 
 function chosen(select) {
   return select.value === "" ? null : Number(select.value);

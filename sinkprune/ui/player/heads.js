@@ -33,22 +33,28 @@ export class HeadsView {
     return { layer, head };
   }
 
-  draw(scene, step) {
+  // False while the heads of this step are on their way: those shown before stay, faded. error: why they cannot come
+  draw(scene, step, error) {
     const context = this.sheet.begin();
-    if (!context) return;
+    if (!context) return true;
     const { run, axisLength, theme, track } = scene;
     const model = run.model;
-    this.paintCells(scene, step);
+    const here = headsOf(scene.lane.frames[step]) != null;
+    if (here) this.paintCells(scene, step);
     const wide = this.groupWidth(model);
+    context.globalAlpha = here ? 1 : 0.45;
     for (let layer = 0; layer < model.layers; layer++) {
       const x = this.groupX(layer, model);
       context.drawImage(this.cells.canvas, layer * model.heads, 0, model.heads, axisLength, x, PAD.top, wide, this.sheet.plotHeight);
     }
+    context.globalAlpha = 1;
+    if (!here && error) label(context, error, this.sheet.width / 2, PAD.top + this.sheet.plotHeight / 2, theme, { align: "center", size: 12, colour: theme.ink });
     this.drawChoice(context, scene);
     this.sheet.still(context, ["heads", model.layers, scene.scope.layer, theme.ink, theme.font], (beside) => this.drawTicks(beside, scene));
     const right = this.sheet.width - RIGHT;
     sinkArrows(context, track.sinks[step], axisLength, this.sheet, right + 2, theme);
     focusBand(context, scene.focus, axisLength, this.sheet, LEFT, right, theme);
+    return here || Boolean(error);
   }
 
   paintCells({ run, lane, axisLength, palette, top }, step) {
@@ -92,10 +98,11 @@ export class HeadsView {
   }
 }
 
-// What the hovered cell says; null where the head was removed.
+// What the hovered cell says; null where the head was removed, undefined while the heads are not here.
 export function headShare(scene, step, position, column) {
   const { lane, run } = scene;
   const heads = headsOf(lane.frames[step]);
+  if (!heads) return undefined;
   const row = column.layer * run.model.heads + column.head;
   return headExists(heads, row, lane.length) ? (heads[row * lane.length + position] / 255) ** 2 : null;
 }

@@ -73,15 +73,16 @@ export class LaneView {
     return verdict({ lane, step, total, leading, share, isSink, moves, scope });
   }
 
-  drawHeat(scene, step, view, source) {
+  // player: {view, maps, heads}
+  drawHeat(scene, step, { view, maps, heads }) {
     if (!scene.lane.frames.length) return;
     this.spinner.hidden = true;
     if (view === "heads") {
       this.heatCanvas.setAttribute("aria-label", `${scene.lane.title}: attention received by every token in every layer and head`);
-      this.heads.draw(scene, step);
+      this.spinner.hidden = this.heads.draw(scene, step, heads.error);
       return;
     }
-    const map = source.get({ ...scene, step });
+    const map = maps.get({ ...scene, step });
     const about = map?.error ?? "attention from every token to every token";
     this.heatCanvas.setAttribute("aria-label", `${scene.lane.title}: ${about}`);
     if (map) this.shownMap = map;
@@ -104,7 +105,7 @@ export class LaneView {
     if (this.column && focus < visible) {
       const { layer, head } = this.column;
       const share = headShare(scene, step, focus, this.column);
-      parts.push(part("span", `layer ${layer + 1}, head ${head + 1}: ${share == null ? "removed" : percent(share)}`));
+      if (share !== undefined) parts.push(part("span", `layer ${layer + 1}, head ${head + 1}: ${share == null ? "removed" : percent(share)}`));
     }
     return [part("b", tokenName(lane, focus, step)), ...parts];
   }

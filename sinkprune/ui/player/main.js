@@ -26,7 +26,7 @@ export async function mount(element, props, server, watch) {
         player?.clock.pause();
         return;
       }
-      player ??= new Player(root, (question) => server.attention_map(question), fail);
+      player ??= new Player(root, server, fail);
       player.show(trace);
     } catch (error) {
       fail(error);

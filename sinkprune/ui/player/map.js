@@ -70,8 +70,7 @@ export class MapView {
 
   // At most a quarter wider than high: a map stays close to a square.
   get plotWidth() {
-    const taken = this.overview.width ? this.overview.width + 44 : 0;
-    return Math.min(this.sheet.width - LEFT - RIGHT - taken, 1.25 * this.sheet.plotHeight);
+    return Math.min(this.sheet.width - LEFT - RIGHT - this.overview.width - 44, 1.25 * this.sheet.plotHeight);
   }
 
   covers(x) {
@@ -96,7 +95,7 @@ export class MapView {
     }
     this.sheet.still(context, ["map", axisLength, theme.ink, theme.font], (beside) => {
       this.drawTicks(beside, scene);
-      if (this.overview.width) this.overview.drawTicks(beside, scene);
+      this.overview.drawTicks(beside, scene);
     });
     this.overview.draw(context, scene, step);
     this.drawQuery(context, scene);

@@ -8,7 +8,7 @@ import { headsOf } from "./trace.js";
 
 const GAP = 56; // between map and overview: sink arrows and layer numbers
 const WIDEST = 200;
-const NARROWEST = 96;
+const NARROWEST = 84;
 
 export class Overview {
   constructor(sheet) {
@@ -16,10 +16,10 @@ export class Overview {
     this.cells = new Cells();
   }
 
-  // Room beside a square map; 0 where there is not enough.
+  // The room beside a square map; on a narrow sheet the map gives way.
   get width() {
     const room = this.sheet.width - this.sheet.plotHeight - GAP;
-    return room < NARROWEST ? 0 : Math.min(WIDEST, room);
+    return Math.max(NARROWEST, Math.min(WIDEST, room));
   }
 
   get left() {
@@ -29,12 +29,11 @@ export class Overview {
   cellAt(x, y, { layers, heads }) {
     const head = Math.floor(((x - this.left) / this.width) * heads);
     const layer = Math.floor(((y - PAD.top) / this.sheet.plotHeight) * layers);
-    if (!this.width || head < 0 || head >= heads || layer < 0 || layer >= layers) return null;
+    if (head < 0 || head >= heads || layer < 0 || layer >= layers) return null;
     return { layer, head };
   }
 
   draw(context, scene, step) {
-    if (!this.width) return;
     const { layers, heads } = scene.run.model;
     this.paintCells(scene, step);
     context.drawImage(this.cells.canvas, this.left, PAD.top, this.width, this.sheet.plotHeight);
@@ -51,6 +50,7 @@ export class Overview {
   paintCells({ run, lane, palette }, step) {
     const { layers, heads } = run.model;
     const bytes = headsOf(lane.frames[step]);
+    if (!bytes) return; // on their way: the cells of the step before stay
     const table = colourTable(palette);
     const pixels = this.cells.start(heads, layers);
     for (let row = 0; row < layers * heads; row++) {

@@ -1,40 +1,52 @@
 // The player: holds the run, the clock and the choices, and redraws what changed once per animation frame.
-// State that tests and pages may read stands on the element .sp-player: data-run, data-step (from 0), data-frames, data-playing,
-// data-live, data-view, data-layer, data-focus, data-leader (of the first lane, -1 without a sink) and data-error.
+// State that tests and pages may read stands on the element .sp-player: data-run, data-step (the clock's tick, from 0), data-frames,
+// data-playing, data-live, data-clock, data-view, data-layer, data-focus, data-leader (of the first lane, -1 without a sink), data-error.
 
+import { makeAxis } from "./axis.js";
 import { Clock } from "./clock.js";
-import { scaleTop } from "./colour.js";
-import { findParting, isComparison } from "./compare.js";
 import { Controls } from "./controls.js";
+import { DifferenceView, makeDifference } from "./difference.js";
 import { Focus } from "./focus.js";
+import { HeadsSource } from "./heads_source.js";
 import { LaneView } from "./lane_view.js";
 import { MapSource } from "./map.js";
-import { readTheme, tickStep } from "./plot.js";
-import { watchPointer } from "./pointer.js";
-import { blockRanges, skipsRows } from "./river.js";
-import { RULES, trackSinks } from "./sinks.js";
-import { massOf, readRun } from "./trace.js";
+import { readTheme } from "./plot.js";
+import { watchDifference, watchPointer } from "./pointer.js";
+import { Speaker, publish } from "./report.js";
+import { skipsRows } from "./river.js";
+import { checkScene, sceneFrom } from "./scene.js";
+import { makeScenes, sinkMoves } from "./scenes.js";
+import { RULES } from "./sinks.js";
+import { needsHeads, readRun } from "./trace.js";
 import { partingWords } from "./words.js";
 
-const SPOKEN_EVERY_MS = 2500; // how often the verdict is spoken while playing
+const REAL_TIME = 8; // steps per second that stand for the measured speed when the clock counts time
 const ALL = ["data", "step", "heat", "focus", "head"];
 
 export class Player {
-  constructor(root, fetchMap, onError) {
+  // page: {attention_map, heads}: functions that answer questions, see map.js and heads_source.js
+  constructor(root, page, onError) {
     this.root = root;
     this.onError = onError;
     this.clock = new Clock();
+    this.clockName = "steps";
+    this.speed = 8;
     this.focus = new Focus(() => this.mark("focus"));
-    this.maps = new MapSource(fetchMap, () => this.mark("heat"));
+    this.maps = new MapSource(page.attention_map, () => this.mark("heat"));
+    this.heads = new HeadsSource(page.heads, (request) => this.headsArrived(request));
     this.scope = { layer: null, head: null };
     this.rule = { name: "reference", value: RULES.reference.value };
     this.palette = "viridis";
     this.view = "heads";
     this.views = [];
     this.scenes = [];
+    this.moves = [];
     this.dirty = new Set();
     this.seen = false;
     this.calm = matchMedia("(prefers-reduced-motion: reduce)");
+    this.difference = new DifferenceView(root.querySelector(".sp-difference"));
+    watchDifference(this.difference, this);
+    this.speaker = new Speaker(root.querySelector(".sp-spoken"));
     this.controls = new Controls(root, this);
     this.controls.showView(this.view);
     this.watchPage();
@@ -54,9 +66,10 @@ export class Player {
     const before = this.run;
     this.run = readRun(trace, before);
     this.broken = false;
-    this.clock.setLast(this.run.steps - 1);
     if (this.run !== before) this.startRun();
+    this.setAxis();
     if (this.live) this.clock.seek(this.clock.last);
+    this.seekOpening();
     if (this.run.done) this.live = false;
     this.mark(...ALL);
     this.autoplay();
@@ -67,18 +80,60 @@ export class Player {
     const template = this.root.querySelector("template");
     for (const view of this.views) view.root.remove();
     this.views = run.lanes.map((lane, index) => new LaneView(template, index));
-    this.root.querySelector(".sp-grid").append(...this.views.map((view) => view.root));
+    this.root.querySelector(".sp-grid").append(...this.views.map((view) => view.root), this.difference.root);
     this.views.forEach((view, index) => { view.start(run.lanes[index]); watchPointer(view, this); });
     this.root.dataset.lanes = run.lanes.length;
     this.clock.pause();
-    this.clock.seek(0);
-    this.live = !run.done;
-    this.wantsAutoplay = run.done;
-    this.scope = { layer: run.opening, head: null };
-    this.controls.fillModel(run.model);
-    this.controls.showScope(this.scope);
+    this.clock.position = 0;
     this.focus.clear();
+    this.controls.startRun(run);
+    this.open(checkScene(sceneFrom(location.search, run.query) ?? run.view, run.model));
+    this.live = !run.done && this.opening == null;
+    this.wantsAutoplay = run.done && this.opening == null;
     this.resized = true;
+  }
+
+  // Show a scene: what it leaves out stays as the visitor had it, but for the layer and head, which belong to the run.
+  open({ step, layer, head, focus, rule, view, palette, clock }) {
+    this.opening = step;
+    this.scope = { layer, head };
+    this.focus.locked = focus;
+    if (rule) this.rule = rule;
+    if (palette) this.palette = palette;
+    if (clock) this.clockName = clock;
+    if (view) this.view = view;
+    this.controls.showChoices();
+  }
+
+  // A run that opens at a step goes there as soon as that step has come.
+  seekOpening() {
+    if (this.opening == null || !this.run.steps) return;
+    const lane = this.run.lanes[0];
+    const step = Math.min(this.opening, lane.frames.length - 1);
+    this.clock.seek(this.axis.tickOf(lane, Math.max(0, step)));
+    if (step === this.opening || this.run.done) this.opening = null;
+  }
+
+  setAxis() {
+    this.axis = makeAxis(this.clockName, this.run);
+    this.clock.setLast(this.axis.last, this.axis.marks);
+    this.clock.speed = this.axis.clock === "time" ? this.speed / REAL_TIME : this.speed;
+  }
+
+  // The lanes stay where they are: only what the clock counts changes.
+  setClock(name) {
+    const step = this.stepOf(this.scenes[0]);
+    this.clock.pause();
+    this.clockName = name;
+    this.setAxis();
+    this.clock.seek(this.axis.tickOf(this.run.lanes[0], step));
+    this.controls.showChoices();
+    this.mark(...ALL);
+  }
+
+  setSpeed(speed) {
+    this.speed = speed;
+    if (this.run) this.setAxis();
   }
 
   // A recorded run starts by itself, once, when it comes into view; never against the visitor's wish for less motion.
@@ -89,46 +144,17 @@ export class Player {
     this.mark("step");
   }
 
-  seek(step) {
+  seek(tick) {
     this.wantsAutoplay = false;
-    this.clock.seek(step);
+    this.opening = null;
+    this.clock.seek(tick);
     this.live = !this.run.done && this.clock.step === this.clock.last;
     this.mark("step", "heat", "focus", "head");
   }
 
-  act(name) {
-    const { clock, focus } = this;
-    if (!this.run?.steps) return;
-    if (name === "toggle" || name === "parting") this.wantsAutoplay = false;
-    if (["first", "back", "forward", "last", "live", "parting"].includes(name)) clock.pause();
-    if (name === "toggle") clock.playing ? clock.pause() : clock.play();
-    if (name === "toggle") this.live = false;
-    if (name === "first") this.seek(0);
-    if (name === "back") this.seek(clock.step - 1);
-    if (name === "forward") this.seek(clock.step + 1);
-    if (name === "last" || name === "live") this.seek(clock.last);
-    if (name === "loop") clock.loop = !clock.loop;
-    if (name === "parting") this.goToParting();
-    if (name === "tokenBefore" || name === "tokenAfter") this.moveFocus(name === "tokenAfter" ? 1 : -1);
-    if (name === "release") focus.clear();
-    if (name === "mean") this.setScope({ layer: null, head: null });
-    this.mark("step", "head");
-  }
-
-  moveFocus(by) {
-    const scene = this.scenes[0];
-    this.focus.move(by, scene.lane.length, Math.max(0, scene.track.leaders[this.stepOf(scene)]));
-  }
-
-  goToParting() {
-    const { parting } = this.scenes[0];
-    this.seek(parting.step);
-    if (this.focus.locked !== parting.position) this.focus.lock(parting.position);
-  }
-
   setScope(change) {
     this.scope = { ...this.scope, ...change };
-    this.controls.showScope(this.scope);
+    this.controls.showChoices();
     this.mark(...ALL);
   }
 
@@ -162,6 +188,13 @@ export class Player {
     this.mark("heat");
   }
 
+  headsArrived({ run, laneIndex }) {
+    if (needsHeads(run, this.scope)) {
+      run.lanes[laneIndex].massKey = null;
+      this.mark(...ALL);
+    } else this.mark("heat", "focus");
+  }
+
   mark(...what) {
     for (const name of what) this.dirty.add(name);
     if (this.run && !this.broken && !this.waiting) this.waiting = requestAnimationFrame((now) => this.frame(now));
@@ -189,97 +222,77 @@ export class Player {
   }
 
   redraw() {
-    const { dirty, clock } = this;
+    const { dirty } = this;
     this.dirty = new Set();
     this.theme ??= readTheme(this.root);
-    if (this.resized) for (const view of this.views) view.resize();
+    if (this.resized) for (const view of [...this.views, this.difference]) view.resize();
     this.resized = false;
-    if (dirty.has("data")) this.prepare();
     const has = (...names) => names.some((name) => dirty.has(name));
+    if (has("data")) this.prepare();
     this.scenes.forEach((scene, index) => {
       const view = this.views[index];
       const step = this.stepOf(scene);
       scene.focus = this.focus.in(scene.lane);
       if (has("data")) view.drawData(scene);
       if (has("data", "step", "focus")) view.drawStep(scene, step);
-      if (has("data", "step", "focus", "heat")) view.drawHeat(scene, step, this.view, this.maps);
+      if (has("data", "step", "focus", "heat")) view.drawHeat(scene, step, this);
       if (has("data", "step", "focus")) view.drawFocus(scene, step);
-      view.river.drawOverlay(scene, this.calm.matches ? clock.step : clock.position);
+      view.river.drawOverlay(scene, this.placeShown());
     });
-    if (this.view === "map" && has("data", "step", "heat")) this.maps.want(this.mapRequests());
+    if (this.signed) this.drawDifference(has);
+    if (has("data", "step", "heat")) this.fetchWhatIsSeen();
     this.controls.showTime();
-    this.publish();
-    this.speak();
+    publish(this, this.scenes[0].track.leaders[this.stepOf(this.scenes[0])] ?? -1);
+    this.speaker.speak(this.views, this.clock.playing);
+  }
+
+  // The place on the axis that is shown: between ticks only while motion is welcome.
+  placeShown() {
+    return this.calm.matches ? this.clock.placeOf(this.clock.step) : this.clock.position;
+  }
+
+  drawDifference(has) {
+    const { signed } = this;
+    const step = Math.min(this.stepOf(this.scenes[0]), signed.lane.frames.length - 1);
+    signed.focus = this.focus.in(signed.lane);
+    if (has("data")) this.difference.drawData(signed);
+    if (has("data", "step")) this.difference.drawStep(signed, step);
+    if (has("data", "step", "focus")) this.difference.drawFocus(signed, step);
+    this.difference.river.drawOverlay(signed, this.axis.clock === "time" ? step : this.placeShown());
   }
 
   stepOf(scene) {
-    return Math.min(this.clock.step, scene.lane.frames.length - 1);
+    return this.axis.stepOf(scene.lane, this.clock.step);
   }
 
   sceneOf(laneView) {
     return this.scenes[this.views.indexOf(laneView)];
   }
 
-  laneOf(laneView) {
-    return this.run.lanes[this.views.indexOf(laneView)];
-  }
-
-  // What every view of a lane draws from; made anew when data or choices change, never per step.
   prepare() {
-    const { run, scope, rule, palette, theme } = this;
-    const comparison = isComparison(run);
-    const parting = comparison ? findParting(run.lanes) : null;
-    const axisSteps = run.done ? run.steps : Math.max(expectedSteps(run), run.steps);
-    const axisLength = Math.max(...run.lanes.map((lane) => lane.length));
-    this.scenes = run.lanes.map((lane, laneIndex) => {
-      const massAt = (step) => massOf(run, lane, step, scope);
-      const track = trackSinks(lane.frames.length, massAt, (step) => lane.frames[step].visible, rule);
-      const blocks = blockRanges(lane, run.settings.block_length);
-      return { run, lane, laneIndex, scope, palette, theme, comparison, parting, axisSteps, axisLength, massAt, track, blocks };
-    });
-    const top = scaleTop(Math.max(...this.scenes.map((scene) => scene.track.peak)));
-    for (const scene of this.scenes) scene.top = top;
+    const { run, scope, rule, palette, theme, axis } = this;
+    this.scenes = makeScenes(run, { scope, rule, palette, theme, axis });
+    this.moves = sinkMoves(this.scenes);
+    const { parting, comparison, top } = this.scenes[0];
+    this.signed = comparison && run.lanes.every((lane) => lane.frames.length) ? makeDifference(this.scenes) : null;
+    if (this.difference.root.hidden !== !this.signed) this.resized = true;
+    this.difference.root.hidden = !this.signed;
     this.cached = run.lanes.some((lane) => lane.kind === "dlm" && lane.frames.some(skipsRows));
     this.controls.showLegend(top, palette, this.cached);
     this.controls.showView(this.view, this.cached);
+    this.controls.showMoves(this.moves.length);
     this.controls.parting.hidden = !parting;
     if (parting) this.controls.parting.textContent = partingWords(run.lanes, parting);
   }
 
-  // This step of every lane first, then its neighbours in the direction of travel.
-  mapRequests() {
-    const ahead = this.clock.playing ? [0, 1, 2] : [0, 1, -1];
-    return ahead.flatMap((shift) => this.scenes.flatMap((scene) => {
+  // Heads and maps of this step in every lane first, then of its neighbours in the direction of travel.
+  fetchWhatIsSeen() {
+    const near = (shifts) => shifts.flatMap((shift) => this.scenes.flatMap((scene) => {
       const step = this.stepOf(scene) + shift;
       return step >= 0 && step < scene.lane.frames.length ? [{ ...scene, step }] : [];
     }));
+    const all = () => this.scenes.flatMap((scene) => scene.lane.frames.map((_, step) => ({ ...scene, step })));
+    this.heads.want([...near(this.clock.playing ? [0, 8] : [0]), ...(needsHeads(this.run, this.scope) ? all() : [])]);
+    if (this.view === "map") this.maps.want(near(this.clock.playing ? [0, 1, 2] : [0, 1, -1]));
   }
-
-  publish() {
-    const { clock, run, root, scenes } = this;
-    const state = {
-      run: run.id, step: clock.step, frames: run.steps, playing: clock.playing, live: Boolean(this.live), view: this.view,
-      layer: this.scope.layer ?? "mean", focus: this.focus.current ?? "", leader: scenes[0]?.track.leaders[this.stepOf(scenes[0])] ?? -1,
-    };
-    for (const [name, value] of Object.entries(state)) if (root.dataset[name] !== String(value)) root.dataset[name] = value;
-  }
-
-  speak() {
-    const now = performance.now();
-    if (this.clock.playing && now - (this.spokenAt ?? 0) < SPOKEN_EVERY_MS) return;
-    const spoken = this.root.querySelector(".sp-spoken");
-    const text = this.views.map((view) => (this.views.length > 1 ? `${view.title.textContent}. ` : "") + view.verdict.textContent).join(". ");
-    if (spoken.textContent === text) return;
-    spoken.textContent = text;
-    this.spokenAt = now;
-  }
-}
-
-// How many steps a live run will take, as far as its settings tell; else room for what is there, in round numbers.
-function expectedSteps({ settings, steps, lanes }) {
-  const fixed = settings.threshold == null && settings.factor == null ? settings.steps : null;
-  const length = lanes.some((lane) => lane.kind === "ar") ? settings.gen_length : null;
-  const known = Math.max(fixed ?? 0, length ?? 0);
-  const round = 16 * tickStep(Math.max(1, steps), 16);
-  return known || round;
 }

@@ -10,7 +10,20 @@ export function watchPointer(laneView, player) {
 
 function watchRiver(laneView, player) {
   const canvas = laneView.overlayCanvas;
-  const seek = (event) => player.seek(laneView.river.stepAt(event.offsetX, player.sceneOf(laneView)));
+  const seek = (event) => player.seek(laneView.river.tickAt(event.offsetX, event.offsetY, player.sceneOf(laneView)));
+  scrub(canvas, player, seek, (event) => hover(laneView, player, laneView.river.positionAt(event.offsetY, player.sceneOf(laneView))));
+}
+
+// The river of differences counts steps of the first lane, and positions as focus does.
+export function watchDifference({ overlay, river }, player) {
+  const seek = ({ offsetX, offsetY }) => {
+    const step = Math.min(river.tickAt(offsetX, offsetY, player.signed), player.signed.lane.frames.length - 1);
+    player.seek(player.axis.tickOf(player.run.lanes[0], step));
+  };
+  scrub(overlay, player, seek, (event) => player.focus.hover(river.positionAt(event.offsetY, player.signed)));
+}
+
+function scrub(canvas, player, seek, hovered) {
   canvas.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;
     canvas.setPointerCapture(event.pointerId);
@@ -20,7 +33,7 @@ function watchRiver(laneView, player) {
   });
   canvas.addEventListener("pointermove", (event) => {
     if (canvas.dataset.dragging) seek(event);
-    else hover(laneView, player, laneView.river.positionAt(event.offsetY, player.sceneOf(laneView)));
+    else hovered(event);
   });
   for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, () => delete canvas.dataset.dragging);
   canvas.addEventListener("pointerleave", () => player.focus.hover(null));
@@ -68,9 +81,9 @@ function watchChips(laneView, player) {
 }
 
 function hover(laneView, player, position) {
-  player.focus.hover(position == null ? null : position - player.laneOf(laneView).shift);
+  player.focus.hover(position == null ? null : position - player.sceneOf(laneView).lane.shift);
 }
 
 function lock(laneView, player, position) {
-  if (position != null) player.focus.lock(position - player.laneOf(laneView).shift);
+  if (position != null) player.focus.lock(position - player.sceneOf(laneView).lane.shift);
 }

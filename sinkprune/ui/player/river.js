@@ -1,10 +1,10 @@
-// The river: x = step, y = token position, colour = attention received. It is also the scrubber.
+// The river: x = step or time (axis.js), y = token position, colour = attention received. It is also the scrubber.
 // The picture is drawn when data change; the overlay (playhead, focus) with every animation frame.
 
-import { colourTable, level } from "./colour.js";
 import { Cells, PAD, Sheet, casedLine, focusBand, label, rowAt, rowTop, tickStep } from "./plot.js";
 
 const RIGHT = 4;
+const REACH = 9; // how far, in pixels, a press may be from a mark
 
 export class River {
   constructor(base, overlay) {
@@ -22,13 +22,27 @@ export class River {
     return this.base.width - PAD.left - RIGHT;
   }
 
-  columnX(step, scene) {
-    return PAD.left + (step / scene.axisSteps) * this.plotWidth;
+  placeX(place, { axis }) {
+    return PAD.left + (place / axis.end) * this.plotWidth;
   }
 
-  stepAt(x, scene) {
-    const step = Math.floor(((x - PAD.left) / this.plotWidth) * scene.axisSteps);
-    return Math.max(0, Math.min(scene.run.steps - 1, step));
+  columnX(step, scene) {
+    return this.placeX(scene.axis.left(scene.lane, step), scene);
+  }
+
+  // The clock's tick under the pointer; above the picture that of the nearest mark.
+  tickAt(x, y, scene) {
+    const { axis, lane, track } = scene;
+    if (y < PAD.top && track) {
+      const distance = (step) => Math.abs(this.markX(step, scene) - x);
+      const [nearest] = [...track.moved].sort((a, b) => distance(a) - distance(b));
+      if (nearest != null && distance(nearest) < REACH) return axis.tickOf(lane, nearest);
+    }
+    return axis.tickAt(((x - PAD.left) / this.plotWidth) * axis.end);
+  }
+
+  markX(step, scene) {
+    return (this.columnX(step, scene) + this.columnX(step + 1, scene)) / 2;
   }
 
   positionAt(y, scene) {
@@ -37,26 +51,33 @@ export class River {
 
   draw(scene) {
     const context = this.base.begin();
-    if (!context) return;
-    this.paintCells(scene);
-    context.drawImage(this.cells.canvas, PAD.left, PAD.top, this.plotWidth, this.base.plotHeight);
+    if (!context || !scene.lane.frames.length) return;
+    this.drawCells(context, scene);
     this.drawCached(context, scene);
     this.drawBlocks(context, scene);
-    this.drawSinks(context, scene);
-    const { axisSteps, axisLength, theme, lane } = scene;
-    const axes = [axisSteps, axisLength, theme.ink, theme.font, lane.kind, lane.promptLength, lane.done && lane.frames.length];
+    if (scene.track) this.drawSinks(context, scene);
+    else this.drawLeads(context, scene);
+    const { axis, axisLength, theme, lane } = scene;
+    const axes = [axis.clock, axis.end, axisLength, theme.ink, theme.font, lane.kind, lane.promptLength, lane.done && lane.frames.length];
     this.base.still(context, axes, (beside) => this.drawAxes(beside, scene));
     if (scene.parting) this.drawParting(context, scene);
   }
 
-  paintCells({ lane, massAt, axisSteps, axisLength, top, palette }) {
-    const pixels = this.cells.start(axisSteps, axisLength);
-    const table = colourTable(palette);
+  drawCells(context, scene) {
+    const { lane, massAt, axis, axisLength, shade } = scene;
+    const count = lane.frames.length;
+    const pixels = this.cells.start(count, axisLength);
     lane.frames.forEach((frame, step) => {
       const mass = massAt(step);
-      for (let i = 0; i < frame.visible; i++) pixels[i * axisSteps + step] = table[level(mass[i], top)];
+      for (let i = 0; i < frame.visible; i++) pixels[i * count + step] = shade(mass[i]);
     });
     this.cells.finish();
+    const pieces = axis.clock === "steps" ? [[0, count]] : lane.frames.map((_, step) => [step, step + 1]);
+    for (const [from, to] of pieces) {
+      const [x, next] = [this.columnX(from, scene), this.columnX(to, scene)];
+      const [left, right] = pieces.length > 1 ? [Math.floor(x), Math.ceil(next)] : [x, next]; // no seams between columns
+      context.drawImage(this.cells.canvas, from, 0, to - from, axisLength, left, PAD.top, right - left, this.base.plotHeight);
+    }
   }
 
   // Query rows that a key-value cache did not compute again: hatched over their colour.
@@ -96,36 +117,70 @@ export class River {
 
   // The leading sink as a dash in every step it leads, thin lines where the lead jumps; the other sinks as small points.
   drawSinks(context, scene) {
-    const { track, axisLength, theme } = scene;
-    const left = (step) => this.columnX(step, scene);
-    const middle = (position) => rowTop(position + 0.5, axisLength, this.base);
-    const jumps = (c) => track.leaders.forEach((leader, step) => {
-      const before = track.leaders[step - 1];
-      if (leader < 0 || !(before >= 0) || before === leader) return;
-      c.moveTo(left(step), middle(before));
-      c.lineTo(left(step), middle(leader));
-    });
-    const dashes = (c) => track.leaders.forEach((leader, step) => {
-      if (leader < 0) return;
-      c.moveTo(left(step) + 0.5, middle(leader));
-      c.lineTo(left(step + 1) - 0.5, middle(leader));
-    });
-    casedLine(context, jumps, theme.river, 1, "rgba(0, 0, 0, 0.3)");
-    casedLine(context, dashes, theme.river, 3, "rgba(0, 0, 0, 0.65)");
-    const radius = Math.max(0.9, Math.min(1.6, this.plotWidth / scene.axisSteps / 5));
+    const { track, axisLength, axis } = scene;
+    this.drawLead(context, track.leaders, scene);
+    const radius = Math.max(0.9, Math.min(1.6, this.plotWidth / scene.lane.frames.length / 5));
     context.fillStyle = "#fff";
     context.strokeStyle = "rgba(0, 0, 0, 0.8)";
     context.lineWidth = 1;
     track.sinks.forEach((sinks, step) => sinks.slice(1).forEach((position) => {
       context.beginPath();
-      context.arc(this.columnX(step + 0.5, scene), middle(position), radius, 0, 7);
+      context.arc(this.markX(step, scene), rowTop(position + 0.5, axisLength, this.base), radius, 0, 7);
       context.stroke();
       context.fill();
     }));
+    this.drawMarks(context, scene);
+  }
+
+  // leaders: the leading position of every step, -1 for none.
+  drawLead(context, leaders, scene) {
+    const jumps = (c) => leaders.forEach((leader, step) => {
+      const before = leaders[step - 1];
+      if (leader < 0 || !(before >= 0) || before === leader) return;
+      c.moveTo(this.columnX(step, scene), this.rowY(before, scene));
+      c.lineTo(this.columnX(step, scene), this.rowY(leader, scene));
+    });
+    casedLine(context, jumps, scene.theme.river, 1, "rgba(0, 0, 0, 0.3)");
+    casedLine(context, this.dashes(leaders, scene), scene.theme.river, 3, "rgba(0, 0, 0, 0.65)");
+  }
+
+  // The leads of two lanes in one river: the first one's drawn through, the second one's dotted.
+  drawLeads(context, scene) {
+    const [first, second] = scene.leads.map((leaders) => this.dashes(leaders, scene));
+    const { ink, surface } = scene.theme;
+    casedLine(context, first, ink, 2, surface);
+    context.setLineDash([2, 3]);
+    casedLine(context, second, surface, 2, ink);
+    context.setLineDash([]);
+  }
+
+  dashes(leaders, scene) {
+    return (c) => leaders.forEach((leader, step) => {
+      if (leader < 0) return;
+      c.moveTo(this.columnX(step, scene) + 0.5, this.rowY(leader, scene));
+      c.lineTo(this.columnX(step + 1, scene) - 0.5, this.rowY(leader, scene));
+    });
+  }
+
+  rowY(position, { axisLength }) {
+    return rowTop(position + 0.5, axisLength, this.base);
+  }
+
+  // ▾ above every step at which the lead passes on: a press there goes to it.
+  drawMarks(context, scene) {
+    context.fillStyle = scene.theme.accent;
+    for (const step of scene.track.moved) {
+      const x = this.markX(step, scene);
+      context.beginPath();
+      context.moveTo(x - 4, PAD.top - 8);
+      context.lineTo(x + 4, PAD.top - 8);
+      context.lineTo(x, PAD.top - 2);
+      context.fill();
+    }
   }
 
   drawAxes(context, scene) {
-    const { lane, axisLength, axisSteps, theme } = scene;
+    const { lane, axisLength, axis, theme } = scene;
     const rows = tickStep(axisLength, Math.max(2, this.base.plotHeight / 36));
     for (let position = 0; position < axisLength; position += rows) {
       label(context, String(position), PAD.left - 6, rowTop(position + 0.5, axisLength, this.base), theme, { align: "right" });
@@ -134,11 +189,10 @@ export class River {
     this.sideLabel(context, "answer", lane.promptLength, lane.length, scene);
     this.doneLabel(context, scene);
     const y = this.base.height - PAD.bottom + 13;
-    const name = lane.kind === "ar" ? "generated token →" : "denoising step →";
-    const columns = tickStep(axisSteps, Math.max(2, (this.plotWidth - 110) / 44));
-    for (let step = 0; step < axisSteps; step += columns) {
-      const x = this.columnX(step + 0.5, scene);
-      if (x < this.base.width - 122) label(context, String(step + 1), x, y, theme, { align: "center" });
+    const name = axis.clock === "time" ? "measured time →" : lane.kind === "ar" ? "generated token →" : "denoising step →";
+    for (const [place, text] of axis.labels(Math.max(2, (this.plotWidth - 110) / 44))) {
+      const x = this.placeX(place, scene);
+      if (x < this.base.width - 122) label(context, text, x, y, theme, { align: "center" });
     }
     label(context, name, this.base.width - RIGHT, y, theme, { align: "right" });
   }
@@ -153,17 +207,19 @@ export class River {
     context.restore();
   }
 
-  // A lane that needs fewer steps than the clock says so.
-  doneLabel(context, { lane, axisSteps, theme }) {
-    const x = PAD.left + (lane.frames.length / axisSteps) * this.plotWidth + 8;
+  // A lane that needs less of the clock says so.
+  doneLabel(context, scene) {
+    const { lane, axis, theme } = scene;
+    const x = this.columnX(lane.frames.length, scene) + 8;
     context.font = `11px ${theme.font}`;
     const fits = (text) => context.measureText(text).width <= this.base.width - x;
-    const words = [`done after ${lane.frames.length}`, "done"].find(fits);
+    const after = axis.clock === "time" ? `${lane.frames.at(-1).seconds.toFixed(1)} s` : lane.frames.length;
+    const words = [`done after ${after}`, "done"].find(fits);
     if (lane.done && words) label(context, words, x, PAD.top + 8, theme);
   }
 
   drawParting(context, scene) {
-    const x = this.columnX(scene.parting.step + 0.5, scene);
+    const x = this.markX(scene.parting.step, scene);
     const y = rowTop(scene.parting.position + 0.5, scene.axisLength, this.base);
     context.setLineDash([2, 3]);
     casedLine(context, (c) => { c.moveTo(x, PAD.top); c.lineTo(x, PAD.top + this.base.plotHeight); }, "#fff", 1.25, "rgba(0,0,0,.6)");
@@ -172,17 +228,16 @@ export class River {
     label(context, "≠", x, 6, scene.theme, { align: "center", colour: scene.theme.ink, weight: 600 });
   }
 
-  // position: the clock's, between steps while it plays
+  // position: the clock's place, between ticks while it plays
   drawOverlay(scene, position) {
     const context = this.overlay.begin();
-    if (!context) return;
-    const { axisLength, axisSteps, theme, lane } = scene;
-    const reached = Math.min(position, lane.frames.length - 1);
-    const x = this.columnX(reached + 0.5, scene);
+    if (!context || !scene.lane.frames.length) return;
+    const { axis, axisLength, theme, lane } = scene;
+    const x = this.placeX(axis.head(lane, position), scene);
     const end = this.columnX(lane.frames.length, scene);
-    const cell = this.plotWidth / axisSteps / 2;
+    const shown = axis.clock === "steps" ? x + this.plotWidth / axis.end / 2 : x;
     context.fillStyle = theme.veil;
-    if (end > x + cell) context.fillRect(x + cell, PAD.top, end - x - cell, this.base.plotHeight);
+    if (end > shown) context.fillRect(shown, PAD.top, end - shown, this.base.plotHeight);
     focusBand(context, scene.focus, axisLength, this.overlay, PAD.left, PAD.left + this.plotWidth, theme);
     const bottom = PAD.top + this.base.plotHeight;
     casedLine(context, (c) => { c.moveTo(x, PAD.top); c.lineTo(x, bottom); }, "#fff", 2, "rgba(0,0,0,.6)");

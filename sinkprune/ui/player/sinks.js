@@ -76,6 +76,7 @@ export function trackSinks(steps, massAt, visibleAt, rule) {
     track.peak = Math.max(track.peak, mass[strongest(mass, n)]);
   }
   track.moves = countMoves(track.leaders);
+  track.moved = [...track.moves.keys()].filter((step) => step && track.moves[step] > track.moves[step - 1]);
   track.temporalVariance = variance(track.centroids);
   return track;
 }

@@ -24,7 +24,9 @@ export function readRun(trace, previous) {
   if (trace.version !== 1) throw new Error(`trace version ${trace.version} is not known here: this player reads version 1`);
   const grows = previous && previous.id === trace.run && previous.lanes.length === trace.lanes.length;
   if (grows && previous.done) return previous; // stopped or finished: what was still on its way when it ended is not shown
-  const run = grows ? previous : { id: trace.run, prompt: trace.prompt, model: trace.model, settings: trace.settings ?? {}, opening: trace.view?.layer ?? null, lanes: [] };
+  const { run: id, prompt, model, settings = {}, view = {}, query = null } = trace;
+  const run = grows ? previous : { id, prompt, model, settings, view, query, lanes: [] };
+  run.trace = trace;
   trace.lanes.forEach((lane, index) => {
     run.lanes[index] ??= emptyLane(lane);
     run.lanes[index].shift = lane.promptLength - run.lanes[0].promptLength; // by a begin token before the prompt
@@ -75,13 +77,15 @@ function readFrame(frame) {
     share: decodeShares(frame.share),
     confidence: decodeBytes(frame.confidence),
     packedHeads: frame.heads,
+    packedLayers: frame.layers,
   };
 }
 
 // (L x H x N) bytes, 255 sqrt(share): decoded when first asked for, because most frames never show them.
+// Null while they are not here: a page sends them when somebody looks at them (heads_source.js).
 export function headsOf(frame) {
-  frame.heads ??= decodeBytes(frame.packedHeads);
-  return frame.heads;
+  if (!frame.heads && frame.packedHeads) frame.heads = decodeBytes(frame.packedHeads);
+  return frame.heads ?? null;
 }
 
 // "prompt" | "masked" | "revealed" (by this very step) | "settled" | "absent" (an autoregressive position not reached yet)
@@ -105,7 +109,7 @@ export function canvasIds(lane, step) {
 }
 
 // Attention received in units of the mean (1 = uniform) at `step`, for all heads, one layer or one head.
-// scope: {layer: index | null, head: index | null}
+// scope: {layer: index | null, head: index | null}. All zero while the heads it needs are not here.
 export function massOf(run, lane, step, scope) {
   const key = `${scope.layer ?? "*"},${scope.head ?? "*"}`;
   if (lane.massKey !== key) {
@@ -115,18 +119,25 @@ export function massOf(run, lane, step, scope) {
   return (lane.masses[step] ??= computeMass(run, lane, lane.frames[step], scope));
 }
 
-function computeMass(run, lane, frame, scope) {
+// True for a scope that can only be computed from the heads of every step.
+export function needsHeads(run, scope) {
+  return scope.head != null || (scope.layer != null && run.lanes.some((lane) => lane.frames.some((frame) => !frame.packedLayers)));
+}
+
+function computeMass({ model }, lane, frame, scope) {
   const n = lane.length;
   const mass = new Float32Array(n);
   if (scope.layer == null && scope.head == null) {
     for (let i = 0; i < n; i++) mass[i] = frame.share[i] * frame.visible;
     return mass;
   }
-  const heads = headsOf(frame);
-  const rows = headRows(run.model, scope).filter((row) => headExists(heads, row, n));
+  const whole = scope.head == null && frame.packedLayers; // the mean of a layer comes with every frame
+  const bytes = whole ? (frame.layers ??= decodeBytes(frame.packedLayers)) : headsOf(frame);
+  if (!bytes) return mass;
+  const rows = whole ? [scope.layer] : headRows(model, scope).filter((row) => headExists(bytes, row, n));
   const unit = frame.visible / (255 * 255 * rows.length);
   for (const row of rows) {
-    for (let i = 0, at = row * n; i < n; i++, at++) mass[i] += heads[at] * heads[at] * unit;
+    for (let i = 0, at = row * n; i < n; i++, at++) mass[i] += bytes[at] * bytes[at] * unit;
   }
   return mass;
 }

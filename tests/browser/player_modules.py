@@ -1,0 +1,21 @@
+"""Calling one function of a player module in Chromium."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from player_pages import chromium, served_modules
+
+
+@contextmanager
+def module_runner() -> Iterator[Callable]:
+    """run(module, "(m, value) => …", value): the function's result, m being the module."""
+    with served_modules() as address, chromium() as browser:
+        page = browser.new_page()
+        page.goto(f"{address}/player.html")
+
+        def run(module: str, function: str, value: object = None) -> object:
+            return page.evaluate(f"async (value) => ({function})(await import('/{module}.js'), value)", value)
+
+        yield run
