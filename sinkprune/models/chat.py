@@ -25,9 +25,19 @@ def encode_prompt(loaded: LoadedModel, text: str) -> torch.Tensor:
         raise ValueError(f"the model {loaded.spec.name!r} has no tokenizer: give token ids instead of a text")
     if not text.strip():
         raise ValueError("the prompt is empty: type a few words")
+    if loaded.spec.drops_final_mark:
+        text = without_final_mark(text)
     before, after = _chat_frame(loaded)
     ids = [*_encode(loaded.tokenizer, before), *_encode_text(loaded.tokenizer, text), *_encode(loaded.tokenizer, after)]
     return torch.tensor([ids], dtype=torch.long)
+
+
+def without_final_mark(text: str) -> str:
+    """`text` without the full stops, question and exclamation marks at its end; as it is where nothing else would be left.
+
+    A full stop at the end of every prompt becomes the sink of every run and holds it there; without one, sinks are free to follow the text.
+    """
+    return text.rstrip().rstrip(".?!").rstrip() or text
 
 
 def decode_answer(loaded: LoadedModel, ids: torch.Tensor | Iterable[int]) -> str:

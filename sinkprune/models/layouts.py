@@ -52,7 +52,8 @@ _LLADA_NEEDS = {
 def convert_config(raw: dict) -> tuple[PretrainedConfig, dict[str, str] | None]:
     """(transformers config, weight renaming as regex -> replacement or None) of a folder's config.json.
 
-    The config comes with mask_token_id, shift_logits, chat_format, causal_lm and begin_token_id set, so that a saved copy loads again.
+    The config comes with mask_token_id, shift_logits, chat_format, drops_final_mark, causal_lm and begin_token_id set, so that a
+    saved copy loads again.
     Raises ValueError for an architecture or an option that cannot run here, without mask_token_id, and for impossible layer widths.
     """
     model_type = raw.get("model_type")
@@ -79,6 +80,7 @@ def convert_config(raw: dict) -> tuple[PretrainedConfig, dict[str, str] | None]:
     config.mask_token_id = mask_token_id
     config.shift_logits = bool(raw.get("shift_logits", model_type == "Dream"))
     config.chat_format = raw.get("chat_format", "plain")
+    config.drops_final_mark = bool(raw.get("drops_final_mark", False))
     config.causal_lm = bool(raw.get("causal_lm", False))
     config.begin_token_id = raw.get("begin_token_id")
     return config, names

@@ -86,6 +86,7 @@ def spec_of(config: PretrainedConfig, name: str, revision: str | None = None) ->
         eos_token_id=eos[0] if isinstance(eos, list) else eos,
         shift_logits=config.shift_logits,
         chat_format=config.chat_format,
+        drops_final_mark=config.drops_final_mark,
         causal=config.causal_lm,
         begin_token_id=config.begin_token_id,
         revision=revision,

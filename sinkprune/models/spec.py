@@ -14,6 +14,7 @@ class ModelSpec:
 
     shift_logits: True where position i is predicted by output i-1 (Dream); False where by output i (LLaDA, the bundled model).
     chat_format: "chatml" wraps a prompt as `<|im_start|>user…`, "template" uses the tokenizer's own chat template, "plain" wraps nothing.
+    drops_final_mark: True where the model was trained on prompts without the full stop or question mark at their end.
     causal: True where the same weights also predict the next token with a causal mask (the autoregressive lane).
     begin_token_id: the token that stands before a prompt in the autoregressive lane, and only there; None where there is none.
     """
@@ -24,6 +25,7 @@ class ModelSpec:
     eos_token_id: int | None = None
     shift_logits: bool = False
     chat_format: str = "plain"
+    drops_final_mark: bool = False
     causal: bool = False
     begin_token_id: int | None = None
     revision: str | None = None

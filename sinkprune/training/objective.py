@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import LlamaForCausalLM
 
-from sinkprune.training.base import BEGIN_TOKEN_ID, MASK_TOKEN_ID
+from sinkprune.training.base import BEGIN_TOKEN_ID, END_TOKEN_ID, MASK_TOKEN_ID
 
 BLOCK = 32
 MIN_T = 0.02
@@ -89,7 +89,7 @@ class Objective(nn.Module):
     """The model with its two losses; `forward` returns a scalar in nats per token.
 
     certainty: weight of the entropy of right predictions in block rows (certainty forcing, dParallel, arXiv 2509.26488): what the model
-    would get right anyway it shall commit early, many tokens in one step.
+    would get right anyway it shall commit early, many tokens in one step. End tokens do not count: forced, they come too soon.
     """
 
     def __init__(self, model: LlamaForCausalLM, certainty: float = 0.0):
@@ -106,7 +106,7 @@ class Objective(nn.Module):
         logits, target = self.model.lm_head(hidden[masked]).float(), batch.ids[masked]
         loss = F.cross_entropy(logits, target, reduction="none")
         if self.certainty:
-            right = (logits.argmax(-1) == target) & block.expand_as(masked)[masked]
+            right = (logits.argmax(-1) == target) & (target != END_TOKEN_ID) & block.expand_as(masked)[masked]
             log_p = logits.log_softmax(-1)
             loss = loss - self.certainty * right * (log_p.exp() * log_p).sum(-1)
         return (loss * weight[:, None].expand_as(masked)[masked]).sum() / len(batch.ids)

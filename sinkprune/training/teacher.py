@@ -1,8 +1,8 @@
 """The teacher writes: batched decoding of the base model with a preallocated key-value cache and grouped-query attention.
 
-transformers' `generate` copies the cache and repeats the three key-value heads for the nine query heads at every token; this does neither. On
-one H200, 8,192 prompts at a time, it gave 870 answers of up to 112 tokens a second, the writing of half the prompts included. A test holds
-the two equal.
+transformers' `generate` copies the cache and repeats the three key-value heads for the nine query heads at every token; this does neither.
+On one H200, 8,192 prompts at a time, it gave 870 answers of up to 112 tokens a second, the writing of half the prompts included. A test
+holds the two equal.
 """
 
 from __future__ import annotations

@@ -3,8 +3,9 @@
     torchrun --nproc-per-node 4 -m sinkprune.training.train build/base build/tokenizer build/data build/model --minutes 15
 
 AdamW with a linear warm-up, a constant rate and a linear decay over the last 40 % of the time; float32 weights, bf16 autocast;
-the twelve layers are compiled once (regional compilation). `--init` goes on from a trained model, a phase of its own. The log goes to
-build/model/training-log.jsonl, where the card reads it: for each phase one line of settings, then one per measurement.
+the twelve layers are compiled once (regional compilation). In the last part of the time the loss also asks for certainty (`--certainty`,
+`--certain`). `--init` goes on from a trained model, a phase of its own. The log goes to build/model/training-log.jsonl, where the card
+reads it: for each phase one line of settings, then one per measurement.
 """
 
 from __future__ import annotations
@@ -93,11 +94,11 @@ def train(args: argparse.Namespace, rank: int, ranks: int, device: str) -> None:
     if args.compile:
         for layer in model.model.layers:
             layer.compile(dynamic=False)
-    objective = Objective(model, args.certainty)
-    objective = DistributedDataParallel(objective) if ranks > 1 else objective
+    losses = Objective(model)
+    objective = DistributedDataParallel(losses) if ranks > 1 else losses
     optimizer = make_optimizer(model)
     examples, held_out = Examples(args.data / "train.npz", device), Examples(args.data / "held-out.npz", device)
-    shares = Shares(causal=args.causal, whole=args.whole)
+    shares = Shares(causal=args.causal, whole=args.whole, block=args.block)
     lengths, weights = examples.lengths()
     shared, noise = random.Random(0), torch.Generator(device).manual_seed(rank)
     log, window = [], {"denoising": [], "causal": []}
@@ -109,6 +110,7 @@ def train(args: argparse.Namespace, rank: int, ranks: int, device: str) -> None:
         pick = rows[torch.randint(len(rows), (args.tokens // length,), generator=noise, device=device)]
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, progress, args.rate)
+        losses.certainty = args.certainty if progress > 1 - args.certain else 0.0
         with torch.autocast(device.split(":")[0], torch.bfloat16):
             loss = objective(examples.batch(pick, length), causal, shares, noise)
         loss.backward()
@@ -128,7 +130,7 @@ def train(args: argparse.Namespace, rank: int, ranks: int, device: str) -> None:
         print(json.dumps(log[-1]), flush=True)
         save_model(model, tokenizer, args.model)
         settings = {"minutes": args.minutes, "gpus": ranks, "tokens_per_gpu_step": args.tokens, "rate": args.rate}
-        recipe = settings | {"certainty": args.certainty, **asdict(shares)}
+        recipe = settings | {"certainty": args.certainty, "certain": args.certain, **asdict(shares)}
         earlier = (args.init / LOG).read_text() if args.init else ""
         (args.model / LOG).write_text(earlier + "".join(json.dumps(line) + "\n" for line in [recipe, *log]))
 
@@ -154,9 +156,11 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=49152, help="tokens per GPU and step")
     parser.add_argument("--init", type=Path, help="go on from this model")
     parser.add_argument("--rate", type=float, default=PEAK_RATE)
-    parser.add_argument("--certainty", type=float, default=0.0)
+    parser.add_argument("--certainty", type=float, default=0.0, help="weight of certainty forcing")
+    parser.add_argument("--certain", type=float, default=0.15, help="in which last share of the time")
     parser.add_argument("--causal", type=float, default=Shares.causal)
     parser.add_argument("--whole", type=float, default=Shares.whole)
+    parser.add_argument("--block", type=float, default=Shares.block)
     parser.add_argument("--log-seconds", type=float, default=45.0)
     parser.add_argument("--no-compile", dest="compile", action="store_false")
     args = parser.parse_args()

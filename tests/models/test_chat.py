@@ -90,6 +90,15 @@ def test_one_text_per_token():
     assert token_texts(make_tiny(), [5, MASK]) == ["5", "[MASK]"]
 
 
+@pytest.mark.parametrize(
+    ("text", "read"), [("Why?", "Why"), ("Wait... what?! \n", "Wait... what"), ("e.g. this", "e.g. this"), ("?", "?")]
+)
+def test_a_model_trained_without_final_marks_reads_none(text, read):
+    without = dataclasses.replace(PLAIN, spec=dataclasses.replace(PLAIN.spec, drops_final_mark=True))
+    assert PLAIN.tokenizer.decode(encode_prompt(without, text)[0]) == read
+    assert PLAIN.tokenizer.decode(encode_prompt(PLAIN, text)[0]) == text
+
+
 @pytest.mark.parametrize("text", ["", "  \n"])
 def test_empty_prompts_are_refused(text):
     with pytest.raises(ValueError, match="empty"):

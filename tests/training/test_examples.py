@@ -1,5 +1,7 @@
 """From answers to examples: repetition out, cuts at sentence ends, canvases filled with end tokens."""
 
+import random
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from sinkprune.training.base import END_TOKEN_ID
 from sinkprune.training.examples import (
     CANVASES,
+    LARGER,
     LENGTH,
     as_arrays,
     cuts,
@@ -38,12 +41,13 @@ def test_an_unfinished_answer_is_cut_at_the_last_sentence_end_that_fills_half_of
     assert cuts(list(range(160)), finished=False, ends=[20, 60, 63, 90, 150]) == {64: 63, 96: 90, 128: 90, 160: 150}
 
 
-def test_a_length_stands_on_its_smallest_canvas_and_on_one_larger():
-    made = make_examples([1, 2], list(range(100, 140)), True, [40])
-    canvases = [total - start for _, start, _, total in made]
-    assert canvases[0] == 64
-    assert len(canvases) == 2
-    assert canvases[1] in CANVASES[1:]
+def test_a_length_stands_on_its_smallest_canvas_and_one_in_five_on_a_larger_one():
+    random.seed(0)
+    many = [make_examples([1, 2], list(range(100, 140)), True, [40]) for _ in range(500)]
+    canvases = [[total - start for _, start, _, total in made] for made in many]
+    assert {smallest for smallest, *_ in canvases} == {64}
+    assert {larger for _, *rest in canvases for larger in rest} == set(CANVASES[1:])
+    assert sum(map(len, canvases)) / 500 - 1 == pytest.approx(LARGER, abs=0.05)
 
 
 @given(
@@ -61,12 +65,19 @@ def test_examples_fit_their_canvas(length, finished, ends, prompt):
         assert start == prompt < end < total <= LENGTH
         assert ids[start:end] == answer[: end - start]
         assert set(ids[end:]) == {END_TOKEN_ID}
-        assert (finished and end - start == length) or (end - start in ends and end - start >= (total - start) // 2)
+        assert (finished and end - start == length in ends) or (
+            end - start in ends and end - start >= (total - start) // 2
+        )
 
 
 @pytest.mark.parametrize(("prompt", "answer"), [(33, list(range(60))), (5, [7, 8, 9] * 20)])
 def test_long_prompts_and_repetition_are_dropped(prompt, answer):
     assert make_examples([1] * prompt, answer, True, [len(answer)]) == []
+
+
+def test_answers_that_say_little_are_dropped_and_those_that_break_off_count_as_unfinished():
+    assert make_examples([1, 2], list(range(100, 120)), True, [20]) == []
+    assert next(end - start for _, start, end, _ in make_examples([1], list(range(100, 160)), True, [50])) == 50
 
 
 def test_examples_stand_only_once():

@@ -83,20 +83,28 @@ def test_padding_does_not_change_the_denoising_loss():
     assert losses[0].item() == pytest.approx(losses[1].item(), rel=1e-5)
 
 
-def test_certainty_adds_the_entropy_of_right_predictions_in_block_rows():
+def test_certainty_adds_the_entropy_of_right_predictions_in_block_rows_but_not_of_end_tokens():
     loaded = make_tiny("llama", vocab_size=64)
     batch, block = batch_of(rows=6), Shares(whole=0.0, block=1.0)
-    plain, forced = (
-        Objective(loaded.model, certainty).denoising(batch, block, torch.Generator().manual_seed(1)).item()
-        for certainty in (0.0, 2.0)
-    )
     noised, masked, weight, _ = denoising_batch(batch, block, torch.Generator().manual_seed(1))
     logits = loaded.model(noised, attention_mask=batch.real, is_causal=False).logits
+    best = logits.argmax(-1)
+    right = masked & (torch.arange(88) % 2 == 0)
+    batch.ids[right] = best[right]
+    ends = right & (best == best[right].mode().values)  # take the token it is most often right about for the end token
+    right &= masked & (batch.ids == best)
     entropy = torch.distributions.Categorical(logits=logits).entropy()
-    right = masked & (logits.argmax(-1) == batch.ids)
-    assert forced - plain == pytest.approx(2 * (entropy * right * weight[:, None]).sum().item() / 6, rel=1e-4, abs=1e-6)
-    whole = Shares(whole=1.0, block=0.0)
-    same = [
-        Objective(loaded.model, c).denoising(batch, whole, torch.Generator().manual_seed(1)).item() for c in (0.0, 2.0)
-    ]
-    assert same[0] == same[1]
+    assert 0 < ends.sum() < right.sum()
+
+    def added(shares: Shares) -> float:
+        plain, forced = (
+            Objective(loaded.model, certainty).denoising(batch, shares, torch.Generator().manual_seed(1)).item()
+            for certainty in (0.0, 2.0)
+        )
+        return forced - plain
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sinkprune.training.objective.END_TOKEN_ID", int(best[right].mode().values))
+        expected = 2 * (entropy * (right & ~ends) * weight[:, None]).sum().item() / 6
+        assert added(block) == pytest.approx(expected, rel=1e-4, abs=1e-6)
+        assert added(Shares(whole=1.0, block=0.0)) == 0

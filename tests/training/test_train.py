@@ -67,6 +67,7 @@ def test_training_learns_goes_on_and_its_checkpoint_works_both_ways(tmp_path, mo
     args = argparse.Namespace(
         base=tmp_path / "base", tokenizer=BUNDLED, data=data, model=tmp_path / "model", minutes=0.06, tokens=384,
         causal=0.25, whole=0.6, log_seconds=1e9, compile=False, init=None, rate=0.02, certainty=0.0,
+        block=0.25, certain=0.5,
     )  # fmt: skip
     train(args, rank=0, ranks=1, device="cpu")
     recipe, last = map(json.loads, (tmp_path / "model" / "training-log.jsonl").read_text().splitlines())
