@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import gc
 import json
-import os
 import platform
 import resource
 import shutil
@@ -24,15 +23,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-# Copies of different sizes come and go: without it the GPU's memory ends up in pieces too small for the next one.
-os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
-
 import torch
 import transformers
 
 from sinkprune.decoding import DecodeConfig, generate
 from sinkprune.lab.scale_checkpoint import Shape, split_over, write_checkpoint
-from sinkprune.models import LoadedModel, load_model
+from sinkprune.models import LoadedModel, load_model, save_model
 from sinkprune.pruning import PruneConfig, PruneResult, prune_steps
 from sinkprune.sinks import record_attention
 
@@ -139,7 +135,7 @@ def prune(run: Run, method: str, share: float) -> dict:
 def save(run: Run) -> dict:
     """Save the pruned model, load it again, and compare logits and zeros."""
     saved, began = run.folder / "pruned", time.perf_counter()
-    run.pruned.model.save_pretrained(saved)
+    layout = save_model(run.pruned, run.folder / "original", saved)
     between = time.perf_counter()
     again = _load(run, saved)
     loaded_at = time.perf_counter()
@@ -147,6 +143,7 @@ def save(run: Run) -> dict:
     before, after = (_logits(loaded, ids) for loaded in (run.pruned, again))
     weight = again.model.model.layers[0].mlp.down_proj.weight
     return {
+        "layout": layout,
         "save_seconds": between - began,
         "load_seconds": loaded_at - between,
         "largest_difference": (before - after).abs().max().item(),
