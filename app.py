@@ -1,15 +1,21 @@
-"""sinkprune as a web page: `python app.py`. Address and port come from Gradio's own variables (GRADIO_SERVER_NAME, GRADIO_SERVER_PORT)."""
+"""sinkprune as a web page: `python app.py`. Address and port come from Gradio's own variables (GRADIO_SERVER_NAME, GRADIO_SERVER_PORT);
+SINKPRUNE_MODEL names another model than the bundled one: a registry name, a hub id or a folder.
+"""
 
 import os
+from contextlib import suppress
 
 # Threads that spin while they wait for work slow down everything else on a small machine; torch reads this when it is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+with suppress(ImportError):  # on ZeroGPU this must come before torch
+    import spaces  # noqa: F401
 
 from sinkprune.ui.page import LAUNCH, build_page
 from sinkprune.ui.workbench import Workbench
 
-bench = Workbench("bundled")  # loads in the background: the page opens, and its preset plays, without it
+# The model loads in the background: the page opens, and its preset plays, without it.
+bench = Workbench(os.environ.get("SINKPRUNE_MODEL", "bundled"))
 demo = build_page(bench)
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """What all tests share: tiny random models by fixture, and the tiny models in the original layouts."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import settings
 
 from sinkprune.models import LoadedModel, load_model
-from tests.tiny_models import FIXTURES, make_tiny
+from tests.tiny_models import FIXTURES, make_tiny, save_tiny
 
 settings.register_profile("sinkprune", deadline=None)  # a busy machine is no failure
 settings.load_profile("sinkprune")
@@ -36,3 +38,11 @@ def llada() -> LoadedModel:
 def dream() -> LoadedModel:
     """The tiny model in the original Dream layout."""
     return load_model(FIXTURES / "tiny-dream")
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory) -> Path:
+    """A folder with a tiny random model that reads letters."""
+    folder = tmp_path_factory.mktemp("model")
+    save_tiny(folder)
+    return folder

@@ -3,7 +3,16 @@
 from pathlib import Path
 
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
 
 from sinkprune.models import LoadedModel, ModelSpec, set_causal
 from sinkprune.models.attention import ATTENTION_NAME
@@ -15,6 +24,7 @@ ARCHITECTURES = {
     "qwen3": (Qwen3Config, Qwen3ForCausalLM),
 }
 VOCABULARY, MASK, END = 64, 3, 2
+LETTERS = "abcdefghijklmnopqrstuvwxyz .?"
 
 
 def make_tiny(family: str = "llama", seed: int = 0, shift_logits: bool = False, **config) -> LoadedModel:
@@ -42,3 +52,14 @@ def make_tiny(family: str = "llama", seed: int = 0, shift_logits: bool = False, 
     set_causal(model, False)
     spec = ModelSpec("tiny", family, MASK, END, shift_logits=shift_logits, causal=True)
     return LoadedModel(model, None, spec)
+
+
+def save_tiny(folder: Path) -> None:
+    """A random Llama that reads letters, in the plain layout."""
+    model = make_tiny().model
+    model.config.causal_lm = True
+    model.save_pretrained(folder)
+    vocabulary = {"<unk>": 0, "<end>": END, "<mask>": MASK} | {letter: 4 + i for i, letter in enumerate(LETTERS)}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split("", "isolated")
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>", eos_token="<end>").save_pretrained(folder)

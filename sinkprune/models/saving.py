@@ -21,7 +21,12 @@ from sinkprune.models.registry import find_model, model_folder
 from sinkprune.models.spec import LoadedModel
 from sinkprune.models.widths import WIDTHS_KEY
 
-COPIED = ("*.json", "*.jinja", "*.txt", "*.model", "*.py", "LICENSE*")  # code is copied as text, and never run here
+# What a checkpoint is read with; what somebody wrote about the dense model stays behind. Code is copied as text, and never run here.
+COPIED = (
+    *("config.json", "generation_config.json", "*.index.json"),
+    *("tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt", "chat_template*"),
+    *("*.py", "LICENSE*"),
+)
 
 
 def save_model(loaded: LoadedModel, name_or_path: str | Path, folder: str | Path) -> str:
@@ -30,9 +35,7 @@ def save_model(loaded: LoadedModel, name_or_path: str | Path, folder: str | Path
     Weights get the dtype they have on disk there; tokenizer files and config.json are copied (with what the registry adds to the config).
     Raises ValueError where `folder` is not new or empty, for quantised weights, and where the model does not fit the checkpoint.
     """
-    target = Path(folder)
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise ValueError(f"{target} exists and is not an empty folder: choose another one to save into")
+    target = check_target(folder)
     info = find_model(name_or_path)
     source, _ = model_folder(info)
     _check_savable(loaded)
@@ -42,16 +45,28 @@ def save_model(loaded: LoadedModel, name_or_path: str | Path, folder: str | Path
         for shard in shards:
             _check_fits(shard, state)
     target.mkdir(parents=True, exist_ok=True)
-    for path in sorted(path for pattern in COPIED for path in source.glob(pattern)):
-        shutil.copyfile(path, target / path.name)
-    if cut:
-        (target / "model.safetensors.index.json").unlink(missing_ok=True)
-        loaded.model.save_pretrained(target)
-        return "plain"
-    _complete_config(target / "config.json", dict(info.defaults))
-    for shard in shards:
-        _save_shard(shard, target / shard.name, state)
+    try:
+        for path in sorted(path for pattern in COPIED for path in source.glob(pattern)):
+            shutil.copyfile(path, target / path.name)
+        if cut:
+            (target / "model.safetensors.index.json").unlink(missing_ok=True)
+            loaded.model.save_pretrained(target)
+            return "plain"
+        _complete_config(target / "config.json", dict(info.defaults))
+        for shard in shards:
+            _save_shard(shard, target / shard.name, state)
+    except BaseException:  # half a model must not be left behind, whoever stopped it
+        shutil.rmtree(target)
+        raise
     return "original"
+
+
+def check_target(folder: str | Path) -> Path:
+    """`folder` as a path, if a model may be written there: it is new or empty. ValueError otherwise."""
+    target = Path(folder)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise ValueError(f"{target} exists and is not an empty folder: choose another one to save into")
+    return target
 
 
 def _check_savable(loaded: LoadedModel) -> None:
@@ -90,6 +105,7 @@ def _save_shard(source: Path, target: Path, state: dict[str, torch.Tensor]) -> N
         }
         metadata = stored.metadata()
     save_file(tensors, target, metadata)
+    shutil.copymode(source, target)
 
 
 def _name_here(name: str) -> str:

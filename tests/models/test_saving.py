@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from sinkprune.models import ModelInfo, load_model, registry, save_model
+from sinkprune.models import ModelInfo, load_model, registry, save_model, saving
 from sinkprune.pruning import PruneConfig, prune_model, quantise
 from tests.tiny_models import FIXTURES, make_tiny
 
@@ -35,7 +35,7 @@ def as_sharded_bf16(source, folder) -> None:
     (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": index}))
     (folder / "special_tokens_map.json").write_text("{}")
     (folder / "modeling_llada.py").write_text("raise RuntimeError('this must never run')\n")
-    (folder / "model.bin").write_bytes(b"left out")
+    (folder / "evaluation.json").write_text("{}")
 
 
 @pytest.mark.parametrize("layout", ["tiny-llada", "tiny-dream"])
@@ -58,7 +58,7 @@ def test_shards_dtypes_and_other_files_are_those_of_the_checkpoint(tmp_path):
     loaded = load_model(tmp_path / "source", dtype=torch.float32)
     pruned = prune_model(loaded, PruneConfig("magnitude", pattern=(2, 4))).loaded
     save_model(pruned, tmp_path / "source", tmp_path / "saved")
-    names = {path.name for path in (tmp_path / "source").iterdir()} - {"model.bin"}
+    names = {path.name for path in (tmp_path / "source").iterdir()} - {"evaluation.json"}
     assert {path.name for path in (tmp_path / "saved").iterdir()} == names
     old, new = tensors_of(tmp_path / "source"), tensors_of(tmp_path / "saved")
     assert {f: {n: t.dtype for n, t in part.items()} for f, part in new.items()} == {
@@ -103,3 +103,13 @@ def test_what_cannot_be_saved_is_said(tmp_path, llada):
     assert not (tmp_path / "other").exists()
     with pytest.raises(ValueError, match="is quantised"):
         save_model(quantise(llada, "int8").loaded, FIXTURES / "tiny-llada", tmp_path / "small")
+
+
+def test_a_save_that_stops_half_way_leaves_nothing(tmp_path, llada, monkeypatch):
+    def stop(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(saving, "save_file", stop)
+    with pytest.raises(KeyboardInterrupt):
+        save_model(llada, FIXTURES / "tiny-llada", tmp_path / "saved")
+    assert list(tmp_path.iterdir()) == []

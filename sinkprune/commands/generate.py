@@ -1,0 +1,45 @@
+"""Write an answer to a prompt by diffusion, and print it.
+
+examples:
+  python -m sinkprune generate "Why is the sky blue"
+  python -m sinkprune generate "Tell a story" --gen-length 128 --cache dual --threshold 0.8
+  python -m sinkprune generate "Hello" --model llada-8b-instruct --quantize nf4
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from sinkprune.commands.options import (
+    add_decoding,
+    add_model,
+    add_prompt,
+    add_seed,
+    decoding_of,
+    loaded_model,
+    prompt_of,
+)
+from sinkprune.commands.progress import remark, write
+from sinkprune.decoding import denoise
+from sinkprune.models import decode_answer, encode_prompt
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The prompt and how the answer is written."""
+    add_prompt(parser)
+    add_model(parser)
+    add_decoding(parser)
+    add_seed(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Print the answer; say what it cost."""
+    config, prompt = decoding_of(options), prompt_of(options)
+    loaded = loaded_model(options)
+    prompt_ids = encode_prompt(loaded, prompt)
+    last = write(denoise(loaded, prompt_ids, config), config.gen_length)
+    print(decode_answer(loaded, last.canvas[0, prompt_ids.shape[1] :]))
+    remark(
+        f"{last.nfe} forward passes for {config.gen_length} tokens, end marks included, in {last.seconds:.2f} s "
+        f"({config.gen_length / last.seconds:.1f} tokens/s) on {loaded.device}"
+    )

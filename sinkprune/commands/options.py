@@ -1,0 +1,204 @@
+"""Options that several commands share, and the engine's settings made from them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+from transformers.utils.logging import disable_progress_bar
+
+from sinkprune.decoding import DecodeConfig
+from sinkprune.models import MODELS, LoadedModel, load_model
+from sinkprune.models.loading import QUANTIZATIONS
+from sinkprune.pruning import ALLOCATIONS, METHODS, SINK_RULES, CalibrationConfig, PruneConfig
+
+OFFICIAL_METHODS = {"sink": "sink-wanda", "sink_sgpt": "sink-sparsegpt"}  # the official repository's names
+PATTERNS = {"unstructured": None, "2:4": (2, 4), "4:8": (4, 8)}
+THRESHOLD = 0.9
+
+
+def add_model(parser: argparse.ArgumentParser, quantised: bool = True) -> None:
+    """--model, --device and, where quantised weights will do, --quantize."""
+    group = parser.add_argument_group("model")
+    group.add_argument(
+        "--model",
+        default="bundled",
+        metavar="NAME",
+        help=f"a name ({', '.join(MODELS)}), a hub id (owner/name) or a local folder (default: %(default)s)",
+    )
+    group.add_argument(
+        "--device",
+        help="cpu, cuda, cuda:1 or auto, which spreads the layers over all GPUs (default: the first GPU, else the CPU)",
+    )
+    if quantised:
+        group.add_argument("--quantize", choices=QUANTIZATIONS, help="bitsandbytes: less memory, slower on a CPU")
+
+
+def loaded_model(options: argparse.Namespace) -> LoadedModel:
+    """The model that the options of `add_model` name. Raises ValueError where it cannot be loaded there."""
+    if not sys.stderr.isatty():
+        disable_progress_bar()
+    return load_model(options.model, quantize=getattr(options, "quantize", None), **_placement(options.device))
+
+
+def _placement(device: str | None) -> dict:
+    if device is None:
+        return {}
+    if device == "auto":
+        return {"device_map": "auto"}
+    try:
+        kind = torch.device(device).type
+    except RuntimeError:
+        raise ValueError(f"--device {device!r} is no device: use cpu, cuda, cuda:1 or auto") from None
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise ValueError("there is no GPU that torch can use here: leave --device out")
+    return {"device": device}
+
+
+def add_prompt(parser: argparse.ArgumentParser) -> None:
+    """The prompt."""
+    parser.add_argument("prompt", help="what to answer; - reads it from standard input")
+
+
+def prompt_of(options: argparse.Namespace) -> str:
+    """The prompt that was given, or standard input."""
+    return sys.stdin.read().strip() if options.prompt == "-" else options.prompt
+
+
+def output_file(name: str) -> Path:
+    """The path of a file that is written in the end: better refused now than after the work."""
+    path = Path(name)
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{name} is no file in a folder that exists")
+    return path
+
+
+def add_seed(parser: argparse.ArgumentParser) -> None:
+    """--seed."""
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        help="draws calibration text, noise, and tokens above temperature 0 (default: %(default)s)",
+    )
+
+
+def add_decoding(parser: argparse.ArgumentParser) -> None:
+    """How the answer is written."""
+    group = parser.add_argument_group("decoding")
+    group.add_argument("--gen-length", type=int, default=96, metavar="N", help="answer tokens (default: %(default)s)")
+    group.add_argument(
+        "--block-length", type=int, metavar="N", help="must divide the answer length (default: 32, or one block)"
+    )
+    rule = group.add_mutually_exclusive_group()
+    rule.add_argument(
+        "--threshold",
+        type=float,
+        metavar="P",
+        help=f"commit all tokens that are at least this certain (default: {THRESHOLD})",
+    )
+    rule.add_argument("--factor", type=float, metavar="F", help="commit by Fast-dLLM's factor rule instead")
+    rule.add_argument("--steps", type=int, metavar="N", help="commit evenly in so many denoising steps instead")
+    group.add_argument(
+        "--cache", choices=("none", "prefix", "dual"), default="none", help="key-value cache (default: %(default)s)"
+    )
+    group.add_argument(
+        "--temperature", type=float, default=0.0, metavar="T", help="0 takes the likeliest token (default: %(default)s)"
+    )
+
+
+def decoding_of(options: argparse.Namespace) -> DecodeConfig:
+    """The DecodeConfig of `add_decoding` and `add_seed`."""
+    length = options.gen_length
+    threshold = options.threshold
+    if threshold is None and options.factor is None and options.steps is None:
+        threshold = THRESHOLD
+    return DecodeConfig(
+        gen_length=length,
+        block_length=options.block_length or (32 if length % 32 == 0 else length),
+        steps=options.steps or length,
+        threshold=threshold,
+        factor=options.factor,
+        cache=options.cache,
+        temperature=options.temperature,
+        seed=options.seed,
+    )
+
+
+def add_pruning(parser: argparse.ArgumentParser) -> None:
+    """What to cut, and on which text inputs are measured; the official repository's option names work too."""
+    group = parser.add_argument_group("pruning")
+    group.add_argument(
+        "--method",
+        "--prune_method",
+        default="sink-wanda",
+        choices=(*METHODS, *OFFICIAL_METHODS),
+        metavar="NAME",
+        help=f"{', '.join(METHODS)}; sink is sink-wanda and sink_sgpt sink-sparsegpt (default: %(default)s)",
+    )
+    group.add_argument(
+        "--sparsity", "--sparsity_ratio", type=float, metavar="SHARE", help="share of the weights to cut (default: 0.5)"
+    )
+    group.add_argument(
+        "--pattern",
+        "--sparsity_type",
+        choices=PATTERNS,
+        default="unstructured",
+        help="2:4: two zeros in every four inputs (default: %(default)s)",
+    )
+    group.add_argument(
+        "--sink-rule",
+        choices=SINK_RULES,
+        default=SINK_RULES[0],
+        help="reference: the official code; paper: eq. 10-12 (default: %(default)s)",
+    )
+    group.add_argument(
+        "--no-sink-weight", action="store_true", help="the ablation: same noise and sums, sinks not weighted down"
+    )
+    group.add_argument(
+        "--allocation",
+        choices=ALLOCATIONS,
+        default=ALLOCATIONS[0],
+        help="structured methods: the same share of every layer, or all compete (default: %(default)s)",
+    )
+    _add_calibration(parser)
+
+
+def _add_calibration(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("calibration")
+    group.add_argument(
+        "--calibration",
+        "--calib_dataset",
+        default="bundled",
+        metavar="TEXT",
+        help="bundled, wikitext2 or c4 (with the package `datasets` and a hub in reach, else bundled), "
+        "or a UTF-8 text file (default: %(default)s)",
+    )
+    group.add_argument(
+        "--samples", "--nsamples", type=int, default=32, metavar="N", help="sequences (default: %(default)s)"
+    )
+    group.add_argument("--length", type=int, default=128, metavar="N", help="tokens a sequence (default: %(default)s)")
+
+
+def pruning_of(options: argparse.Namespace) -> PruneConfig:
+    """The PruneConfig of `add_pruning`. Raises ValueError where the sparsity contradicts the pattern."""
+    pattern, sparsity = PATTERNS[options.pattern], options.sparsity
+    if pattern and sparsity is not None and sparsity != pattern[0] / pattern[1]:
+        raise ValueError(
+            f"{options.pattern} is a sparsity of {pattern[0] / pattern[1]}, not {sparsity}: give one of them"
+        )
+    return PruneConfig(
+        method=OFFICIAL_METHODS.get(options.method, options.method),
+        sparsity=0.5 if sparsity is None else sparsity,
+        pattern=pattern,
+        sink_rule=options.sink_rule,
+        sink_weight=not options.no_sink_weight,
+        allocation=options.allocation,
+    )
+
+
+def calibration_of(options: argparse.Namespace) -> CalibrationConfig:
+    """The CalibrationConfig of `add_pruning` and `add_seed`."""
+    return CalibrationConfig(options.samples, options.length, options.seed, options.calibration)

@@ -1,0 +1,79 @@
+"""Record a run, attention included, as the JSON that the page's player reads (sinkprune/lab/trace.py describes it).
+
+examples:
+  python -m sinkprune trace "Why is the sky blue" --output sky.json
+  python -m sinkprune trace "Why is the sky blue" --lanes dlm --steps 96 --output sky.json.gz
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+from pathlib import Path
+
+from sinkprune.commands.options import (
+    add_decoding,
+    add_model,
+    add_prompt,
+    add_seed,
+    decoding_of,
+    loaded_model,
+    output_file,
+    prompt_of,
+)
+from sinkprune.commands.progress import bar, remark
+from sinkprune.lab.runs import TITLES, trace_run
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The prompt, how the answer is written, and where the trace goes."""
+    add_prompt(parser)
+    add_output(parser, required=True)
+    parser.add_argument(
+        "--lanes",
+        nargs="+",
+        choices=TITLES,
+        help="dlm: diffusion; ar: autoregressive, with the same weights (default: all that the model can)",
+    )
+    add_model(parser)
+    add_decoding(parser)
+    add_seed(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Record and write the file."""
+    config, prompt = decoding_of(options), prompt_of(options)
+    loaded = loaded_model(options)
+    lanes = options.lanes or (list(TITLES) if loaded.spec.causal else ["dlm"])
+    trace = record(trace_run(loaded, prompt, config, lanes))
+    for lane in trace["lanes"]:
+        remark(f"{lane['title']}: {lane['nfe']} forward passes in {lane['seconds']:.2f} s")
+    write_trace(trace, options.output)
+
+
+def add_output(parser: argparse.ArgumentParser, required: bool = False) -> None:
+    """--output, where a trace goes."""
+    parser.add_argument(
+        "--output",
+        type=output_file,
+        required=required,
+        metavar="FILE",
+        help="the trace: .json, or .json.gz to have it compressed",
+    )
+
+
+def record(steps) -> dict:
+    """Run a `lab.runs` generator to its end under a bar; returns the finished trace."""
+    with bar(0, "recording", "step") as shown:
+        for trace in steps:
+            shown.update(1)
+            newest = trace
+    return newest
+
+
+def write_trace(trace: dict, path: Path) -> None:
+    """Write a trace as JSON, compressed where the name ends in .gz."""
+    content = json.dumps(trace, ensure_ascii=False, separators=(",", ":")).encode()
+    path.write_bytes(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
+    remark(f"wrote {path}, {path.stat().st_size / 2**20:.1f} MB")

@@ -1,0 +1,87 @@
+"""generate, trace and compare on a tiny model: what they print and write, and what they refuse."""
+
+import gzip
+import io
+import json
+
+import pytest
+import torch
+
+from sinkprune.decoding import DecodeConfig, generate
+from sinkprune.lab.trace_check import check_trace
+from sinkprune.models import decode_answer, encode_prompt, load_model
+
+SHORT = ("--gen-length", "16")
+
+
+def test_generate_prints_the_answer_and_nothing_else(run, model_folder):
+    loaded = load_model(model_folder)
+    prompt = encode_prompt(loaded, "why is the sky blue?")
+    config = DecodeConfig(gen_length=16, block_length=8, steps=16, cache="dual")
+    expected = decode_answer(loaded, generate(loaded, prompt, config).tokens[:, prompt.shape[1] :])
+    code, out, err = run(
+        "generate", "why is the sky blue?", *SHORT, "--block-length", "8", "--steps", "16", "--cache", "dual"
+    )
+    assert (code, out) == (0, expected + "\n")
+    assert "16 forward passes" in err
+
+
+def test_a_prompt_comes_from_standard_input(run, monkeypatch):
+    given = run("generate", "hello", *SHORT)[1]
+    monkeypatch.setattr("sys.stdin", io.StringIO("hello\n"))
+    assert run("generate", "-", *SHORT)[1] == given
+
+
+@pytest.mark.parametrize(("name", "lanes"), [("run.json", ("dlm", "ar")), ("run.json.gz", ("dlm",))])
+def test_trace_writes_what_the_player_reads(run, tmp_path, name, lanes):
+    path = tmp_path / name
+    assert run("trace", "hello", *SHORT, "--output", str(path), "--lanes", *lanes)[0] == 0
+    content = path.read_bytes()
+    trace = json.loads(gzip.decompress(content) if name.endswith("gz") else content)
+    check_trace(trace)
+    assert tuple(lane["kind"] for lane in trace["lanes"]) == lanes
+    assert all(lane["done"] for lane in trace["lanes"])
+    assert trace["prompt"] == "hello"
+
+
+def test_compare_prints_both_answers_and_what_they_cost(run, tmp_path):
+    path = tmp_path / "both.json"
+    code, out, _ = run("compare", "hello", *SHORT, "--method", "magnitude", "--sparsity", "0.6", "--output", str(path))
+    assert code == 0
+    assert out.index("Dense:") < out.index("magnitude, 60% pruned:") < out.index("Forward passes")
+    trace = json.loads(path.read_text())
+    check_trace(trace)
+    assert trace["settings"]["pruning"]["sparsity"] == 0.6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["generate", " "], "type a few words"),
+        (["generate", "a", "--gen-length", "30", "--block-length", "16"], "must divide gen_length 30"),
+        (["generate", "a", "--gen-length", "1000"], "the model reads 256 at most"),
+        (["generate", "a", "--threshold", "2"], "threshold is a probability"),
+        (["generate", "a", "--threshold", "0.9", "--factor", "1"], "not allowed with"),
+        (["generate", "a", "--seed", "-1"], "seed must be"),
+        (["generate", "a", "--device", "toaster"], "no device"),
+        (["generate", "a", "--model", "no-such-model"], "unknown model"),
+        (["generate", "a", "--model", "/no/such/folder"], "unknown model"),
+        (["trace", "a"], "--output"),
+        (["trace", "a", "--output", "/no/such/folder/run.json"], "no file in a folder that exists"),
+        (["trace", "a" * 2000, "--output", "run.json"], "shorten it"),
+        (["compare", "a", "--sparsity", "1.5"], "share between 0 and 1"),
+    ],
+)
+def test_what_cannot_be_done_is_said_with_exit_code_2(run, arguments, words):
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    assert words in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_gpu_that_is_not_there_is_said(run):
+    assert run("generate", "a", "--device", "cuda:0")[::2] == (
+        2,
+        "python -m sinkprune generate: there is no GPU that torch can use here: leave --device out\n",
+    )
