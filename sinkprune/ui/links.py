@@ -49,14 +49,22 @@ class Link:
 
 
 def comparison_link(
-    prompt: str, config: DecodeConfig, pruning: PruneConfig, calibration: CalibrationConfig, expect: str
+    prompt: str, config: DecodeConfig, pruning: PruneConfig, calibration: CalibrationConfig, expect: str | None = None
 ) -> str:
-    """The query ("?tab=compare&…") that makes the same comparison again. Every setting is named, so later defaults change nothing."""
+    """The query ("?tab=compare&…") that makes the same comparison again. Every setting is named, so later defaults change nothing.
+
+    expect: what both lanes wrote, where that is known already.
+    """
     decoding = dict(zip(DECODING, decoding_values(config), strict=True))
     unused = {"threshold", "factor"} - {decoding["rule"]}
     copy = dict(zip(COPY, copy_values(pruning, calibration), strict=True))
     settings = {name: value for name, value in (decoding | copy).items() if name not in unused}
-    return "?" + urlencode({"tab": "compare", "prompt": prompt} | settings | {"expect": expect})
+    return "?" + urlencode({"tab": "compare", "prompt": prompt} | settings | ({"expect": expect} if expect else {}))
+
+
+def without_expect(link: str) -> str:
+    """The same link, whatever was written."""
+    return link.partition("&expect=")[0]
 
 
 def read_link(query: Mapping[str, str]) -> Link:

@@ -11,6 +11,7 @@ from sinkprune.lab.table import load_table
 from sinkprune.ui.api import add_endpoints
 from sinkprune.ui.compare import compare_section
 from sinkprune.ui.inputs import decoding_controls
+from sinkprune.ui.opening import open_links
 from sinkprune.ui.table_section import table_section
 from sinkprune.ui.text import ABOUT, HERO
 from sinkprune.ui.theme import theme
@@ -36,13 +37,14 @@ def build_page(bench: Workbench) -> gr.Blocks:
             label="Prompt", lines=1, max_lines=4, elem_id="prompt",
         )  # fmt: skip
         decoding = decoding_controls()
-        with gr.Tabs(elem_id="sections"):
+        with gr.Tabs(elem_id="sections") as tabs:
             with gr.Tab("Watch the sinks", id="watch"):
                 watch_section(bench, presets, prompt, decoding)
             with gr.Tab("Prune and compare", id="compare"):
-                compare_section(bench, prompt, decoding, table)
+                copy, linked = compare_section(bench, prompt, decoding, table)
             with gr.Tab("Results", id="table"):
                 table_section(table)
         gr.HTML(ABOUT)
         add_endpoints(bench)
+        open_links(demo, tabs, prompt, decoding, copy, linked)
     return demo.queue(max_size=20, default_concurrency_limit=4)

@@ -1,0 +1,68 @@
+"""What a link does to the page's controls, without a browser."""
+
+from types import SimpleNamespace
+from urllib.parse import parse_qsl
+
+import gradio as gr
+import pytest
+
+from sinkprune.decoding import DecodeConfig
+from sinkprune.pruning import CalibrationConfig, PruneConfig
+from sinkprune.ui.compare import _as_linked
+from sinkprune.ui.copy_controls import copy_controls, copy_updates
+from sinkprune.ui.inputs import decoding_controls
+from sinkprune.ui.links import comparison_link
+from sinkprune.ui.opening import open_links
+
+SETTINGS = ("a <b>star</b>", DecodeConfig(64, 32, 64, factor=2.0), PruneConfig("structured", 0.6), CalibrationConfig(8))
+LINK = comparison_link(*SETTINGS, "0123456789ab")
+
+
+@pytest.fixture
+def opened():
+    """opened(query): what the page's controls are set to."""
+    with gr.Blocks() as page:
+        with gr.Tabs() as tabs:
+            pass
+        decoding, copy = decoding_controls(), copy_controls(None)
+        open_links(page, tabs, gr.Textbox(), decoding, copy, gr.State())
+    load = next(event for event in page.fns.values() if event.targets[0][1] == "load")
+
+    def call(query):
+        return load.fn(SimpleNamespace(query_params=dict(parse_qsl(query.removeprefix("?")))))
+
+    return call
+
+
+def test_a_link_sets_every_control_and_is_remembered(opened):
+    tabs, prompt, *values, linked = opened(LINK)
+    assert tabs.selected == "compare"
+    assert prompt == SETTINGS[0]
+    assert values[:8] == [64, 32, "factor", 0.9, 2.0, "none", 0.0, 0]
+    assert values[8] == "structured"
+    assert (values[9].value, values[9].maximum) == (0.6, 0.7)
+    assert linked == LINK
+
+
+def test_no_link_leaves_everything_alone(opened):
+    *updates, linked = opened("")
+    assert linked is None
+    assert all(update == gr.skip() for update in updates)
+
+
+def test_a_bad_link_is_refused_as_text(opened):
+    with pytest.raises(gr.Error) as refused:
+        opened("?tab=compare&method=<img>")
+    assert "<img" not in str(refused.value)
+
+
+def test_updates_follow_the_method():
+    assert copy_updates(["wanda", 0.9, "2:4", "paper", False, "uniform", 16])[1].maximum == 0.9
+    assert copy_updates(["structured", 0.1, "free", "paper", False, "uniform", 16])[2].interactive is False
+
+
+def test_a_run_is_compared_with_its_own_link_only():
+    other = comparison_link("another prompt", *SETTINGS[1:], "0123456789ab")
+    assert _as_linked(LINK, LINK).startswith("Same as")
+    assert _as_linked(comparison_link(*SETTINGS, "ffffffffffff"), LINK).startswith("Not the same")
+    assert _as_linked(LINK, other) == _as_linked(LINK, None) == ""
