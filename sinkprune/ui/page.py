@@ -17,6 +17,7 @@ from sinkprune.ui.text import ABOUT, HERO
 from sinkprune.ui.theme import theme
 from sinkprune.ui.watch import watch_section
 from sinkprune.ui.workbench import Workbench
+from sinkprune.ui.zero_gpu import put_events_on_gpu
 
 DEFAULT_PROMPT = "Why is the sky blue"
 LAUNCH = {
@@ -47,4 +48,5 @@ def build_page(bench: Workbench) -> gr.Blocks:
         gr.HTML(ABOUT)
         add_endpoints(bench)
         open_links(demo, tabs, prompt, decoding, copy, linked)
+    put_events_on_gpu(demo, lambda: bench.loaded.parameters)
     return demo.queue(max_size=20, default_concurrency_limit=4)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 
 import torch
 from transformers.utils.logging import disable_progress_bar
@@ -13,20 +14,24 @@ from sinkprune.decoding import DecodeConfig, generate
 from sinkprune.lab.attention import answer_map_question
 from sinkprune.lab.store import PrunedStore, store_key
 from sinkprune.models import LoadedModel, encode_prompt, load_model
+from sinkprune.models.registry import find_model
 from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneProgress, PruneResult, prune_steps
+from sinkprune.ui.zero_gpu import MAP_SECONDS, on_gpu, zero_gpu
 
 MAP_WAIT_SECONDS = 10.0
 STORE_BYTES = 256 * 2**20  # of the bundled model about fifty copies by masks, or five by SparseGPT
 
 
 class Workbench:
-    """Starts loading at once; `loaded` waits until it is there."""
+    """Starts loading at once; `loaded` waits until it is there. Raises ValueError for a name that means no model."""
 
     def __init__(self, name: str, store_bytes: int = STORE_BYTES) -> None:
+        find_model(name)
         self.name = name
         self.store = PrunedStore(store_bytes)
         self._maps = threading.Lock()
-        self._loading = ThreadPoolExecutor(1, "load-model").submit(_load, name)
+        self._answer = on_gpu(partial(_map_or_reason, self.find), MAP_SECONDS)
+        self._loading = _start_loading(name)
 
     @property
     def ready(self) -> bool:
@@ -39,7 +44,7 @@ class Workbench:
 
     def find(self, key: str) -> LoadedModel | None:
         """The model of a lane: the dense one by its name, a pruned one by its key in the store; None when it is not in memory."""
-        if key == self.name:
+        if key in (self.name, self.loaded.spec.name):
             return self.loaded
         kept = self.store.get(key)
         return kept.loaded if kept else None
@@ -49,9 +54,12 @@ class Workbench:
         if not self._maps.acquire(timeout=MAP_WAIT_SECONDS):
             raise ValueError("the machine is busy: look at this map again in a moment")
         try:
-            return answer_map_question(self.find, question)
+            answer = self._answer(question)
         finally:
             self._maps.release()
+        if isinstance(answer, str):
+            raise ValueError(answer)
+        return answer
 
     def check_model(self, name: str) -> LoadedModel:
         """The dense model called `name`. Raises ValueError for any other name."""
@@ -75,6 +83,30 @@ class Workbench:
         if device.type == "cuda":
             return torch.cuda.get_device_name(device)
         return f"{device.type.upper()}, {torch.get_num_threads()} threads"
+
+
+def _start_loading(name: str) -> Future[LoadedModel]:
+    if zero_gpu() is None:
+        return ThreadPoolExecutor(1, "load-model").submit(_load, name)
+    loaded: Future[LoadedModel] = Future()
+    loaded.set_result(_load_for_workers(name))
+    return loaded
+
+
+def _map_or_reason(find: Callable[[str], LoadedModel | None], question: object) -> dict | str:
+    """The map, or why there is none: from a ZeroGPU worker only values come back in words."""
+    try:
+        return answer_map_question(find, question)
+    except ValueError as error:
+        return str(error)
+
+
+def _load_for_workers(name: str) -> LoadedModel:
+    """Loaded on the CPU and moved by this thread, which alone knows of ZeroGPU's promised GPU; nothing can be warmed up before a call."""
+    loaded = load_model(name, device="cpu", dtype=torch.bfloat16)
+    if torch.cuda.is_available():
+        loaded.model.to("cuda")
+    return loaded
 
 
 def _load(name: str) -> LoadedModel:
