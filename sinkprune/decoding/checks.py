@@ -27,3 +27,11 @@ def check_prompt(loaded: LoadedModel, prompt_ids: torch.Tensor, gen_length: int)
             f"shorten the prompt or use a gen_length up to {max(0, limit - length)}"
         )
     return prompt_ids.detach().to("cpu", torch.long)
+
+
+def check_denoises(loaded: LoadedModel) -> None:
+    """Raise ValueError for an autoregressive reference, which has no MASK to fill in."""
+    if loaded.spec.mask_token_id is None:
+        raise ValueError(
+            f"the model {loaded.spec.name!r} only writes from left to right: use `autoregress`, or a diffusion language model"
+        )

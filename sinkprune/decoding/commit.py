@@ -13,7 +13,7 @@ from sinkprune.decoding.records import DecodeConfig
 
 
 def best_tokens(
-    logits: torch.Tensor, mask_token_id: int, temperature: float = 0.0, generator: torch.Generator | None = None
+    logits: torch.Tensor, mask_token_id: int | None, temperature: float = 0.0, generator: torch.Generator | None = None
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """(tokens (R,) int64, confidence (R,) float32) from logits (R, V): the best token of each row but MASK, and its probability.
 
@@ -22,7 +22,8 @@ def best_tokens(
     """
     logits = logits.float()
     choice = logits if temperature == 0 else _with_gumbel_noise(logits, temperature, generator)
-    choice = choice.index_fill(-1, torch.tensor(mask_token_id, device=logits.device), -torch.inf)
+    if mask_token_id is not None:
+        choice = choice.index_fill(-1, torch.tensor(mask_token_id, device=logits.device), -torch.inf)
     tokens = choice.argmax(dim=-1)
     chosen = logits.gather(-1, tokens[:, None])[:, 0]
     return tokens, (chosen - logits.logsumexp(dim=-1)).exp()

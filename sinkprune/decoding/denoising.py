@@ -14,7 +14,7 @@ from contextlib import nullcontext
 import torch
 
 from sinkprune.decoding.cache import CanvasCache, rows_to_forward
-from sinkprune.decoding.checks import check_prompt
+from sinkprune.decoding.checks import check_denoises, check_prompt
 from sinkprune.decoding.commit import best_tokens, choose, negative_entropy
 from sinkprune.decoding.records import DecodeConfig, Generation, Step
 from sinkprune.models import LoadedModel
@@ -29,6 +29,7 @@ def denoise(
     LLaDA's low-confidence (or random) remasking, or Fast-dLLM's parallel rules; models with shifted logits (Dream) rank positions by
     negative entropy where no threshold or factor is set. Raises ValueError at the call where prompt and settings do not fit the model.
     """
+    check_denoises(loaded)
     return _denoise(loaded, check_prompt(loaded, prompt_ids, config.gen_length), config, record)
 
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 import torch
 
+from sinkprune.decoding.checks import check_denoises
 from sinkprune.lab.intervals import student_quantile
 from sinkprune.lab.texts import file_texts, held_out_texts
 from sinkprune.models import LoadedModel, load_model
@@ -145,6 +146,7 @@ def _masked_losses(
     loaded: LoadedModel, text: torch.Tensor, start: int, masks: torch.Tensor, batch_size: int
 ) -> torch.Tensor:
     """(patterns, length) float64: cross-entropy in nats at masked positions, 0 elsewhere. masks cover text[start:]."""
+    check_denoises(loaded)
     losses = torch.zeros(masks.shape, dtype=torch.float64)
     text = text.to(loaded.device)
     for rows in _batches(len(masks), batch_size):

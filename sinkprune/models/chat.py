@@ -77,7 +77,10 @@ def _chat_frame(loaded: LoadedModel) -> tuple[str, str]:
         return _CHATML
     if chat_format == "template":
         turn = [{"role": "user", "content": _PLACEHOLDER}]
-        rendered = loaded.tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True)
+        # Qwen3's template would ask for a chain of thought, which models turned to diffusion were not trained to write.
+        rendered = loaded.tokenizer.apply_chat_template(
+            turn, tokenize=False, add_generation_prompt=True, enable_thinking=False
+        )
         before, _, after = rendered.partition(_PLACEHOLDER)
         return before, after
     raise ValueError(f"chat_format must be plain, chatml or template, not {chat_format!r}")

@@ -4,6 +4,7 @@
 - LLaDA and MMaDA (model_type "llada", "mmada"; weights model.transformer.blocks.N.*): Llama, or Qwen2 when q, k and v have biases and the
   other linears have none. Their logits equal the official code's to 0.0.
 - Dream (model_type "Dream"): Qwen2 under the same weight names; its outputs are shifted by one.
+- dLLM's conversions (model_type "a2d-llama", "a2d-qwen2", "a2d-qwen3"): the plain weight names; the head is never tied.
 
 Pure functions of the config dictionary; nothing is read or built here.
 """
@@ -15,6 +16,7 @@ from transformers import LlamaConfig, PretrainedConfig, Qwen2Config, Qwen3Config
 from sinkprune.models.widths import check_widths
 
 PLAIN_CONFIGS = {"llama": LlamaConfig, "qwen2": Qwen2Config, "qwen3": Qwen3Config}
+_CONVERTED = "a2d-"
 
 _BLOCK = r"^model\.transformer\.blocks\.(\d+)\."
 LLADA_NAMES = {
@@ -52,24 +54,26 @@ _LLADA_NEEDS = {
 def convert_config(raw: dict) -> tuple[PretrainedConfig, dict[str, str] | None]:
     """(transformers config, weight renaming as regex -> replacement or None) of a folder's config.json.
 
-    The config comes with mask_token_id, shift_logits, chat_format, drops_final_mark, causal_lm and begin_token_id set, so that a
-    saved copy loads again.
-    Raises ValueError for an architecture or an option that cannot run here, without mask_token_id, and for impossible layer widths.
+    The config comes with mask_token_id, shift_logits, chat_format, causal_lm, causal_only and begin_token_id set, so that a saved copy
+    loads again. Raises ValueError for an architecture or an option that cannot run here, for quantised weights, for impossible layer
+    widths, and without mask_token_id, unless the config says causal_only.
     """
-    model_type = raw.get("model_type")
-    if model_type in ("llada", "mmada"):
-        config, names = _from_llada(raw), LLADA_NAMES
-    elif model_type == "Dream":
-        config, names = _from_dream(raw), None
-    elif model_type in PLAIN_CONFIGS:
-        config, names = PLAIN_CONFIGS[model_type].from_dict(_without_remote_code(raw)), None
-    else:
+    if raw.get("quantization_config"):
         raise ValueError(
-            f"model_type {model_type!r} cannot run here: use a transformers folder of type {', '.join(PLAIN_CONFIGS)}, "
-            "or one in the original LLaDA, MMaDA or Dream layout"
+            "this checkpoint is stored quantised; sinks and pruning need its weights in 16 or 32 bits: take the original, "
+            "and `quantize` while loading to save memory"
         )
-    mask_token_id = raw.get("mask_token_id")
-    if not isinstance(mask_token_id, int) or not 0 <= mask_token_id < config.vocab_size:
+    model_type = raw.get("model_type")
+    try:
+        config, names = _architecture(model_type, raw)
+    except (KeyError, TypeError) as error:
+        raise ValueError(
+            f"config.json lacks what a model of type {model_type!r} needs ({error}): download it again"
+        ) from error
+    mask_token_id, causal_only = raw.get("mask_token_id"), bool(raw.get("causal_only", False))
+    if causal_only:
+        mask_token_id = None
+    elif not isinstance(mask_token_id, int) or not 0 <= mask_token_id < config.vocab_size:
         raise ValueError(
             f"config.json needs mask_token_id, a token id from 0 to {config.vocab_size - 1} (it says {mask_token_id!r}): "
             "a diffusion language model writes by filling in mask tokens"
@@ -80,10 +84,26 @@ def convert_config(raw: dict) -> tuple[PretrainedConfig, dict[str, str] | None]:
     config.mask_token_id = mask_token_id
     config.shift_logits = bool(raw.get("shift_logits", model_type == "Dream"))
     config.chat_format = raw.get("chat_format", "plain")
-    config.drops_final_mark = bool(raw.get("drops_final_mark", False))
-    config.causal_lm = bool(raw.get("causal_lm", False))
+    config.causal_only = causal_only
+    config.causal_lm = bool(raw.get("causal_lm", causal_only))
     config.begin_token_id = raw.get("begin_token_id")
+    config.drops_final_mark = bool(raw.get("drops_final_mark", False))
     return config, names
+
+
+def _architecture(model_type: object, raw: dict) -> tuple[PretrainedConfig, dict[str, str] | None]:
+    if model_type in ("llada", "mmada"):
+        return _from_llada(raw), LLADA_NAMES
+    if model_type == "Dream":
+        return _from_dream(raw), None
+    base = str(model_type).removeprefix(_CONVERTED)
+    if base in PLAIN_CONFIGS:
+        untied = {"tie_word_embeddings": False} if base != model_type else {}
+        return PLAIN_CONFIGS[base].from_dict(_without_remote_code(raw) | untied | {"model_type": base}), None
+    raise ValueError(
+        f"model_type {model_type!r} cannot run here: use a transformers folder of type {', '.join(PLAIN_CONFIGS)}, "
+        "or one in the original LLaDA, MMaDA or Dream layout"
+    )
 
 
 def _without_remote_code(raw: dict) -> dict:

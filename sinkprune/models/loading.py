@@ -6,34 +6,23 @@ for every layout. Code inside a checkpoint is never run.
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from transformers import (
-    BitsAndBytesConfig,
-    LlamaForCausalLM,
-    PretrainedConfig,
-    PreTrainedModel,
-    PreTrainedTokenizerFast,
-    Qwen2ForCausalLM,
-    Qwen2Tokenizer,
-    Qwen3ForCausalLM,
-)
+from safetensors import SafetensorError
+from transformers import BitsAndBytesConfig, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast, Qwen2Tokenizer
 
 from sinkprune.models.attention import ATTENTION_NAME
+from sinkprune.models.checkpoint import check_tensors, stored_dtype, stored_tensors
 from sinkprune.models.direction import set_causal
 from sinkprune.models.four_bit import take_plain_kernel_where_needed
+from sinkprune.models.hub import model_folder, read_config
 from sinkprune.models.layouts import convert_config
-from sinkprune.models.registry import find_model, model_folder
+from sinkprune.models.registry import ModelInfo, find_model
+from sinkprune.models.sizes import ARCHITECTURES, QUANTIZATIONS, empty_model, too_large
 from sinkprune.models.spec import LoadedModel, ModelSpec
 from sinkprune.models.widths import WIDTHS_KEY, narrowed
-
-ARCHITECTURES = {"llama": LlamaForCausalLM, "qwen2": Qwen2ForCausalLM, "qwen3": Qwen3ForCausalLM}
-QUANTIZATIONS = ("int8", "nf4")
-_DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
 
 def load_model(
@@ -51,29 +40,51 @@ def load_model(
     device: default the first GPU, else the CPU. device_map: accelerate's, instead of device.
     dtype: default the checkpoint's own; on a CPU without bfloat16 instructions, and for float16 on any CPU, float32 instead.
     quantize: None, "int8" or "nf4" (bitsandbytes; saves memory, costs speed on a CPU).
-    Raises ValueError for an unknown name, an unsupported architecture, missing or extra tensors.
+    Raises ValueError for an unknown name, a hub that cannot be reached, an unsupported architecture, too little memory (said before the
+    weights are downloaded), and missing or extra tensors.
     """
     if quantize not in (None, *QUANTIZATIONS):
         raise ValueError(f"quantize must be None or one of {', '.join(QUANTIZATIONS)}, not {quantize!r}")
     if device is not None and device_map is not None:
         raise ValueError("device and device_map both say where the model goes: give one of them")
     info = find_model(name_or_path)
+    if info.refusal:
+        raise ValueError(f"{info.title} cannot run here: {info.refusal}")
+    raw = read_config(info)
+    place = None if device_map is not None else torch.device(device or default_device())
+    if place is not None and not isinstance(info.source, Path):
+        _check_room(info, raw, torch.bfloat16 if dtype is None else dtype, quantize, place)
     folder, revision = model_folder(info)
-    raw = dict(info.defaults) | _read_config(folder)
-    config, names = convert_config(raw)
-    if device_map is None:
-        device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    dtype = dtype or default_dtype(stored_dtype(folder), device)
-    placement = {"device_map": device_map if device_map is not None else {"": device}}
+    tokenizer = _read_tokenizer(folder)
+    config, names = convert_config({"mask_token_id": getattr(tokenizer, "mask_token_id", None)} | raw)
+    tensors = stored_tensors(folder)
+    empty = empty_model(config)
+    check_tensors(tensors, empty.state_dict(), names, config.tie_word_embeddings)
+    dtype = dtype or default_dtype(stored_dtype(tensors), place)
+    if place is not None and (problem := too_large(empty, dtype, quantize, place)):
+        raise ValueError(f"{info.title} {problem}")
+    placement = {"device_map": device_map if device_map is not None else {"": place}}
     if quantize is not None:
         placement["quantization_config"] = _quantization(quantize, dtype)
     model = _read_weights(folder, config, names, dtype, placement)
-    set_causal(model, False)
+    set_causal(model, config.causal_only)
     model.eval().requires_grad_(False)
     if quantize == "nf4":
         for linear in (module for module in model.modules() if isinstance(module, torch.nn.Linear)):
             take_plain_kernel_where_needed(linear)
-    return LoadedModel(model, _read_tokenizer(folder), spec_of(config, info.name, revision))
+    return LoadedModel(model, tokenizer, spec_of(config, info.name, revision))
+
+
+def default_device() -> str:
+    """The first GPU, else the CPU."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _check_room(info: ModelInfo, raw: dict, dtype: torch.dtype, quantize: str | None, device: torch.device) -> None:
+    """Refuse a model from the hub that cannot run or does not fit, by its config.json alone."""
+    config, _ = convert_config({"mask_token_id": 0} | raw)
+    if problem := too_large(empty_model(config), default_dtype(dtype, device), quantize, device):
+        raise ValueError(f"{info.title} {problem}")
 
 
 def spec_of(config: PretrainedConfig, name: str, revision: str | None = None) -> ModelSpec:
@@ -100,31 +111,6 @@ def default_dtype(stored: torch.dtype, device: torch.device | None) -> torch.dty
     # Measured on a 12-layer, 576-wide model: with these instructions a bfloat16 forward of 128 tokens is faster than float32.
     native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return torch.bfloat16 if stored == torch.bfloat16 and native else torch.float32
-
-
-def stored_dtype(folder: Path) -> torch.dtype:
-    """The dtype of the first tensor of the first safetensors file in `folder`. Raises ValueError where there is none to read."""
-    files = sorted(folder.glob("*.safetensors"))
-    if not files:
-        raise ValueError(f"{folder} has no *.safetensors file: only safetensors checkpoints are loaded")
-    try:
-        with safe_open(files[0], "pt") as tensors:
-            first = next(iter(tensors.keys()))
-            return _DTYPES.get(tensors.get_slice(first).get_dtype(), torch.float32)
-    except (SafetensorError, OSError, StopIteration) as error:
-        raise ValueError(
-            f"{files[0].name} in {folder} cannot be read ({error}): the file is damaged or cut short"
-        ) from error
-
-
-def _read_config(folder: Path) -> dict:
-    try:
-        raw = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"config.json in {folder} is not JSON: {error}") from error
-    if not isinstance(raw, dict):
-        raise ValueError(f"config.json in {folder} must hold one JSON object")
-    return raw
 
 
 def _quantization(quantize: str, dtype: torch.dtype) -> BitsAndBytesConfig:
@@ -156,13 +142,8 @@ def _read_weights(
             )
     except (SafetensorError, RuntimeError, OSError) as error:
         raise ValueError(f"the weights in {folder} do not fit its config.json or are damaged: {error}") from error
-    problems = [
-        f"{kind} {', '.join(sorted(map(str, keys))[:8])}{' …' if len(keys) > 8 else ''}"
-        for kind, keys in (("missing", report["missing_keys"]), ("not expected", report["unexpected_keys"]))
-        if keys
-    ]
-    if problems:
-        raise ValueError(f"the tensors in {folder} do not fit its config.json: {'; '.join(problems)}")
+    if report["missing_keys"]:  # the headers had them all: transformers reads some other file
+        raise ValueError(f"{folder} holds more than one checkpoint: keep the files of one")
     model.__class__ = architecture  # the narrowed class differs in its constructor only, and its name would be saved
     # Renaming is undone by save_pretrained as long as this is set; a saved copy shall have the names its config stands for.
     model._weight_conversions = None

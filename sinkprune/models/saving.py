@@ -16,8 +16,9 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from sinkprune.models.hub import model_folder
 from sinkprune.models.layouts import LLADA_NAMES
-from sinkprune.models.registry import find_model, model_folder
+from sinkprune.models.registry import find_model
 from sinkprune.models.spec import LoadedModel
 from sinkprune.models.widths import WIDTHS_KEY
 

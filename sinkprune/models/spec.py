@@ -16,12 +16,13 @@ class ModelSpec:
     chat_format: "chatml" wraps a prompt as `<|im_start|>user…`, "template" uses the tokenizer's own chat template, "plain" wraps nothing.
     drops_final_mark: True where the model was trained on prompts without the full stop or question mark at their end.
     causal: True where the same weights also predict the next token with a causal mask (the autoregressive lane).
+    mask_token_id: None for an autoregressive reference, which cannot denoise and whose attention is causal.
     begin_token_id: the token that stands before a prompt in the autoregressive lane, and only there; None where there is none.
     """
 
     name: str
     family: str  # "llama" | "qwen2" | "qwen3": the transformers architecture that runs it
-    mask_token_id: int
+    mask_token_id: int | None
     eos_token_id: int | None = None
     shift_logits: bool = False
     chat_format: str = "plain"

@@ -98,6 +98,10 @@ def prune_steps(
     started = time.perf_counter()
     calibration = calibration or CalibrationConfig()
     check_prunable(loaded.model, config.pattern)
+    if loaded.spec.mask_token_id is None and config.method.startswith("sink-"):
+        raise ValueError(
+            f"{config.method!r} measures on masked text, and {loaded.spec.name!r} has no MASK: use the method without sink-"
+        )
     needs_text = config.method != "magnitude" and config.target not in (0.0, 1.0)
     given = calibration_ids is not None
     ids = calibration_set(loaded, calibration, calibration_ids) if needs_text or given else None

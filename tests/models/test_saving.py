@@ -78,7 +78,7 @@ def test_plain_folders_tied_or_not(tmp_path, tied):
 
 def test_what_only_the_registry_knows_is_written_down(tmp_path, monkeypatch):
     shutil.copytree(FIXTURES / "tiny-llada", tmp_path / "source")
-    info = ModelInfo("small", tmp_path / "source", "small", (("chat_format", "chatml"), ("mask_token_id", 1)))
+    info = ModelInfo("small", tmp_path / "source", "small", defaults=(("chat_format", "chatml"), ("mask_token_id", 1)))
     monkeypatch.setitem(registry.MODELS, "small", info)
     loaded = load_model("small")
     save_model(loaded, "small", tmp_path / "saved")
