@@ -1,15 +1,15 @@
 """Recorded runs that play the moment a page opens, without a model: `load_presets()` reads them, this module as a command records them.
 
-    python -m sinkprune.lab.presets [--model NAME] [--only NAME …]
+    python -m sinkprune.lab.presets [--model NAME]     # records all candidates, keeps the clearest run of each property
 
-A preset is one gzip file of JSON: {"name", "title", "look", "trace"}. The heads of its trace, by far the largest part, are taken out of the
-frames and stored per lane as differences from step to step, which compress well: "packed" = {"step": q, "data": base64 lzma}. Where a file
-would still exceed MAX_BYTES, heads are rounded to multiples of the smallest q in ROUNDINGS that fits; everything else stays exact.
+The command runs every candidate (`lab.candidates`), measures what each run shows (`lab.properties`), and keeps for every property the run
+that shows it most clearly, each run once as long as there are others. Sentences are read off the recordings as they are stored, so they are
+true of them whatever model wrote them. Answers that are short or repeat themselves are left out. It says which property no run showed.
 
-The prompts were chosen: of about 50 that were tried, those whose answers read well and whose recordings show something different each.
-Most of them end without a full stop on purpose: a full stop or question mark in the prompt holds the leading sink from the first step on.
-What a recipe tells the visitor to look for was read off the recording of the bundled model, and the tests hold it against the
-recording: other weights need other sentences.
+A preset is one gzip file of JSON: {"name", "title", "look", "trace"}; its name is that of its property. The heads of its trace, by far the
+largest part, are taken out of the frames and stored per lane as differences from step to step, which compress well: "packed" =
+{"step": q, "data": base64 lzma}. Where a file would still exceed MAX_BYTES, heads are rounded to multiples of the smallest q in ROUNDINGS
+that fits; everything else stays exact.
 """
 
 from __future__ import annotations
@@ -25,15 +25,18 @@ from pathlib import Path
 
 import numpy as np
 
-from sinkprune.decoding import DecodeConfig
+from sinkprune.lab.candidates import CANDIDATES, Candidate
+from sinkprune.lab.properties import PROPERTIES, Finding, best_finding
 from sinkprune.lab.runs import finish, trace_run
 from sinkprune.lab.trace_check import check_trace
+from sinkprune.lab.watched import Watched
 from sinkprune.models import LoadedModel, load_model
 
 PRESET_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "presets"
 MAX_BYTES = 300 * 1024
 ROUNDINGS = (1, 2, 4, 8, 16)
-PARALLEL = DecodeConfig(gen_length=64, block_length=16, threshold=0.9)
+MIN_WORDS = 8  # an answer with fewer is too short to be watched
+MAX_REPEATED = 0.1  # share of an answer's word triples that were there before
 
 
 @dataclass(frozen=True)
@@ -46,88 +49,9 @@ class Preset:
     trace: dict
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """What to record. The order of RECIPES is the order on the page. layer: the one the player opens with (from 0), None for the mean."""
-
-    name: str
-    title: str
-    look: str
-    prompt: str
-    layer: int | None = None
-    config: DecodeConfig = PARALLEL
-    lanes: tuple[str, ...] = ("dlm", "ar")
-
-
-RECIPES = (
-    Recipe(
-        "fox",
-        "The sink follows the writing",
-        "Layer 7: the lead jumps 5 times under diffusion, to “young” and “discovered” once they are written and at last to the answer's "
-        "first full stop, where it stays; autoregressively it never leaves the begin mark.",
-        "Write a short story about a fox who learns to swim",
-        layer=6,
-    ),
-    Recipe(
-        "stop",
-        "One full stop holds the sink",
-        "The same prompt, now with a full stop: in layer 7 that full stop leads at every step, where without it the lead jumped 5 times.",
-        "Write a short story about a fox who learns to swim.",
-        layer=6,
-    ),
-    Recipe(
-        "teacher",
-        "A sink dies",
-        "Layer 2: “a” leads until the first comma is written and the comma until the first full stop, and from then on “a” is no sink any "
-        "more.",
-        "What makes a good teacher",
-        layer=1,
-    ),
-    Recipe(
-        "honey",
-        "The lead walks backwards",
-        "Averaged over all layers: 8 end marks lead for one step each, nearer to the text each time, until the full stop is written and "
-        "keeps the lead.",
-        "Tell me about honey",
-    ),
-    Recipe(
-        "robot",
-        "What the mean hides",
-        "Averaged over all layers the prompt's full stop leads at every step: press 1 for layer 1, where “named”, “K” and “The” each take "
-        "the lead once they are written.",
-        "Write a story about a robot who wants to paint.",
-    ),
-    Recipe(
-        "lighthouse",
-        "A mask that is a sink",
-        "Layer 10: the last position of the canvas, still a mask, leads in 18 of 29 steps, until the full stop is written and takes 42 % "
-        "of the attention at once.",
-        "The lighthouse keeper",
-        layer=9,
-    ),
-    Recipe(
-        "moon",
-        "A jump at a block's edge",
-        "Layer 8: the lead jumps from “story” to the mark after the prompt in the first step of the second block, and to the first full "
-        "stop once that is written.",
-        "Tell me a bedtime story about the moon",
-        layer=7,
-    ),
-    Recipe(
-        "steps",
-        "One token a step",
-        "The answer of “A jump at a block's edge” again, in 64 forward passes instead of 32: in layer 8 the lead makes the same two jumps, "
-        "the first again at the edge of the block.",
-        "Tell me a bedtime story about the moon",
-        layer=7,
-        config=DecodeConfig(gen_length=64, block_length=16, steps=64),
-    ),
-)
-
-
 def load_presets(folder: Path = PRESET_FOLDER) -> list[Preset]:
-    """All presets in `folder` in the order of RECIPES, others after them by name; empty where nothing is recorded."""
-    order = {recipe.name: number for number, recipe in enumerate(RECIPES)}
+    """All presets in `folder` in the order of PROPERTIES, others after them by name; empty where nothing is recorded."""
+    order = {name: number for number, name in enumerate(PROPERTIES)}
     presets = [read_preset(path) for path in sorted(folder.glob("*.json.gz"))]
     return sorted(presets, key=lambda preset: (order.get(preset.name, len(order)), preset.name))
 
@@ -159,10 +83,73 @@ def write_preset(preset: Preset, folder: Path = PRESET_FOLDER) -> tuple[Path, in
     raise ValueError(f"the preset {preset.name} is {len(content)} bytes even when rounded: record fewer steps")
 
 
-def record(loaded: LoadedModel, recipe: Recipe) -> Preset:
-    """Run a recipe to its end. The run's id is the preset's name, so that recording again changes only what changed."""
-    trace = finish(trace_run(loaded, recipe.prompt, recipe.config, recipe.lanes, recipe.layer))
-    return Preset(recipe.name, recipe.title, recipe.look, {**trace, "run": f"preset-{recipe.name}"})
+def record(loaded: LoadedModel, candidate: Candidate) -> dict:
+    """The finished trace of a candidate, both lanes."""
+    return finish(trace_run(loaded, candidate.prompt, candidate.config))
+
+
+def is_readable(trace: dict) -> bool:
+    """Whether the diffusion lane's answer has MIN_WORDS words and hardly repeats itself."""
+    found = trace["lanes"][0]["text"].lower().split()
+    triples = list(zip(found, found[1:], found[2:], strict=False))
+    return len(found) >= MIN_WORDS and len(triples) - len(set(triples)) <= MAX_REPEATED * len(triples)
+
+
+def choose(findings: Sequence[dict[str, Finding]]) -> dict[str, list[int]]:
+    """property -> runs that show it, the one to keep first.
+
+    findings: of each run, property -> what was found. Rare properties choose first; a run goes to one property as long as there are others.
+    """
+    shown = {
+        name: sorted((n for n, found in enumerate(findings) if name in found), key=lambda n: -findings[n][name].score)
+        for name in PROPERTIES
+    }
+    taken: set[int] = set()
+    for name in sorted(PROPERTIES, key=lambda name: len(shown[name])):
+        shown[name].sort(key=lambda run: run in taken)  # stable: the clearest of the free ones comes first
+        taken.update(shown[name][:1])
+    return {name: runs for name, runs in shown.items() if runs}
+
+
+def keep(name: str, trace: dict, folder: Path) -> Preset | None:
+    """Write a run as the preset of a property, described as it is stored; None where the stored run does not show it any more.
+
+    The trace's run id becomes the preset's name, so that recording again changes only what changed.
+    """
+    trace = {**trace, "run": f"preset-{name}"}
+    path, rounding = write_preset(Preset(name, "", "", trace), folder)
+    stored = read_preset(path).trace
+    finding = best_finding(name, Watched(stored))
+    if finding is None:
+        path.unlink()
+        return None
+    preset = Preset(name, PROPERTIES[name].title, finding.look, {**stored, "view": {"layer": finding.layer}})
+    path.write_bytes(_packed(preset, rounding))
+    return preset
+
+
+def record_presets(
+    loaded: LoadedModel, candidates: Sequence[Candidate] = CANDIDATES, folder: Path = PRESET_FOLDER
+) -> dict[str, Preset | None]:
+    """Run the candidates and replace the presets in `folder`: property -> preset, None where no run showed it."""
+    traces, findings = [], []
+    for number, candidate in enumerate(candidates, 1):
+        trace = record(loaded, candidate)
+        run = Watched(trace)
+        found = {name: finding for name in PROPERTIES if (finding := best_finding(name, run))}
+        readable = is_readable(trace)
+        print(f"{number}/{len(candidates)} {candidate.prompt!r}: {', '.join(found) if readable else 'hardly readable'}")
+        if readable:
+            traces.append(trace)
+            findings.append(found)
+    chosen = choose(findings)
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.glob("*.json.gz"):
+        path.unlink()
+    return {
+        name: next((preset for run in chosen.get(name, []) if (preset := keep(name, traces[run], folder))), None)
+        for name in PROPERTIES
+    }
 
 
 def _packed(preset: Preset, rounding: int) -> bytes:
@@ -198,22 +185,21 @@ def _unpack_heads(lane: dict, maps: int) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Record the preset runs into assets/presets."""
+    """Record the candidates and keep the clearest run of each property in assets/presets."""
     parser = argparse.ArgumentParser(prog="python -m sinkprune.lab.presets", description=main.__doc__)
-    parser.add_argument("--model", default="bundled", help="registry name, folder or hub id")
-    parser.add_argument("--only", nargs="+", choices=[recipe.name for recipe in RECIPES], help="record these only")
+    parser.add_argument(
+        "--model", default="bundled", help="registry name, folder or hub id; its weights must be causal too"
+    )
     parser.add_argument("--folder", type=Path, default=PRESET_FOLDER)
     options = parser.parse_args(arguments)
-    loaded = load_model(options.model)
-    for recipe in RECIPES:
-        if options.only and recipe.name not in options.only:
+    for name, preset in record_presets(load_model(options.model), folder=options.folder).items():
+        if preset is None:
+            print(f"\n{name}: no readable run shows it")
             continue
-        preset = record(loaded, recipe)
-        path, rounding = write_preset(preset, options.folder)
-        forwards = ", ".join(f"{lane['title']} {lane['nfe']} forwards" for lane in preset.trace["lanes"])
-        print(f"{path.name}: {path.stat().st_size / 1024:.0f} KB, heads rounded to {rounding}/255; {forwards}")
+        size = (options.folder / f"{name}.json.gz").stat().st_size / 1024
+        print(f"\n{name}: {preset.title} ({size:.0f} KB)\n    {preset.look}")
         for lane in preset.trace["lanes"]:
-            print(f"    {lane['title']}: {lane['text'][:300]!r}")
+            print(f"    {lane['title']}, {lane['nfe']} forwards: {lane['text'][:300]!r}")
 
 
 if __name__ == "__main__":

@@ -37,8 +37,17 @@ PROMPTS = (
     "What is the capital of France and what can I see there?",
     "Describe a walk along the sea in winter.",
     "What is the difference between a frog and a toad?",
+    "Tell me a bedtime story about the moon",
+    "How does a bicycle stay upright",
+    "The old house at the end of the road",
+    "What makes a good friend",
+    "Explain how bread is baked",
+    "Why do leaves change colour in autumn",
+    "Give me a plan for a day in a big city",
+    "Tell me about the life of bees",
 )
 MEASURES = ("temporal_variance", "spatial_variance", "moves")
+PROGRESS = np.linspace(0, 100, 51)  # percent of the steps: where runs of different lengths are compared
 CONFIG = DecodeConfig(gen_length=96, block_length=32, steps=96, threshold=0.9)
 
 
@@ -158,13 +167,30 @@ def layer_medians(lanes: Sequence[LaneStatistics]) -> dict[str, list[dict[str, f
     return result
 
 
+def known_values(lanes: Iterable[LaneStatistics], field: str) -> np.ndarray:
+    """That field of every lane that has a value there (a variance is NaN where no step has a sink)."""
+    values = np.array([getattr(lane, field) for lane in lanes], float)
+    return values[np.isfinite(values)]
+
+
+def mean_trajectory(centroids: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """(mean, population standard deviation) at PROGRESS of runs of different lengths, each stretched to 0 … 100 % of its steps.
+
+    Steps without a sink are bridged; every run needs a step with one.
+    """
+    known = [(progress(len(run))[np.isfinite(run)], run[np.isfinite(run)]) for run in centroids]
+    runs = np.stack([np.interp(PROGRESS, done, run) for done, run in known])
+    return runs.mean(0), runs.std(0)
+
+
+def progress(steps: int) -> np.ndarray:
+    """(T,) how much of the run is done at each of its T steps, 0 … 100 %."""
+    return np.linspace(0, 100, steps) if steps > 1 else np.zeros(steps)
+
+
 def _medians(lanes: Sequence[LaneStatistics]) -> dict[str, float]:
-    values = {name: [getattr(lane, name) for lane in lanes] for name in MEASURES}
-    return {name: float(np.median(known)) if (known := _known(found)) else math.nan for name, found in values.items()}
-
-
-def _known(values: Iterable[float]) -> list[float]:
-    return [value for value in values if math.isfinite(value)]
+    values = {name: known_values(lanes, name) for name in MEASURES}
+    return {name: float(np.median(known)) if len(known) else math.nan for name, known in values.items()}
 
 
 def _by_kind(lanes: Iterable[LaneStatistics]) -> dict[str, list[LaneStatistics]]:

@@ -25,14 +25,11 @@ DEFINITIONS = """
   It is shown in units of the mean, so 1 is what uniform attention would give.
 - **Sink**: a position that receives more than the mean plus two standard deviations (the rule of the official code). The player lets you
   choose the paper's rule and its constant instead; the figures keep to this one.
-- **Centroid**: the mean position of the sinks, weighted by the attention they receive. Lines show it, dots show every sink.
-- **Spatial variance** (eq. 6): the variance over positions of the attention received, averaged over the run first. A few positions that
-  dominate on average make it large.
-- **Temporal variance** (eq. 7): the variance of the centroid over steps, in tokens squared. Sinks that stay where they are make it zero.
 - **Autoregressive lane**: the same weights with a causal mask, one token a step, and one begin mark before the prompt, which makes every
   position one higher than in the diffusion lane. Every query there sees position 0.
-- **Why layer 7 first**: over the prompts of `python -m sinkprune.lab.statistics`, of all layers whose autoregressive sinks do not move at
-  all (median temporal variance 0), it is the one whose sinks move most under diffusion. A live run opens in the layer chosen above.
+- **Which layer**: a recorded run opens in the layer that shows best what it was chosen for; a live run in the layer chosen above.
+- **The recorded prompts**: `python -m sinkprune.lab.prompt_set` writes each of them in both lanes and keeps the numbers. The typical one,
+  shown in full, has the median temporal variance.
 """
 
 HOLDS = "The mark at the end of this prompt tends to hold the leading sink: run it without to see the sinks move more."

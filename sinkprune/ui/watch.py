@@ -10,10 +10,11 @@ from functools import partial
 import gradio as gr
 
 from sinkprune.lab.presets import Preset
+from sinkprune.lab.prompt_set import PromptSet, load_prompt_set
 from sinkprune.lab.runs import trace_run
 from sinkprune.ui.inputs import decoding_from, in_words
 from sinkprune.ui.player_component import player
-from sinkprune.ui.sink_figures import FIGURES, draw, draw_layer, figure_section, layer_index, layer_list
+from sinkprune.ui.sink_figures import FIGURES, QUICK_EVENT, draw, draw_layer, figure_section, layer_index, layer_list
 from sinkprune.ui.text import held, note
 from sinkprune.ui.workbench import Workbench
 
@@ -23,7 +24,6 @@ MODEL_EVENT = {
     "api_visibility": "private",
     "show_progress": "hidden",
 }
-QUICK_EVENT = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 STATE_SECONDS = 3600  # a visitor's last trace is a few MB: it goes when they have been away this long
 FIGURES_EVERY = 2.0  # seconds between two updates of the figures during a run
 OUTPUTS = ("shown", "last", "said", "chips", *FIGURES, "run", "stop")
@@ -48,19 +48,22 @@ def watch_section(
     gr.HTML("<h2 class='quiet'>The run</h2>")
     shown = player(bench.answer_map, elem_id="watch-player", value=first and first.trace)
     last = gr.State(first and first.trace, time_to_live=STATE_SECONDS)
-    heading, figures = figure_section(first and first.trace)
+    recorded = load_prompt_set()
+    figures, seen = figure_section(recorded, first and first.trace, last)
     layer = figures["layer"]
 
     outputs = [shown, last, said, chips, *figures.values(), run, stop]
-    live = run.click(partial(_live_run, bench), [prompt, both, layer, *decoding], outputs, **MODEL_EVENT)
-    live.then(lambda: _update(**IDLE), None, outputs, **QUICK_EVENT)
-    stop.click(_stopped, [last, layer], outputs, cancels=live, **QUICK_EVENT)
-    gr.on([heading.click, layer.input], _drawn, [last, layer], outputs, **QUICK_EVENT)
+    redraw = partial(_drawn, recorded)
+    inputs = [prompt, both, layer, seen, *decoding]
+    live = run.click(partial(_live_run, bench, recorded), inputs, outputs, **MODEL_EVENT)
+    live.then(redraw, [last, layer, seen], outputs, **QUICK_EVENT)
+    stopped = stop.click(_stopped, last, outputs, cancels=live, **QUICK_EVENT)
+    stopped.then(redraw, [last, layer, seen], outputs, **QUICK_EVENT)
     chosen = chips.input(
         partial(_play_preset, {preset.name: preset for preset in presets}), chips, [prompt, *outputs],
         cancels=live, **QUICK_EVENT,
     )  # fmt: skip
-    chosen.then(_drawn, [last, layer], outputs, **QUICK_EVENT)
+    chosen.then(redraw, [last, layer, seen], outputs, **QUICK_EVENT)
 
 
 def ended(trace: dict) -> dict:
@@ -73,7 +76,9 @@ def _update(**values: object) -> tuple:
     return tuple(values.get(name, gr.skip()) for name in OUTPUTS)
 
 
-def _live_run(bench: Workbench, prompt: str, both: bool, layer: int, *decoding: object) -> Iterator[tuple]:
+def _live_run(
+    bench: Workbench, recorded: PromptSet | None, prompt: str, both: bool, layer: int, seen: bool, *decoding: object
+) -> Iterator[tuple]:
     with in_words():
         config = decoding_from(*decoding)
         if not bench.ready:
@@ -87,12 +92,12 @@ def _live_run(bench: Workbench, prompt: str, both: bool, layer: int, *decoding: 
         drawn = time.monotonic()
         with closing(steps):
             for trace in steps:
-                if time.monotonic() - drawn > FIGURES_EVERY:
-                    news |= draw_layer(trace, layer)
+                if seen and time.monotonic() - drawn > FIGURES_EVERY:
+                    news |= draw_layer(recorded, trace, layer)
                     drawn = time.monotonic()
                 yield _update(shown=trace, last=trace, **news)
                 news = {}
-        yield _update(said=_costs(bench, trace), layer=layer_list(trace), **draw(trace, layer), **IDLE)
+        yield _update(said=_costs(bench, trace), layer=layer_list(trace), **IDLE)
 
 
 def _costs(bench: Workbench, trace: dict) -> str:
@@ -102,16 +107,18 @@ def _costs(bench: Workbench, trace: dict) -> str:
     return note("Live", f"Written on this machine ({bench.machine}): {lanes}. {held(trace['prompt'])}")
 
 
-def _stopped(trace: dict | None, layer: int) -> tuple:
+def _stopped(trace: dict | None) -> tuple:
     if not _has_steps(trace) or all(lane["done"] for lane in trace["lanes"]):
         return _update(**IDLE)
     trace = ended(trace)
     said = note("Stopped", "What was written so far stays: play it, or press Run again.")
-    return _update(shown=trace, last=trace, said=said, **draw(trace, layer), **IDLE)
+    return _update(shown=trace, last=trace, said=said, **IDLE)
 
 
-def _drawn(trace: dict | None, layer: int) -> tuple:
-    return _update(**draw(trace, layer)) if _has_steps(trace) else _update()
+def _drawn(recorded: PromptSet | None, trace: dict | None, layer: int, seen: bool) -> tuple:
+    """What follows a run, also one that failed: the buttons, and the figures where somebody has looked at them."""
+    figures = draw(recorded, trace, layer) if seen and _has_steps(trace) else {}
+    return _update(**figures, **IDLE)
 
 
 def _has_steps(trace: dict | None) -> bool:

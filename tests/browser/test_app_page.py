@@ -92,9 +92,9 @@ def test_figures_come_when_scrolled_to(page):
     assert page.locator(".js-plotly-plot").count() == 0
     page.get_by_role("heading", name="How the sinks moved").scroll_into_view_if_needed()
     page.locator(".js-plotly-plot .scatterlayer").first.wait_for(timeout=LIVE_SECONDS)
-    assert "Diffusion:" in page.locator(".reading").first.inner_text()
+    assert "Diffusion:" in page.locator("#trajectory-words").inner_text()
     choose(page, "Measured in", "layer 5")
-    page.locator(".js-plotly-plot .gtitle").filter(has_text="layer 5").wait_for(timeout=LIVE_SECONDS)
+    page.locator(".js-plotly-plot .ytitle").filter(has_text="layer 5").wait_for(timeout=LIVE_SECONDS)
 
 
 def test_a_live_run_moves_and_ends_with_readable_text(page):

@@ -16,8 +16,8 @@ from sinkprune.lab.figures import (
 )
 from sinkprune.lab.pruning_figures import change_heatmap, gain_figure, sparsity_per_layer
 from sinkprune.lab.runs import finish, trace_run
-from sinkprune.lab.statistics import layer_statistics, trace_statistics
-from sinkprune.lab.trace import decode_lane
+from sinkprune.lab.stages import trace_stages
+from sinkprune.lab.statistics import PROGRESS, layer_statistics, mean_trajectory, trace_statistics
 
 PLOTLY_3_TRACES = {"scatter", "bar", "heatmap"}
 CHANGES = np.array([[0.0, 0.2, 0.4], [0.1, 0.3, 0.5]])  # 2 layers, 3 heads
@@ -28,14 +28,29 @@ def trace(loaded):
     return finish(trace_run(loaded, "the sun is <b>", DecodeConfig(gen_length=8, block_length=4, steps=8)))
 
 
+def spread(lanes):
+    """Three runs: the lanes with their positions and variances times 1, 2 and 3."""
+    return [
+        dataclasses.replace(
+            lane, centroids=lane.centroids * factor,
+            spatial_variance=lane.spatial_variance * factor, temporal_variance=lane.temporal_variance * factor,
+        )
+        for factor in (1, 2, 3)
+        for lane in lanes
+    ]  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def figures(trace):
     lanes = trace_statistics(trace)
     return {
         "trajectory": sink_trajectory(lanes, lanes * 3),
         "variances": variance_bars(lanes),
-        "layers": variance_by_layer(trace),
-        "stages": stage_heatmaps(trace, trace["lanes"][0]),
+        "set trajectory": sink_trajectory([], spread(lanes)),
+        "set variances": variance_bars(spread(lanes)),
+        "layers": variance_by_layer(layer_statistics(trace)),
+        "set layers": variance_by_layer(spread(layer_statistics(trace))),
+        "stages": stage_heatmaps(trace_stages(trace)),
         "sparsity": sparsity_per_layer([0.5, 0.48], 0.5),
         "gains": gain_figure(made_up_table(), "official"),
         "changes": change_heatmap(CHANGES, ["1", "2", "3"], "head"),
@@ -80,21 +95,48 @@ def test_the_trajectory_shows_each_lanes_centroid(trace, figures):
 
 
 def test_the_trajectory_of_a_layer_says_which(trace, figures):
-    assert figures["trajectory"].layout.title.text == "mean over all layers"
+    assert figures["trajectory"].layout.yaxis.title.text == "position, all layers"
     lanes = trace_statistics(trace, layer=1)
     figure = sink_trajectory(lanes)
-    assert figure.layout.title.text == "layer 2"
+    assert figure.layout.yaxis.title.text == "position, layer 2"
     line = next(part for part in figure.data if part.name == lanes[0].title)
     assert np.allclose(line.y, lanes[0].centroids, equal_nan=True)
 
 
-def test_each_layers_variance_is_drawn_and_zero_is_called_zero(trace, monkeypatch):
+def test_a_set_of_prompts_is_its_mean_with_a_band_of_one_deviation(trace, figures):
+    band, line = figures["set trajectory"].data[:2]
+    lanes = [lane for lane in spread(trace_statistics(trace)) if lane.title == "Diffusion"]
+    mean, deviation = mean_trajectory([lane.centroids for lane in lanes])
+    assert np.allclose(line.y, mean)
+    assert np.allclose(line.customdata, deviation)
+    assert np.allclose(band.y[: len(PROGRESS)], mean + deviation)
+    assert np.allclose(band.y[len(PROGRESS) :][::-1], np.maximum(mean - deviation, 0))
+
+
+def test_runs_of_different_lengths_are_stretched_and_gaps_bridged():
+    mean, deviation = mean_trajectory([np.array([0.0, 10.0]), np.array([0.0, np.nan, 10.0]), np.array([6.0])])
+    assert mean[[0, 25, 50]] == pytest.approx([2, 16 / 3, 26 / 3])
+    assert deviation[25] == pytest.approx(np.std([5, 5, 6]))
+
+
+def test_a_set_of_prompts_has_a_dash_each_and_quartiles_in_each_layer(trace, figures):
+    bar, dashes = figures["set variances"].data[:2]
+    spatial = trace_statistics(trace)[0].spatial_variance
+    assert bar.y[0] == pytest.approx(2 * spatial)
+    assert list(dashes.customdata) == pytest.approx([spatial, 2 * spatial, 3 * spatial])
+    layer = layer_statistics(trace)[1].temporal_variance
+    points = figures["set layers"].data[0]
+    assert points.y[1] == pytest.approx(max(2 * layer, LAYER_FLOOR), nan_ok=True)
+    assert points.error_y.array[1] == pytest.approx(max(2.5 * layer, LAYER_FLOOR) - points.y[1], nan_ok=True)
+    assert not figures["layers"].data[0].error_y.visible
+
+
+def test_each_layers_variance_is_drawn_and_zero_is_called_zero(trace):
     layers = [
         dataclasses.replace(lane, temporal_variance=0.0 if lane.kind == "ar" else lane.temporal_variance)
         for lane in layer_statistics(trace)
     ]
-    monkeypatch.setattr("sinkprune.lab.figures.layer_statistics", lambda _: layers)
-    figure = variance_by_layer(trace)
+    figure = variance_by_layer(layers)
     diffusion, causal = figure.data
     assert list(diffusion.x) == [1, 2]
     expected = [lane.temporal_variance for lane in layers if lane.kind == "dlm"]
@@ -106,28 +148,24 @@ def test_each_layers_variance_is_drawn_and_zero_is_called_zero(trace, monkeypatc
     assert figure.layout.yaxis.range[0] < np.log10(LAYER_FLOOR)
 
 
-def test_the_variances_are_written_on_the_bars(trace, figures):
-    written = [part.text[0] for part in figures["variances"].data]
-    lanes = {lane.kind: lane for lane in trace_statistics(trace)}
-    expected = [(lanes[kind].spatial_variance, lanes[kind].temporal_variance) for kind in ("dlm", "ar")]
-    assert written == [
-        f"{value:.3g}" for column in zip(*expected, strict=True) for value in column if np.isfinite(value)
-    ]
-    assert figures["variances"].layout.yaxis.type == figures["variances"].layout.yaxis2.type == "log"
+def test_the_variances_are_written_below_the_bars(trace, figures):
+    layout = figures["variances"].layout
+    for axis, field in ((layout.xaxis, "spatial_variance"), (layout.xaxis2, "temporal_variance")):
+        values = {lane.title: getattr(lane, field) for lane in trace_statistics(trace)}
+        expected = {title: f"{value:.3g}" for title, value in values.items() if np.isfinite(value)}
+        assert dict(zip(axis.tickvals or (), axis.ticktext or (), strict=True)) == expected
+    assert layout.yaxis.type == layout.yaxis2.type == "log"
 
 
-def test_stage_heatmaps_show_the_recorded_heads(trace, figures):
-    lane = trace["lanes"][0]
-    arrays = decode_lane(trace, lane)
-    for heatmap, step in zip(figures["stages"].data, (2, 4, 5), strict=True):
-        expected = arrays.heads[step].reshape(8, lane["length"]).T * lane["length"]
-        assert np.abs(np.asarray(heatmap.z) - expected).max() < 0.01
-    assert len({heatmap.zmax for heatmap in figures["stages"].data}) == 1
-
-
-def test_stage_heatmaps_need_a_step(trace):
-    with pytest.raises(ValueError, match="no step yet"):
-        stage_heatmaps(trace, {**trace["lanes"][0], "frames": []})
+def test_stage_heatmaps_show_every_head_of_both_lanes(trace, figures):
+    maps = iter(figures["stages"].data)
+    for lane in trace_stages(trace):
+        for masses in lane.masses:
+            drawn = np.asarray(next(maps).z)
+            assert drawn.shape == (masses.shape[-1], 8)
+            assert np.allclose(drawn[:, 5], masses[1, 1], atol=0.006, equal_nan=True)
+    assert len({(heatmap.zmin, heatmap.zmax) for heatmap in figures["stages"].data}) == 1
+    assert sum(heatmap.showscale for heatmap in figures["stages"].data) == 1
 
 
 def test_gains_stand_above_below_or_across_zero(figures):

@@ -3,33 +3,34 @@ import json
 
 import numpy as np
 import pytest
+from run_samples import make_run
 
 from sinkprune.decoding import DecodeConfig
 from sinkprune.lab import presets
+from sinkprune.lab.candidates import CANDIDATES, Candidate
 from sinkprune.lab.presets import (
     MAX_BYTES,
     PRESET_FOLDER,
-    RECIPES,
     Preset,
-    Recipe,
+    choose,
+    is_readable,
     load_presets,
     read_preset,
     record,
+    record_presets,
     write_preset,
 )
-from sinkprune.lab.statistics import trace_statistics
+from sinkprune.lab.properties import PROPERTIES, Finding, best_finding
 from sinkprune.lab.trace import _to_base64, decode_lane
 from sinkprune.lab.trace_check import check_trace
+from sinkprune.lab.watched import Watched
 
-SUN = Recipe("sun", "The sun", "Look at it.", "the sun is", 1, DecodeConfig(gen_length=8, block_length=4, steps=8))
+SUN = Candidate("the sun is", DecodeConfig(gen_length=8, block_length=4, steps=8))
 
 
 @pytest.fixture(scope="module")
 def preset(loaded) -> Preset:
-    return record(
-        loaded,
-        SUN,
-    )
+    return Preset("sun", "The sun", "Look at it.", record(loaded, SUN))
 
 
 def test_a_preset_comes_back_exactly(preset, tmp_path):
@@ -38,18 +39,15 @@ def test_a_preset_comes_back_exactly(preset, tmp_path):
     assert read_preset(path) == preset
 
 
-def test_recording_again_gives_the_same_file_but_for_the_time(loaded, preset, tmp_path):
-    again = record(
-        loaded,
-        SUN,
-    )
+def test_recording_again_gives_the_same_but_for_the_time(loaded, preset):
+    again = record(loaded, SUN)
 
     def timeless(part):
         if isinstance(part, dict):
             return {key: timeless(value) for key, value in part.items() if key != "seconds"}
         return [timeless(value) for value in part] if isinstance(part, list) else part
 
-    assert timeless(again.trace) == timeless(preset.trace)
+    assert timeless(again) == timeless({**preset.trace, "run": again["run"]})
 
 
 def test_a_large_run_is_rounded_until_it_fits(preset, tmp_path, monkeypatch):
@@ -75,10 +73,11 @@ def test_a_large_run_is_rounded_until_it_fits(preset, tmp_path, monkeypatch):
         write_preset(noisy, tmp_path)
 
 
-def test_presets_load_in_the_order_of_the_recipes(preset, tmp_path):
-    for name in ("other", RECIPES[1].name, RECIPES[0].name):
+def test_presets_load_in_the_order_of_the_properties(preset, tmp_path):
+    first, second = list(PROPERTIES)[:2]
+    for name in ("other", second, first):
         write_preset(Preset(name, "", "", preset.trace), tmp_path)
-    assert [loaded.name for loaded in load_presets(tmp_path)] == [RECIPES[0].name, RECIPES[1].name, "other"]
+    assert [loaded.name for loaded in load_presets(tmp_path)] == [first, second, "other"]
     assert load_presets(tmp_path / "nowhere") == []
 
 
@@ -99,133 +98,61 @@ def test_a_cut_file_is_named(preset, tmp_path):
         read_preset(path)
 
 
-def test_recipes_are_distinct_and_say_what_to_look_for():
-    assert len({recipe.name for recipe in RECIPES}) == len({(recipe.prompt, recipe.config) for recipe in RECIPES})
-    assert len({recipe.name for recipe in RECIPES}) == len(RECIPES) >= 6
-    assert all(recipe.look.endswith(".") and recipe.look.count(". ") == 0 for recipe in RECIPES)
-
-
-def test_what_is_shipped_is_small_and_sound():
-    presets = load_presets()
-    assert [preset.name for preset in presets] == [recipe.name for recipe in RECIPES]
-    for preset, recipe in zip(presets, RECIPES, strict=True):
+def test_what_is_shipped_is_small_and_readable():
+    shipped = load_presets()
+    assert len(shipped) >= 8
+    for preset in shipped:
         check_trace(preset.trace)
-        assert (preset.title, preset.look, preset.trace["prompt"]) == (recipe.title, recipe.look, recipe.prompt)
-        assert preset.trace["view"] == {"layer": recipe.layer}
+        assert preset.trace["run"] == f"preset-{preset.name}"
         assert [lane["kind"] for lane in preset.trace["lanes"]] == ["dlm", "ar"]
-        assert all(lane["done"] and lane["text"].strip() for lane in preset.trace["lanes"])
+        assert all(lane["done"] for lane in preset.trace["lanes"])
+        assert is_readable(preset.trace)
         assert (PRESET_FOLDER / f"{preset.name}.json.gz").stat().st_size <= MAX_BYTES
 
 
-def test_the_autoregressive_lane_never_leaves_the_begin_mark():
-    for recipe in RECIPES:
-        trace, _, _, (_, causal) = shipped(recipe.name, recipe.layer)
-        diffusion, autoregressive = trace["lanes"]
-        assert autoregressive["tokens"] == ["<|endoftext|>", *diffusion["tokens"]]
-        assert set(causal.leaders) == {0}
-        assert causal.sinks[:, 0].all()
+@pytest.mark.parametrize("preset", load_presets(), ids=lambda preset: preset.name)
+def test_the_sentence_of_a_shipped_preset_is_true_of_its_recording(preset):
+    """Measured again on the recording, the property is where the sentence says, in the layer that the player opens with."""
+    finding = best_finding(preset.name, Watched(preset.trace))
+    assert (preset.title, preset.look) == (PROPERTIES[preset.name].title, finding.look)
+    assert preset.trace["view"] == {"layer": finding.layer}
+    assert preset.look.endswith(".")
 
 
-def shipped(name: str, layer: int | None):
-    """(trace, tokens by position, step that wrote each (the prompt: -1), statistics of both lanes in that layer) of a shipped preset."""
-    trace = next(preset.trace for preset in load_presets() if preset.name == name)
-    lane = trace["lanes"][0]
-    texts, written = dict(enumerate(lane["tokens"])), dict.fromkeys(range(lane["promptLength"]), -1)
-    for frame in lane["frames"]:
-        texts |= {position: text for position, _, text, _ in frame["committed"]}
-        written |= {position: frame["step"] for position, *_ in frame["committed"]}
-    return trace, texts, written, trace_statistics(trace, layer)
+def test_rare_properties_choose_first_and_each_takes_a_run_of_its_own():
+    """The only run with "edge" is also the clearest "drift": drift takes the next one."""
+    clear, weak = Finding(2, None, "."), Finding(1, None, ".")
+    findings = [{"drift": clear, "edge": weak}, {"drift": weak}, {}]
+    assert choose(findings) == {"drift": [1, 0], "edge": [0]}
+    assert choose([{"drift": clear, "edge": weak}]) == {"drift": [0], "edge": [0]}  # better twice than not at all
+    assert choose([]) == {}
 
 
-def led(diffusion) -> list[tuple[int, int]]:
-    """(position, first step) of every leader, one entry per reign; every one of them is a sink."""
-    leaders = diffusion.leaders.tolist()
-    assert all(diffusion.sinks[step, position] for step, position in enumerate(leaders))
-    return [(now, step) for step, now in enumerate(leaders) if step == 0 or now != leaders[step - 1]]
+@pytest.mark.parametrize(
+    ("text", "readable"),
+    [("a fox swims in the cold blue sea today", True), ("too short", False), ("again and again " * 6, False)],
+)
+def test_short_and_repeated_answers_are_left_out(text, readable):
+    trace = make_run([[2] * 3])
+    trace["lanes"][0]["text"] = text
+    assert is_readable(trace) == readable
 
 
-def first_written(text: str, texts: dict, written: dict) -> int:
-    return min(position for position, found in texts.items() if found == text and written[position] >= 0)
+def test_recording_keeps_what_was_found_and_says_what_was_not(loaded, tmp_path, monkeypatch):
+    """Three made-up runs: one drifts, one stays, one shows nothing; what was in the folder before is gone."""
+    runs = [make_run([list(range(2, 34, 2))]), make_run([[2] * 16]), make_run([[2, 30, 9, 4] * 4], causal=None)]
+    for run in runs:
+        run["lanes"][0]["text"] = "a fox swims in the cold blue sea today"
+    (tmp_path / "old.json.gz").write_bytes(b"")
+    monkeypatch.setattr(presets, "record", lambda loaded, candidate: runs[int(candidate.prompt)])
+    kept = record_presets(loaded, [Candidate(str(number)) for number in range(len(runs))], tmp_path)
+    assert kept["drift"].look == best_finding("drift", Watched(runs[0])).look
+    assert kept["stays"].trace["lanes"] == runs[1]["lanes"]
+    assert kept["cached"] is None
+    names = sorted(name for name, preset in kept.items() if preset)
+    assert sorted(preset.name for preset in load_presets(tmp_path)) == names
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{name}.json.gz" for name in names]
 
 
-def test_the_lead_follows_the_writing_in_the_first_preset():
-    assert RECIPES[0].name == "fox"
-    _, texts, written, (diffusion, causal) = shipped("fox", 6)
-    new = [(position, step) for position, step in led(diffusion) if written[position] >= 0]
-    assert [texts[position] for position, _ in new] == [" young", " discovered", "."]
-    assert all(step == written[position] + 1 for position, step in new)
-    assert led(diffusion)[-1][0] == first_written(".", texts, written)
-    assert diffusion.moves == 5
-    assert diffusion.temporal_variance > 100
-    assert causal.temporal_variance == 0
-
-
-def test_a_full_stop_in_the_prompt_holds_the_lead():
-    trace, texts, _, (diffusion, _) = shipped("stop", 6)
-    assert trace["prompt"] == shipped("fox", 6)[0]["prompt"] + "."
-    assert trace["settings"] == shipped("fox", 6)[0]["settings"]
-    ((position, _),) = led(diffusion)
-    assert position == trace["lanes"][0]["promptLength"] - 2
-    assert texts[position] == "."
-
-
-def test_a_sink_dies():
-    _, texts, written, (diffusion, _) = shipped("teacher", 1)
-    (a, begun), (comma, first), (stop, second) = led(diffusion)
-    assert (texts[a], written[a], begun) == (" a", -1, 0)
-    assert (comma, stop) == tuple(first_written(text, texts, written) for text in ",.")
-    assert (first, second) == (written[comma] + 1, written[stop] + 1)
-    assert diffusion.sinks[:second, a].all()
-    assert not diffusion.sinks[second:, a].any()
-
-
-def test_the_lead_walks_backwards_over_the_end_marks():
-    _, texts, written, (diffusion, _) = shipped("honey", None)
-    _, *marks, (stop, last) = led(diffusion)
-    assert [texts[position] for position, _ in marks] == ["<|im_end|>"] * 8
-    assert marks == sorted(marks, reverse=True, key=lambda reign: reign[0])
-    assert [step for _, step in marks] == list(range(last - 8, last))
-    assert all(step == written[position] + 1 for position, step in [*marks, (stop, last)])
-    assert stop == first_written(".", texts, written)
-
-
-def test_the_mean_hides_the_moves_of_layer_1():
-    trace, texts, written, (mean, _) = shipped("robot", None)
-    ((position, _),) = led(mean)
-    assert position == trace["lanes"][0]["promptLength"] - 2
-    assert texts[position] == "."
-    _, _, _, (diffusion, causal) = shipped("robot", 0)
-    new = led(diffusion)[1:]
-    assert [texts[position] for position, _ in new] == [" named", " K", " The"]
-    assert all(step == written[position] + 1 for position, step in new)
-    assert set(causal.leaders) == {0}
-
-
-def test_a_mask_leads_until_the_full_stop():
-    trace, texts, written, (diffusion, _) = shipped("lighthouse", 9)
-    lane = trace["lanes"][0]
-    leading = np.nonzero(diffusion.leaders == lane["length"] - 1)[0]
-    assert (len(leading), len(lane["frames"])) == (18, 29)
-    assert leading.max() <= written[lane["length"] - 1]
-    stop, step = led(diffusion)[-1]
-    assert stop == first_written(".", texts, written)
-    assert step == written[stop] + 1
-    assert round(100 * float(decode_lane(trace, lane).heads[step, 9, :, stop].mean())) == 42
-
-
-def test_the_lead_jumps_at_the_edge_of_a_block():
-    for name in ("moon", "steps"):
-        trace, texts, written, (diffusion, _) = shipped(name, 7)
-        (story, _), (mark, first), (stop, second) = led(diffusion)
-        assert (texts[story], texts[mark]) == (" story", "<|im_start|>")
-        assert mark == trace["lanes"][0]["promptLength"] - 1
-        assert first == next(frame["step"] for frame in trace["lanes"][0]["frames"] if frame["block"] == 1)
-        assert stop == first_written(".", texts, written)
-        assert second == written[stop] + 1
-
-
-def test_one_token_a_step_writes_the_same_in_twice_the_passes():
-    parallel, single = (shipped(name, 7)[0]["lanes"][0] for name in ("moon", "steps"))
-    assert parallel["text"] == single["text"]
-    assert (parallel["nfe"], single["nfe"]) == (32, 64)
-    assert [len(frame["committed"]) for frame in single["frames"]] == [1] * 64
+def test_candidates_differ():
+    assert len(set(CANDIDATES)) == len(CANDIDATES)

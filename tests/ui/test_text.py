@@ -2,10 +2,8 @@
 
 import pytest
 
-from sinkprune.lab.presets import RECIPES
 from sinkprune.pruning import METHODS, PruneProgress
 from sinkprune.ui.text import (
-    DEFINITIONS,
     HOLDS,
     METHODS_IN_WORDS,
     held,
@@ -19,10 +17,6 @@ from tests.lab.table_samples import made_up_table
 
 def test_a_note_is_text():
     assert "<img" not in note("<img src=x>", "<img src=x onerror=alert(1)>")
-
-
-def test_the_layer_that_is_explained_is_the_one_the_page_opens_with():
-    assert f"Why layer {RECIPES[0].layer + 1} first" in DEFINITIONS
 
 
 def test_only_a_prompt_that_ends_with_a_mark_is_told_what_the_mark_does():

@@ -1,0 +1,54 @@
+"""The runs among which the presets are chosen: prompts of different kinds, each written in parallel, some in other ways as well."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sinkprune.decoding import DecodeConfig
+
+PARALLEL = DecodeConfig(gen_length=64, block_length=16, threshold=0.9)
+WIDE = DecodeConfig(gen_length=64, block_length=64, threshold=0.9)
+SINGLE = DecodeConfig(gen_length=64, block_length=16, steps=64)
+DUAL = DecodeConfig(gen_length=64, block_length=16, threshold=0.9, cache="dual")
+PREFIX = DecodeConfig(gen_length=64, block_length=16, threshold=0.9, cache="prefix")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A prompt and how it is written by diffusion; the autoregressive lane is always beside it."""
+
+    prompt: str
+    config: DecodeConfig = PARALLEL
+
+
+PROMPTS = (
+    "Write a short story about a fox who learns to swim",
+    "Tell me a bedtime story about the moon",
+    "Write a story about a robot who wants to paint",
+    "Tell me about honey",
+    "What makes a good teacher",
+    "The lighthouse keeper",
+    "Why is the sky blue",
+    "Once upon a time, in a small village, there lived a baker",
+    "Explain what a star is to a child",
+    "How do I make a simple vegetable soup",
+    "Describe a walk along the sea in winter",
+    "What is the difference between a frog and a toad",
+    "Give me three tips for sleeping better",
+    "Write a letter to a friend who has moved away",
+    "How does a bicycle stay upright",
+    "What happens to leaves in autumn, and why",
+    "Tell me about the life of a bee",
+    "Write a poem about rain",
+    "Who invented the telescope, and what did they see with it",
+    "Explain how bread is baked, step by step",
+    "The train was late. The station was empty. A dog waited on the platform",
+    "Describe your perfect day",
+    "What should I pack for a week in the mountains",
+    "Why do cats purr",
+)
+CANDIDATES = (
+    *(Candidate(prompt) for prompt in PROMPTS),
+    *(Candidate(prompt, config) for config in (WIDE, SINGLE) for prompt in PROMPTS[:4]),
+    *(Candidate(prompt, config) for config in (DUAL, PREFIX) for prompt in PROMPTS[:3]),
+)

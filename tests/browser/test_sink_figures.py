@@ -1,0 +1,107 @@
+"""The figures of the sinks in headless Chromium: drawn when seen, for a run and for the prompt set, with words, definition and numbers."""
+
+from __future__ import annotations
+
+import json
+
+import gradio as gr
+import pytest
+from player_traces import make_trace
+from watched_page import watched_page
+
+from sinkprune.lab.prompt_set import PromptSet
+from sinkprune.lab.stages import trace_stages
+from sinkprune.lab.statistics import layer_statistics, trace_statistics
+from sinkprune.ui.page import LAUNCH
+from sinkprune.ui.sink_figures import figure_section
+
+pytestmark = pytest.mark.browser
+
+DRAWN = 60_000  # milliseconds: a busy machine is no failure
+NAMES = ("trajectory", "variances", "layers", "stages")
+
+
+@pytest.fixture(scope="module")
+def address():
+    trace = make_trace()
+    lanes = [*trace_statistics(trace), *layer_statistics(trace)]
+    recorded = PromptSet(trace["model"], {}, lanes * 3, trace["prompt"], trace_stages(trace))
+    with gr.Blocks() as demo:
+        gr.HTML("<div style='height: 1800px'></div>")
+        figure_section(recorded, trace, gr.State(trace))
+    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, **LAUNCH)
+    yield url
+    demo.close()
+
+
+@pytest.fixture
+def open_page(browser, address):
+    pages = []
+
+    def open_it(width=1280, scheme="light"):
+        page = watched_page(browser, viewport={"width": width, "height": 900})
+        page.requests = []
+        page.on("request", lambda request: page.requests.append(request.url))
+        page.goto(f"{address}?__theme={scheme}")
+        page.get_by_role("heading", name="How the sinks moved").wait_for()
+        pages.append(page)
+        return page
+
+    yield open_it
+    for page in pages:
+        page.context.close()
+        assert page.problems == []
+
+
+def see(page):
+    page.get_by_role("heading", name="How the sinks moved").scroll_into_view_if_needed()
+    for name in NAMES:
+        page.locator(f"#{name}-figure .js-plotly-plot .main-svg").first.wait_for(timeout=DRAWN)
+
+
+def test_nothing_of_plotly_is_fetched_before_the_figures_are_near(open_page):
+    page = open_page()
+    page.wait_for_timeout(2500)
+    assert page.locator(".js-plotly-plot").count() == 0
+    assert not [url for url in page.requests if "lotly" in url]
+    see(page)
+    assert [url for url in page.requests if "lotly" in url]
+
+
+def test_every_figure_has_words_a_definition_and_its_numbers(open_page):
+    page = open_page()
+    see(page)
+    for name in NAMES:
+        assert "Diffusion" in page.locator(f"#{name}-words").inner_text()
+        head = page.locator(f"#{name}-head")
+        assert not head.locator("details p").first.is_visible()
+        head.get_by_text("What is this?").click()
+        assert head.locator("details p").first.is_visible()
+        with page.expect_download() as waiting:
+            head.get_by_role("button", name="CSV").click()
+        file = waiting.value
+        assert file.suggested_filename == f"sinkprune-{name}.csv"
+        assert file.path().read_text().splitlines()[0].split(",")[0] in ("prompt", "lane")
+    with page.expect_download() as waiting:
+        page.locator("#trajectory-head").get_by_role("button", name="JSON").click()
+    numbers = json.loads(waiting.value.path().read_text())
+    assert {row["lane"] for row in numbers["rows"]} == {"Diffusion", "Autoregressive"}
+
+
+def test_the_recorded_prompts_are_one_click_away(open_page):
+    page = open_page()
+    see(page)
+    page.locator("#figures-source").get_by_text("recorded").click()
+    page.locator("#trajectory-words").get_by_text("3 prompts").wait_for(timeout=DRAWN)
+    page.locator("#trajectory-figure .legendtext").get_by_text("Diffusion, mean").wait_for(timeout=DRAWN)
+    assert "typical prompt" in page.locator("#stages-words").inner_text()
+    with page.expect_download() as waiting:
+        page.locator("#variances-head").get_by_role("button", name="CSV").click()
+    assert len(waiting.value.path().read_text().splitlines()) == 1 + 6
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_needs_no_sideways_scrolling(open_page, scheme):
+    page = open_page(width=390, scheme=scheme)
+    see(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
