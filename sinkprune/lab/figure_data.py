@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from sinkprune.lab.pruned_sinks import PrunedRivers
 from sinkprune.lab.stages import Stages
 from sinkprune.lab.statistics import LaneStatistics, progress
 
@@ -60,6 +61,17 @@ def stage_rows(lanes: Sequence[Stages]) -> list[Row]:
         for lane in lanes
         for name, step, masses in zip(lane.names, lane.steps, lane.masses, strict=True)
         for position, values in enumerate(masses.reshape(len(columns), -1).T.tolist())
+    ]
+
+
+def river_rows(rivers: PrunedRivers, way: str) -> list[Row]:
+    """One row a model and step, one column a position: the dense river and, for each method, dense less pruned, in units of the mean."""
+    maps = {"dense": rivers.dense * rivers.dense.shape[1]}
+    maps |= {f"dense less {method}": rivers.difference(method, way) for method in rivers.copies}
+    return [
+        {"river": name, "step": step} | {f"position{position}": round(value, 4) for position, value in enumerate(row)}
+        for name, river in maps.items()
+        for step, row in enumerate(river.tolist(), 1)
     ]
 
 

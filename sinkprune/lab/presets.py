@@ -26,6 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from sinkprune.lab.candidates import CANDIDATES, Candidate
+from sinkprune.lab.compare import repeated_ngrams
 from sinkprune.lab.properties import PROPERTIES, Finding, best_finding
 from sinkprune.lab.runs import finish, trace_run
 from sinkprune.lab.trace_check import check_trace
@@ -90,9 +91,8 @@ def record(loaded: LoadedModel, candidate: Candidate) -> dict:
 
 def is_readable(trace: dict) -> bool:
     """Whether the diffusion lane's answer has MIN_WORDS words and hardly repeats itself."""
-    found = trace["lanes"][0]["text"].lower().split()
-    triples = list(zip(found, found[1:], found[2:], strict=False))
-    return len(found) >= MIN_WORDS and len(triples) - len(set(triples)) <= MAX_REPEATED * len(triples)
+    words = trace["lanes"][0]["text"].lower().split()
+    return len(words) >= MIN_WORDS and repeated_ngrams(words, 3) <= MAX_REPEATED
 
 
 def choose(findings: Sequence[dict[str, Finding]]) -> dict[str, list[int]]:

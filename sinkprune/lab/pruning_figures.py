@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from sinkprune.lab.figures import STYLES, TEXT, styled
+from sinkprune.lab.pruned_sinks import PrunedRivers
 
 SYMBOLS = ("circle", "diamond")
 DODGE = 0.12  # of the distance between two sparsities
@@ -50,6 +52,38 @@ def gain_figure(table: dict, kind: str) -> go.Figure:
     )
     figure.update_yaxes(title="worse ← bits per token saved → better")
     return styled(figure, height=320)
+
+
+def difference_rivers(rivers: PrunedRivers, way: str) -> go.Figure:
+    """The dense river and, for each method, dense less pruned: step (x) by position (y), in units of the mean, one signed scale for all.
+
+    way: "read" or "own" (lab.pruned_sinks). Red: the dense model gives more attention there; blue: the pruned copy does. The scale is cut
+    at the 99.5th percentile of all differences.
+    """
+    differences = {method: rivers.difference(method, way) for method in rivers.copies}
+    top = max(float(np.quantile(np.abs(list(differences.values())), 0.995)), SMALLEST_SCALE)
+    panels = -(-(1 + len(differences)) // 2)
+    figure = make_subplots(
+        panels, 2, subplot_titles=["dense", *differences], shared_xaxes=True, shared_yaxes=True,
+        horizontal_spacing=0.04, vertical_spacing=0.2 / panels,
+    )  # fmt: skip
+    dense = rivers.dense * rivers.dense.shape[1]
+    _add_river(figure, 0, dense, "%{z:.2f} x mean", colorscale="Viridis", zmin=0, zmax=float(np.quantile(dense, 0.995)))
+    signed = {"colorscale": "RdBu", "reversescale": True, "zmin": -top, "zmax": top}
+    for number, (method, values) in enumerate(differences.items(), 1):
+        _add_river(figure, number, values, f"{method}: %{{z:+.2f}} x mean", **signed)
+    figure.data[1].update(showscale=True, colorbar={"title": {"text": "x mean"}, "thickness": 8})
+    figure.update_yaxes(autorange="reversed").update_yaxes(title="position", col=1)
+    figure.update_xaxes(title="denoising step", row=panels).update_annotations(font_size=12)
+    return styled(figure, height=70 + 150 * panels)
+
+
+def _add_river(figure: go.Figure, number: int, river: np.ndarray, value: str, **colours: object) -> None:
+    row, column = number // 2 + 1, number % 2 + 1
+    figure.add_heatmap(
+        z=river.T.astype(np.float32).round(3), x=list(range(1, len(river) + 1)), row=row, col=column, showscale=False, **colours,
+        hovertemplate=f"step %{{x}}, position %{{y}}, {value}<extra></extra>",
+    )  # fmt: skip
 
 
 def _add_gains(figure: go.Figure, number: int, gains: list[dict], x: list[float]) -> None:

@@ -36,3 +36,14 @@ SINK_FIGURES = {
         "in the autoregressive lane.</p>",
     ),
 }
+
+PRUNED_SINKS = FigureText(
+    "Dense river less pruned river, by method",
+    "<p><i>d<sub>t</sub></i>(<i>i</i>) = <i>N</i>·( <i>a<sub>t</sub></i>(<i>i</i>) − <i>ã<sub>t</sub></i>(<i>i</i>) ), where <i>a</i> "
+    "and <i>ã</i> are the shares of attention that position <i>i</i> receives at step <i>t</i> in the dense model and in the pruned copy, "
+    "mean over layers and heads (eq. 8)</p>"
+    "<p>Red: pruning took attention away from this position; blue: it drew attention there; pale: no change. In units of the mean: "
+    "1 is what uniform attention would give. “The dense model's text” lets every copy read the canvases that the dense model wrote: only "
+    "the weights differ; “its own text” lets each write for itself from the same masked canvas, so its river also follows other words. "
+    "Below: half the sum of |<i>a</i> − <i>ã</i>| over positions, mean over steps.</p>",
+)

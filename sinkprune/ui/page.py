@@ -7,11 +7,13 @@ from pathlib import Path
 import gradio as gr
 
 from sinkprune.lab.presets import load_presets
+from sinkprune.lab.pruned_sinks import load_pruned_sinks
 from sinkprune.lab.table import load_table
 from sinkprune.ui.api import add_endpoints
 from sinkprune.ui.compare import compare_section
 from sinkprune.ui.inputs import decoding_controls
 from sinkprune.ui.opening import open_links
+from sinkprune.ui.pruned_sinks_section import pruned_sinks_section
 from sinkprune.ui.table_section import table_section
 from sinkprune.ui.text import ABOUT, HERO
 from sinkprune.ui.theme import theme
@@ -45,6 +47,7 @@ def build_page(bench: Workbench) -> gr.Blocks:
                 copy, linked = compare_section(bench, prompt, decoding, table)
             with gr.Tab("Results", id="table"):
                 table_section(table)
+                pruned_sinks_section(load_pruned_sinks())
         gr.HTML(ABOUT)
         add_endpoints(bench)
         open_links(demo, tabs, prompt, decoding, copy, linked)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sinkprune.lab.commits import LaneCommits
+from sinkprune.lab.pruned_sinks import PrunedRivers
 from sinkprune.lab.stages import Stages
 from sinkprune.lab.statistics import LaneStatistics, known_values, mean_trajectory
 from sinkprune.pruning.changes import MaskChanges
@@ -70,6 +71,16 @@ def _commits_of(lane: LaneCommits, needed: float | None) -> str:
     if needed is None:
         return f"{said}; every pass commits a fixed number, however sure the model is."
     return f"{said}; in {sum(lane.stalled)} passes no token reached {needed:.2g}, so only the best one was committed."
+
+
+def rivers_words(rivers: PrunedRivers, way: str) -> str:
+    """How much of the attention each method sends elsewhere, least first, and how often the same position leads."""
+    moved = sorted((rivers.moved(method, way), method) for method in rivers.copies)
+    parts = [
+        f"{method} {share:.0%} (same leader in {rivers.same_leader(method, way):.0%} of the steps)"
+        for share, method in moved
+    ]
+    return f"Attention that goes to other positions than in the dense model, mean over the steps: {', '.join(parts)}."
 
 
 def changes_reading(changes: MaskChanges) -> str:

@@ -1,0 +1,74 @@
+"""What pruning does to the sinks, as recorded for every method: signed maps of where attention was lost and gained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import gradio as gr
+
+from sinkprune.lab.figure_data import river_rows
+from sinkprune.lab.pruned_sinks import PrunedRivers, PrunedSinks
+from sinkprune.lab.pruning_figures import difference_rivers
+from sinkprune.ui.figure_card import figure_card, figure_file, words
+from sinkprune.ui.figure_texts import PRUNED_SINKS
+from sinkprune.ui.inputs import in_words
+from sinkprune.ui.reading import rivers_words
+from sinkprune.ui.sink_figures import QUICK_EVENT
+
+WHEN_SEEN = Path(__file__).with_name("when_seen.js").read_text(encoding="utf-8")
+WAYS = {"the dense model's text": "read", "its own text": "own"}
+NOT_RECORDED = "Not recorded for this model yet: `python -m sinkprune.lab.pruned_sinks` records it."
+
+
+def pruned_sinks_section(recorded: PrunedSinks | None) -> None:
+    """Build the section from what was recorded, or say that nothing was."""
+    heading = gr.HTML("<h2>What pruning does to the sinks</h2>", js_on_load=WHEN_SEEN)
+    if recorded is None:
+        gr.Markdown(NOT_RECORDED)
+        return
+    prompts = [rivers.prompt for rivers in recorded.prompts]
+    with gr.Row(elem_classes="choices figure-choices"):
+        prompt = gr.Radio(prompts, value=prompts[0], label="Prompt", elem_classes="plain-radio")
+        way = gr.Radio(list(WAYS.items()), value="read", label="Every copy reads", elem_classes="plain-radio")
+    head, plot, said = figure_card("pruned-sinks", PRUNED_SINKS)
+    gr.HTML(words(_recorded_how(recorded)))
+    gr.on(
+        [heading.click, prompt.input, way.input], partial(_show, recorded), [prompt, way], [plot, said], **QUICK_EVENT
+    )
+    head.submit(_saver(recorded), [prompt, way], head, **QUICK_EVENT)
+
+
+def _recorded_how(recorded: PrunedSinks) -> str:
+    calibration, settings = recorded.calibration, recorded.settings
+    return (
+        f"Recorded on the model “{recorded.model}”: {recorded.sparsity:.0%} of the weights pruned, calibration {calibration['samples']} x "
+        f"{calibration['length']} tokens (seed {calibration['seed']}), {settings['gen_length']} tokens in {settings['steps']} steps."
+    )
+
+
+def _chosen(recorded: PrunedSinks, prompt: str) -> PrunedRivers:
+    found = next((rivers for rivers in recorded.prompts if rivers.prompt == prompt), None)
+    if found is None:
+        raise ValueError("this prompt was not recorded: choose one of the list")
+    return found
+
+
+def _show(recorded: PrunedSinks, prompt: str, way: str) -> tuple:
+    with in_words():
+        rivers = _chosen(recorded, prompt)
+        return difference_rivers(rivers, way), words(rivers_words(rivers, way))
+
+
+def _saver(recorded: PrunedSinks) -> Callable[..., dict]:
+    """The handler of the head's buttons; a function of its own, because Gradio hands no event data to a partial."""
+
+    def save(prompt: str, way: str, event: gr.EventData) -> dict:
+        with in_words():
+            rivers = _chosen(recorded, prompt)
+        about = {"prompt": prompt, "reads": way, "texts": rivers.texts, "model": recorded.model}
+        about |= {"sparsity": recorded.sparsity, "calibration": recorded.calibration, "settings": recorded.settings}
+        return figure_file("pruned-sinks", event._data.get("format"), partial(river_rows, rivers, way), about)
+
+    return save
