@@ -11,6 +11,7 @@ from transformers import DynamicCache
 
 from sinkprune.decoding.checks import check_prompt
 from sinkprune.decoding.commit import best_tokens
+from sinkprune.decoding.packing import packed_view
 from sinkprune.decoding.records import Step
 from sinkprune.models import LoadedModel, causal_view
 from sinkprune.sinks import record_attention
@@ -29,6 +30,7 @@ def autoregress(loaded: LoadedModel, prompt_ids: torch.Tensor, gen_length: int, 
 
 
 def _autoregress(causal: LoadedModel, canvas: torch.Tensor, gen_length: int, record: bool) -> Iterator[Step]:
+    causal = packed_view(causal)
     cache = DynamicCache()
     mass = None
     seconds = 0.0

@@ -16,6 +16,7 @@ import torch
 from sinkprune.decoding.cache import CanvasCache, rows_to_forward
 from sinkprune.decoding.checks import check_denoises, check_prompt
 from sinkprune.decoding.commit import best_tokens, choose, negative_entropy
+from sinkprune.decoding.packing import packed_view
 from sinkprune.decoding.records import DecodeConfig, Generation, Step
 from sinkprune.models import LoadedModel
 from sinkprune.sinks import record_attention
@@ -40,6 +41,7 @@ def generate(loaded: LoadedModel, prompt_ids: torch.Tensor, config: DecodeConfig
 
 
 def _denoise(loaded: LoadedModel, prompt: torch.Tensor, config: DecodeConfig, record: bool) -> Iterator[Step]:
+    loaded = packed_view(loaded)
     mask = loaded.spec.mask_token_id
     canvas = torch.cat([prompt, torch.full((1, config.gen_length), mask)], dim=1)  # (1, N) on the CPU
     length = canvas.shape[1]
