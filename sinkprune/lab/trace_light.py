@@ -1,7 +1,7 @@
 """What a browser gets of a trace: every frame without its heads, by far the largest part, which are sent when somebody looks at them.
 
-A light frame has, in place of "heads", "layers": base64 uint8 (L, N), 255 sqrt(share) like the heads, each layer the mean over its heads
-that exist. `RecentRuns` makes light traces and keeps the full ones for a while, so that questions for heads can be answered.
+A light frame has, in place of "heads", "layers": base64 uint16 little-endian (L, N), share x 65535, each layer the mean over its heads that
+exist. `RecentRuns` makes light traces and keeps the full ones for a while, so that questions for heads can be answered.
 """
 
 from __future__ import annotations
@@ -78,9 +78,12 @@ def light_frame(frame: dict, model: dict) -> dict:
     """The frame with "layers" in place of "heads". model: the trace's, with its numbers of layers and heads."""
     squares = _bytes(frame["heads"]).reshape(model["layers"], model["heads"], -1).astype(np.uint16) ** 2  # (L, H, N)
     live = np.maximum(1, squares.any(2).sum(1, keepdims=True))  # (L, 1)
-    layers = np.rint(np.sqrt(squares.sum(1, dtype=np.uint32) / live)).astype(np.uint8)
+    layers = squares.sum(1, dtype=np.uint32) / live * (65535 / 255**2)
     light = {key: value for key, value in frame.items() if key != "heads"}
-    return {**light, "layers": base64.b64encode(layers.tobytes()).decode("ascii")}
+    return {
+        **light,
+        "layers": base64.b64encode(np.minimum(layers + 0.5, 65535).astype("<u2").tobytes()).decode("ascii"),
+    }
 
 
 def _bytes(text: str) -> np.ndarray:

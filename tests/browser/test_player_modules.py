@@ -253,6 +253,7 @@ def test_an_end_token_at_position_0_is_a_begin_mark(run):
     shown = run("words", "(m, t) => [m.chipText(t, {first: true}), m.quoted(t, true), m.quoted(t)]", "<|endoftext|>")
     assert shown == ["begin", "the begin mark", "the end mark"]
     assert run("words", "(m, t) => m.chipText(t, {first: true})", "Why") == "Why"
+    assert run("words", "(m, t) => m.quoted(t)", "<|im_start|>") == "the im_start mark"
 
 
 def test_verdict_says_what_the_forward_read(run):

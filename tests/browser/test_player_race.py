@@ -132,7 +132,7 @@ def test_heads_arrive_as_they_were_recorded(run):
     whole = run(
         "trace", "(m, t) => { const r = m.readRun(t); return [...m.massOf(r, r.lanes[0], 2, {layer: 1, head: null})]; }", trace
     )  # fmt: skip
-    assert layer == pytest.approx(whole, abs=0.1)
+    assert layer == pytest.approx(whole, abs=1e-3)
 
 
 def test_heads_that_cannot_be_had_are_said_once(run):

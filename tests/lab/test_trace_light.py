@@ -23,9 +23,8 @@ def test_layers_are_the_means_of_the_heads_that_exist():
     trace = make_trace(**SMALL)
     for lane, light in zip(trace["lanes"], RecentRuns(10**9).light(trace)["lanes"], strict=True):
         expected = decode_lane(trace, lane).heads.mean(2)  # (T, L, N)
-        stored = [np.frombuffer(base64.b64decode(frame["layers"]), np.uint8) for frame in light["frames"]]
-        found = (np.stack(stored).reshape(expected.shape) / 255.0) ** 2
-        assert np.abs(np.sqrt(found) - np.sqrt(expected)).max() <= 0.51 / 255
+        stored = [np.frombuffer(base64.b64decode(frame["layers"]), "<u2") for frame in light["frames"]]
+        assert np.abs(np.stack(stored).reshape(expected.shape) / 65535 - expected).max() < 0.51 / 65535
         assert not any("heads" in frame for frame in light["frames"])
 
 
@@ -36,8 +35,8 @@ def test_a_removed_head_does_not_thin_its_layers_mean():
     bytes_[1, 0] = 0
     frame["heads"] = base64.b64encode(bytes_.tobytes()).decode()
     light = RecentRuns(10**9).light(trace)["lanes"][0]["frames"][0]
-    layers = np.frombuffer(base64.b64decode(light["layers"]), np.uint8).reshape(3, -1)
-    assert (layers[1] == bytes_[1, 1]).all()
+    layers = np.frombuffer(base64.b64decode(light["layers"]), "<u2").reshape(3, -1)
+    assert layers[1] / 65535 == pytest.approx((bytes_[1, 1] / 255) ** 2, abs=1e-5)
 
 
 def test_heads_come_back_exactly_and_a_few_steps_at_a_time():

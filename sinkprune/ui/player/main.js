@@ -1,6 +1,14 @@
 // Where the page's component meets the player: shows every value it gets, and says in words when something fails.
+// server: null in a saved page, which has no links either.
 
 import { Player } from "./player.js";
+import { Share } from "./share.js";
+
+// What a saved page answers, where nobody computes.
+const ALONE = {
+  attention_map: () => ({ error: "Maps of token to token are not part of a saved page." }),
+  heads: () => ({ error: "These heads are not part of the saved page." }),
+};
 
 export async function mount(element, props, server, watch) {
   const root = element.querySelector(".sp-player");
@@ -26,7 +34,7 @@ export async function mount(element, props, server, watch) {
         player?.clock.pause();
         return;
       }
-      player ??= new Player(root, server, fail);
+      player ??= start(root, props, server, fail);
       player.show(trace);
     } catch (error) {
       fail(error);
@@ -35,6 +43,12 @@ export async function mount(element, props, server, watch) {
   watch("value", update);
   update();
   root.dataset.ready = "true";
+}
+
+function start(root, { home }, server, fail) {
+  const player = new Player(root, server ?? ALONE, fail);
+  player.share = new Share(root, player, server ? home || location.origin + location.pathname : null);
+  return player;
 }
 
 function styled(link) {

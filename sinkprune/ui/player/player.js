@@ -242,6 +242,7 @@ export class Player {
     if (this.signed) this.drawDifference(has);
     if (has("data", "step", "heat")) this.fetchWhatIsSeen();
     this.controls.showTime();
+    this.share?.showLink();
     publish(this, this.scenes[0].track.leaders[this.stepOf(this.scenes[0])] ?? -1);
     this.speaker.speak(this.views, this.clock.playing);
   }

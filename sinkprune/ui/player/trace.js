@@ -131,13 +131,17 @@ function computeMass({ model }, lane, frame, scope) {
     for (let i = 0; i < n; i++) mass[i] = frame.share[i] * frame.visible;
     return mass;
   }
-  const whole = scope.head == null && frame.packedLayers; // the mean of a layer comes with every frame
-  const bytes = whole ? (frame.layers ??= decodeBytes(frame.packedLayers)) : headsOf(frame);
-  if (!bytes) return mass;
-  const rows = whole ? [scope.layer] : headRows(model, scope).filter((row) => headExists(bytes, row, n));
+  if (scope.head == null && frame.packedLayers) { // the mean of a layer comes with every frame
+    frame.layers ??= decodeShares(frame.packedLayers);
+    for (let i = 0; i < n; i++) mass[i] = frame.layers[scope.layer * n + i] * frame.visible;
+    return mass;
+  }
+  const heads = headsOf(frame);
+  if (!heads) return mass;
+  const rows = headRows(model, scope).filter((row) => headExists(heads, row, n));
   const unit = frame.visible / (255 * 255 * rows.length);
   for (const row of rows) {
-    for (let i = 0, at = row * n; i < n; i++, at++) mass[i] += bytes[at] * bytes[at] * unit;
+    for (let i = 0, at = row * n; i < n; i++, at++) mass[i] += heads[at] * heads[at] * unit;
   }
   return mass;
 }

@@ -23,6 +23,8 @@ export function chipText(text, { oneLine = false, first = false } = {}) {
 // A token inside a sentence. first: as for a chip.
 export function quoted(text, first = false) {
   if (END_TOKENS.has(text)) return first ? "the begin mark" : "the end mark";
+  const special = SPECIAL.exec(text);
+  if (special) return `the ${special[1]} mark`;
   const shown = text.replace(/\n/g, "↵").replace(/\t/g, "⇥");
   return `“${shown.trim() === "" ? shown.replace(/\s/g, "␣") || "∅" : shown.trim()}”`;
 }
