@@ -12,8 +12,10 @@ from sinkprune.lab.table import load_table
 from sinkprune.ui.api import add_endpoints
 from sinkprune.ui.compare import compare_section
 from sinkprune.ui.inputs import decoding_controls
+from sinkprune.ui.methods import methods_section
 from sinkprune.ui.opening import open_links
 from sinkprune.ui.pruned_sinks_section import pruned_sinks_section
+from sinkprune.ui.sweep import sweep_section
 from sinkprune.ui.table_section import table_section
 from sinkprune.ui.text import ABOUT, HERO
 from sinkprune.ui.theme import theme
@@ -45,6 +47,8 @@ def build_page(bench: Workbench) -> gr.Blocks:
                 watch_section(bench, presets, prompt, decoding)
             with gr.Tab("Prune and compare", id="compare"):
                 copy, linked = compare_section(bench, prompt, decoding, table)
+            with gr.Tab("All methods", id="methods"):
+                sweep_section(bench, prompt, decoding, methods_section(bench, prompt, decoding), table)
             with gr.Tab("Results", id="table"):
                 table_section(table)
                 pruned_sinks_section(load_pruned_sinks())

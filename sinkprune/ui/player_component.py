@@ -60,7 +60,7 @@ def player(
         server_functions=[_answering("attention_map", attention_map), _answering("heads", recent.heads)],
         apply_default_css=False,
         elem_id=elem_id,
-        assets=_served_folder(),
+        assets=served_folder(FOLDER),
         empty=empty,
         home=_home(),
         tag=uuid.uuid4().hex[:8],  # tells the ids of several players on one page apart
@@ -90,6 +90,6 @@ def _home() -> str:
     return f"https://huggingface.co/spaces/{space}" if space else ""
 
 
-def _served_folder() -> dict:
+def served_folder(folder: Path) -> dict:
     """A file description, because Gradio puts the page's root (a Space's path, a proxy's prefix) before the url of such values."""
-    return {"path": str(FOLDER), "url": FILE_ROUTE + quote(FOLDER.as_posix()), "meta": {"_type": "gradio.FileData"}}
+    return {"path": str(folder), "url": FILE_ROUTE + quote(folder.as_posix()), "meta": {"_type": "gradio.FileData"}}

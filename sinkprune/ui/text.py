@@ -115,8 +115,8 @@ def seconds_info(table: dict | None) -> str | None:
     return f"in brackets: seconds measured at 50 % with {table['protocol']['samples']} calibration sequences ({table['machine']})"
 
 
-def progress_line(progress: PruneProgress | None) -> str:
-    """Where a prune is, as a bar and a sentence; None before its first step."""
+def progress_line(progress: PruneProgress | None, method: str = "") -> str:
+    """Where a prune is, as a bar and a sentence; None before its first step. method: named where several are pruned in turn."""
     if progress is None:
         return (
             "<div class='progress'><progress aria-label='Pruning'></progress><p>Preparing a copy of the model</p></div>"
@@ -132,4 +132,5 @@ def progress_line(progress: PruneProgress | None) -> str:
     layer = "" if progress.layer is None else f"Layer {progress.layer + 1} of {progress.layers}: "
     share = progress.done / progress.total if progress.layer is None else (progress.layer + 0.5) / progress.layers
     bar = f"<progress value='{share:.3f}' max='1' aria-label='Pruning'></progress>"
-    return f"<div class='progress'>{bar}<p>{layer}{where} · {progress.seconds:.1f} s</p></div>"
+    named = f"{html.escape(method)} · " if method else ""
+    return f"<div class='progress'>{bar}<p>{named}{layer}{where} · {progress.seconds:.1f} s</p></div>"
