@@ -22,9 +22,10 @@ def client() -> Client:
 
 def test_the_endpoints_are_named_and_typed(client):
     named = client.view_api(return_format="dict")["named_endpoints"]
-    assert set(named) == {"/trace", "/generate", "/prune", "/compare"}
+    assert set(named) == {"/trace", "/generate", "/prune", "/compare", "/compare_all", "/sweep"}
     types = {p["parameter_name"]: p["python_type"]["type"] for p in named["/compare"]["parameters"]}
-    assert types["prompt"] == types["method"] == "str"
+    assert types["prompt"] == "str"
+    assert types["method"].startswith("Literal['magnitude'")
     assert types["sparsity"] == "float"
     assert types["seed"] == "int"
     assert "Prune" in named["/compare"]["description"]

@@ -1,167 +1,300 @@
-"""The page's capabilities as named endpoints: trace, generate, prune, compare. Their docstrings are the API's documentation."""
+"""The page's capabilities as named endpoints and MCP tools; the docstrings of `Endpoints` are their documentation.
+
+Every endpoint streams: what it yields last is its answer, which is all that `Client.predict` and an MCP tool return. Who iterates over
+`Client.submit` sees it grow, and whose job is cancelled stops the work within a step. Checks are those of the page, and raise `gr.Error`.
+"""
 
 from __future__ import annotations
 
-from collections import deque
+import time
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import asdict
+from typing import Literal
 
 import gradio as gr
 
-from sinkprune.decoding import DecodeConfig, generate
+from sinkprune.decoding import DecodeConfig, denoise
+from sinkprune.decoding.records import CACHE_MODES
 from sinkprune.lab.compare import answer_end, layer_sparsity
+from sinkprune.lab.compare_all import Underway
 from sinkprune.lab.comparison import measure
-from sinkprune.lab.runs import check_prompt, compare_run, decode_config, finish, trace_run
+from sinkprune.lab.runs import check_prompt, compare_run, decode_config, trace_run
+from sinkprune.lab.sweep import SweepPoint
 from sinkprune.models import decode_answer
-from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneResult
-from sinkprune.ui.inputs import calibration_from, in_words, pruning_from
+from sinkprune.pruning import (
+    ALLOCATIONS,
+    METHODS,
+    SINK_RULES,
+    CalibrationConfig,
+    PruneConfig,
+    PruneProgress,
+    PruneResult,
+)
+from sinkprune.ui.inputs import PATTERNS, calibration_from, in_words, pruning_from
+from sinkprune.ui.methods import all_methods, collect, new_table
+from sinkprune.ui.sweep import SCORED, run_sweep
 from sinkprune.ui.workbench import Workbench
+
+Method = Literal[METHODS]
+Pattern = Literal[tuple(PATTERNS)]
+SinkRule = Literal[SINK_RULES]
+Allocation = Literal[ALLOCATIONS]
+Cache = Literal[CACHE_MODES]
+Scored = Literal[tuple(SCORED)]
+EVERY = 0.25  # seconds between two signs of life
 
 
 def add_endpoints(bench: Workbench) -> None:
     """Add the endpoints to the Blocks under construction; they wait in the same line as the page's own runs."""
-    for capability in (_trace, _generate, _prune, _compare):
-        gr.api(capability(bench), concurrency_id="model", concurrency_limit=1)
+    all_of_them = Endpoints(bench)
+    for name in ("trace", "generate", "prune", "compare", "compare_all", "sweep"):
+        gr.api(getattr(all_of_them, name), api_name=name, concurrency_id="model", concurrency_limit=1)
 
 
-def _config(gen_length, block_length, threshold, factor, cache, temperature, seed) -> DecodeConfig:
-    """Without threshold and factor: one token a step."""
-    return decode_config(
-        gen_length=gen_length, block_length=block_length, steps=gen_length, threshold=threshold, factor=factor,
-        cache=cache, temperature=temperature, seed=seed,
-    )  # fmt: skip
+class Endpoints:
+    """The capabilities on the model of a workbench."""
 
+    def __init__(self, bench: Workbench) -> None:
+        self._bench = bench
 
-def _trace(bench: Workbench):
     def trace(
+        self,
         prompt: str,
         gen_length: int = 96,
         block_length: int = 32,
         threshold: float | None = 0.9,
         factor: float | None = None,
-        cache: str = "none",
+        cache: Cache = "none",
         temperature: float = 0.0,
         seed: int = 0,
         autoregressive: bool = True,
         model: str = "bundled",
-    ) -> dict:
-        """Write an answer and return the whole run as a sinkprune-trace: every step's tokens and attention, diffusion and autoregressive.
+    ) -> Iterator[dict]:
+        """Write an answer and record it: the run as a sinkprune-trace, every step's tokens and attention.
 
-        Set threshold or factor, or neither for one token a step. cache is none, prefix or dual; block_length must divide gen_length.
+        Args:
+            prompt: what the model is asked, up to 1000 characters
+            gen_length: tokens of the answer's canvas; prompt and answer together have at most 256
+            block_length: blocks are written left to right; it must divide gen_length
+            threshold: commit every token of this confidence, above 0 and up to 1
+            factor: instead of threshold, Fast-dLLM's factor; without both, one token a step
+            cache: none forwards the whole canvas, prefix keeps what is before the block, dual also what is after it
+            temperature: 0 always takes the likeliest token
+            seed: of the noise, used above temperature 0
+            autoregressive: record the same weights writing token by token as well
+            model: the name of the page's model
         """
         with in_words():
-            loaded = bench.check_model(model)
-            config = _config(gen_length, block_length, threshold, factor, cache, temperature, seed)
-            return finish(trace_run(loaded, prompt, config, ("dlm", "ar") if autoregressive else ("dlm",)))
+            loaded = self._bench.check_model(model)
+            config = _decoding(gen_length, block_length, threshold, factor, cache, temperature, seed)
+            with closing(trace_run(loaded, prompt, config, ("dlm", "ar") if autoregressive else ("dlm",))) as steps:
+                yield from _now_and_then(steps)
 
-    return trace
-
-
-def _generate(bench: Workbench):
-    def generate_text(
+    def generate(
+        self,
         prompt: str,
         gen_length: int = 96,
         block_length: int = 32,
         threshold: float | None = 0.9,
         factor: float | None = None,
-        cache: str = "none",
+        cache: Cache = "none",
         temperature: float = 0.0,
         seed: int = 0,
         model: str = "bundled",
-    ) -> dict:
-        """Write an answer by diffusion, without recording attention: {text, tokens, forwards, seconds}.
+    ) -> Iterator[dict]:
+        """Write an answer by diffusion, without recording attention: {text, tokens, forwards, seconds}; tokens up to its end.
 
-        tokens counts up to the end token. Arguments as in trace.
+        Args:
+            prompt: what the model is asked, up to 1000 characters
+            gen_length: tokens of the answer's canvas; prompt and answer together have at most 256
+            block_length: blocks are written left to right; it must divide gen_length
+            threshold: commit every token of this confidence, above 0 and up to 1
+            factor: instead of threshold, Fast-dLLM's factor; without both, one token a step
+            cache: none forwards the whole canvas, prefix keeps what is before the block, dual also what is after it
+            temperature: 0 always takes the likeliest token
+            seed: of the noise, used above temperature 0
+            model: the name of the page's model
         """
         with in_words():
-            loaded = bench.check_model(model)
-            config = _config(gen_length, block_length, threshold, factor, cache, temperature, seed)
+            loaded = self._bench.check_model(model)
+            config = _decoding(gen_length, block_length, threshold, factor, cache, temperature, seed)
             prompt_ids = check_prompt(loaded, prompt, config.gen_length)
-            result = generate(loaded, prompt_ids, config)
-            answer = result.tokens[0, prompt_ids.shape[1] :].tolist()
-            tokens = answer_end(answer, loaded.spec.eos_token_id)
-            return {
-                "text": decode_answer(loaded, answer),
-                "tokens": tokens,
-                "forwards": result.nfe,
-                "seconds": round(result.seconds, 4),
-            }
+            with closing(denoise(loaded, prompt_ids, config)) as steps:
+                for step in _now_and_then(steps):
+                    answer = step.canvas[0, prompt_ids.shape[1] :].tolist()
+                    yield {
+                        "text": decode_answer(loaded, answer),
+                        "tokens": answer_end(answer, loaded.spec.eos_token_id),
+                        "forwards": step.nfe,
+                        "seconds": round(step.seconds, 4),
+                    }
 
-    generate_text.__name__ = "generate"
-    return generate_text
-
-
-def _pruned(bench: Workbench, pruning: PruneConfig, calibration: CalibrationConfig) -> PruneResult:
-    return deque(bench.prune(pruning, calibration), maxlen=1).pop()
-
-
-def _prune(bench: Workbench):
     def prune(
-        method: str = "sink-wanda",
+        self,
+        method: Method = "sink-wanda",
         sparsity: float = 0.5,
-        pattern: str = "free",
-        sink_rule: str = "reference",
+        pattern: Pattern = "free",
+        sink_rule: SinkRule = "reference",
         sink_weight: bool = True,
-        allocation: str = "uniform",
+        allocation: Allocation = "uniform",
         samples: int = 32,
         model: str = "bundled",
-    ) -> dict:
-        """Prune a copy of the model and report {key, sparsity, per_layer, seconds, linears}; the copy is kept for a later compare.
+    ) -> Iterator[dict]:
+        """Prune a copy of the model: {key, sparsity, per_layer, seconds, linears}; it is kept for a later compare.
 
-        method is magnitude, wanda, sparsegpt, sink-wanda, sink-sparsegpt (sparsity 0 to 0.9), structured or sink-structured (0 to 0.7,
-        the copy is smaller, and allocation is uniform or global); pattern is free, 2:4 or 4:8 (which set the sparsity themselves, and
-        are not for the structured methods); samples is the number of calibration sequences, up to 64.
+        Args:
+            method: the structured ones remove whole channels and heads, the others set single weights to zero
+            sparsity: share of the layers' weights, 0 to 0.9; structured 0 to 0.7
+            pattern: 2:4 and 4:8 set the sparsity themselves, and are not for the structured methods
+            sink_rule: how the sink- methods find sinks: the official code's rule, or the paper's
+            sink_weight: false is the ablation, the same noise and sums without the weight
+            allocation: structured methods only: every layer loses the same share, or all layers compete
+            samples: calibration sequences of 128 tokens, up to 64
+            model: the name of the page's model
         """
         with in_words():
-            bench.check_model(model)
-            pruning, calibration = (
-                pruning_from(method, sparsity, pattern, sink_rule, sink_weight, allocation),
-                calibration_from(samples),
-            )
-            result = _pruned(bench, pruning, calibration)
-            return {
-                "key": bench.key(pruning, calibration),
+            self._bench.check_model(model)
+            pruning = pruning_from(method, sparsity, pattern, sink_rule, sink_weight, allocation)
+            calibration = calibration_from(samples)
+            result = yield from self._pruned(pruning, calibration)
+            yield {
+                "key": self._bench.key(pruning, calibration),
                 "sparsity": result.sparsity,
                 "per_layer": layer_sparsity(result.masks),
                 "seconds": round(result.seconds, 3),
                 "linears": {report.name: report.sparsity for report in result.reports},
             }
 
-    return prune
-
-
-def _compare(bench: Workbench):
     def compare(
+        self,
         prompt: str,
-        method: str = "sink-wanda",
+        method: Method = "sink-wanda",
         sparsity: float = 0.5,
-        pattern: str = "free",
-        sink_rule: str = "reference",
+        pattern: Pattern = "free",
+        sink_rule: SinkRule = "reference",
         sink_weight: bool = True,
-        allocation: str = "uniform",
+        allocation: Allocation = "uniform",
         samples: int = 32,
         gen_length: int = 96,
         block_length: int = 32,
         threshold: float | None = 0.9,
         factor: float | None = None,
-        cache: str = "none",
+        cache: Cache = "none",
         temperature: float = 0.0,
         seed: int = 0,
         model: str = "bundled",
-    ) -> dict:
+    ) -> Iterator[dict]:
         """Prune, let the dense and the pruned model write the same prompt, and measure both: {trace, card}.
 
         Arguments as in prune and trace.
         """
         with in_words():
-            loaded = bench.check_model(model)
-            pruning, calibration = (
-                pruning_from(method, sparsity, pattern, sink_rule, sink_weight, allocation),
-                calibration_from(samples),
-            )
-            config = _config(gen_length, block_length, threshold, factor, cache, temperature, seed)
+            loaded = self._bench.check_model(model)
+            pruning = pruning_from(method, sparsity, pattern, sink_rule, sink_weight, allocation)
+            calibration = calibration_from(samples)
+            config = _decoding(gen_length, block_length, threshold, factor, cache, temperature, seed)
             check_prompt(loaded, prompt, config.gen_length)
-            result = _pruned(bench, pruning, calibration)
-            key = bench.key(pruning, calibration)
-            trace = finish(compare_run(loaded, result.loaded, key, prompt, config, pruning, calibration))
-            return {"trace": trace, "card": measure(loaded, result, trace, config, pruning, calibration).as_dict()}
+            result = yield from self._pruned(pruning, calibration)
+            key = self._bench.key(pruning, calibration)
+            with closing(compare_run(loaded, result.loaded, key, prompt, config, pruning, calibration)) as steps:
+                for trace in _now_and_then(steps):
+                    yield {"trace": trace, "card": None}
+            yield {"trace": trace, "card": measure(loaded, result, trace, config, pruning, calibration).as_dict()}
 
-    return compare
+    def compare_all(
+        self,
+        prompt: str,
+        sparsity: float = 0.5,
+        pattern: Pattern = "free",
+        samples: int = 32,
+        gen_length: int = 96,
+        block_length: int = 32,
+        threshold: float | None = 0.9,
+        factor: float | None = None,
+        cache: Cache = "none",
+        temperature: float = 0.0,
+        seed: int = 0,
+        model: str = "bundled",
+    ) -> Iterator[dict]:
+        """Prune by every method at one sparsity and let each copy write the prompt: {rows, refused, underway}.
+
+        A row has the text and its numbers (nats per token, paired difference to the dense model and its standard error, agreement, repeated
+        4-grams, forwards, seconds, achieved sparsity, megabytes); the first one is the dense model's. refused: methods that cannot do it.
+
+        Arguments as in prune and trace.
+        """
+        with in_words():
+            self._bench.check_model(model)
+            config = _decoding(gen_length, block_length, threshold, factor, cache, temperature, seed)
+            table = new_table()
+            with closing(
+                all_methods(self._bench, prompt, sparsity, pattern, calibration_from(samples), config)
+            ) as steps:
+                for step in _now_and_then(steps, Underway):
+                    if not isinstance(step, Underway):
+                        table = collect(table, step)
+                    yield {**table, "underway": asdict(step) if isinstance(step, Underway) else None}
+
+    def sweep(
+        self,
+        methods: list[str],
+        sparsities: list[float],
+        scored: Scored = "held-out",
+        prompt: str = "",
+        samples: int = 32,
+        gen_length: int = 96,
+        block_length: int = 32,
+        threshold: float | None = 0.9,
+        cache: Cache = "none",
+        seed: int = 0,
+        model: str = "bundled",
+    ) -> Iterator[dict]:
+        """Bits per token under copies of several methods and sparsities: {points, missing, underway}; the first point is the dense model's.
+
+        Args:
+            methods: names as in prune
+            sparsities: 0 to 0.9; at most 24 points, methods x sparsities
+            scored: held-out scores the teacher's answers to held-out prompts, prompt the dense model's answer to the prompt
+            prompt: only for scored = prompt, as are the settings of decoding
+            samples: calibration sequences of 128 tokens, up to 64
+        """
+        with in_words():
+            self._bench.check_model(model)
+            config = _decoding(gen_length, block_length, threshold, None, cache, 0.0, seed)
+            found = {"points": [], "missing": []}
+            with closing(run_sweep(self._bench, scored, prompt, methods, sparsities, samples, config)) as steps:
+                for step in _now_and_then(steps, Underway):
+                    if not isinstance(step, Underway):
+                        name = "points" if isinstance(step, SweepPoint) else "missing"
+                        found = {**found, name: [*found[name], asdict(step)]}
+                    yield {**found, "underway": asdict(step) if isinstance(step, Underway) else None}
+
+    def _pruned(self, pruning: PruneConfig, calibration: CalibrationConfig) -> Generator[dict, None, PruneResult]:
+        """Yields where the prune is now and then; returns its result."""
+        with closing(self._bench.prune(pruning, calibration)) as steps:
+            for step in _now_and_then(steps, PruneProgress):
+                if isinstance(step, PruneResult):
+                    return step
+                yield {"underway": asdict(step)}
+        raise RuntimeError("pruning ended without a result")
+
+
+def _now_and_then(steps: Iterator, skipped: type = object) -> Iterator:
+    """Leaves out steps of the type `skipped` that come within `EVERY` seconds of the one before, but never the last of all."""
+    told, held = 0.0, None
+    for step in steps:
+        held = step
+        if not isinstance(step, skipped) or time.monotonic() - told > EVERY:
+            told, held = time.monotonic(), None
+            yield step
+    if held is not None:
+        yield held
+
+
+def _decoding(gen_length, block_length, threshold, factor, cache, temperature, seed) -> DecodeConfig:
+    """Without threshold and factor: one token a step."""
+    return decode_config(
+        gen_length=gen_length, block_length=block_length, steps=gen_length, threshold=threshold, factor=factor,
+        cache=cache, temperature=temperature, seed=seed,
+    )  # fmt: skip

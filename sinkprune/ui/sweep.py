@@ -39,9 +39,9 @@ SCORED = {
     "prompt": "the dense model's answer to the prompt above",
     "held-out": f"the teacher's answers to {TEXTS} held-out prompts",
 }
-ABOUT = f"""Live points are measured now, with one calibration seed; standard errors are over texts, or over four draws of masks for one answer,
-and paired with the dense model. Recorded curves are the table of the Results tab: more texts and masks, several seeds. They score held-out
-answers, so for one prompt compare their shape and not their height. A sweep has at most {MAX_POINTS} points and ends after
+ABOUT = f"""Live points are measured now, with one calibration seed; standard errors are over texts, or over four draws of masks for
+one answer, and paired with the dense model. Recorded curves are the table of the Results tab: more texts and masks, several seeds. They
+score held-out answers, so for one prompt compare their shape and not their height. A sweep has at most {MAX_POINTS} points and ends after
 {MAX_SECONDS / 60:.0f} minutes; copies that were finished are kept, so a second press goes on."""
 
 
