@@ -20,7 +20,7 @@ class View {
   }
 
   show(value) {
-    const some = Boolean(value?.rows.length);
+    const some = Boolean(value?.rows?.length);
     this.value = value;
     this.find(".mt-message").textContent = some ? "" : this.empty;
     this.find(".mt-body").hidden = !some;
