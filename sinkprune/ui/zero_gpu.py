@@ -67,6 +67,8 @@ def estimated_seconds(parameters: int, inputs: dict[str, object]) -> float:
         calibration = CalibrationConfig()
         samples = samples if isinstance(samples, int | float) else calibration.samples
         tokens += PASSES.get(method, 20) * samples * calibration.length
+    elif samples is not None:  # of an event that prunes by several methods in turn
+        return MOST_SECONDS
     seconds = START_SECONDS + 2 * parameters * tokens / FLOPS
     if isinstance(method, str) and "sparsegpt" in method:
         seconds += parameters / SOLVED
