@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sinkprune.lab.trace import decode_lane
+from sinkprune.lab.trace import decode_lane, is_cached
 from sinkprune.lab.watched import Reign, Watched, is_special, listed, times, where
 
 STILL = 0.5  # temporal variance in tokens squared below which the centroid stays on its token
@@ -38,7 +38,12 @@ class Property:
 
 
 def best_finding(name: str, run: Watched) -> Finding | None:
-    """The layer, or the mean, in which the run shows the property most clearly; None where it does not show it at all."""
+    """The layer, or the mean, in which the run shows the property most clearly; None where it does not show it at all.
+
+    A run with a key-value cache is asked for "cached" only: attention of rows that were not computed again is missing from its river.
+    """
+    if is_cached(run.trace) != (name == "cached"):
+        return None
     layers = [None, *range(run.layers)] if PROPERTIES[name].single else [None]
     found = [finding for layer in layers if (finding := PROPERTIES[name].find(run, layer))]
     return max(found, key=lambda finding: finding.score, default=None)
@@ -220,10 +225,10 @@ def walks_backwards(run: Watched, layer: int | None) -> Finding | None:
 
 def cached(run: Watched, layer: int | None) -> Finding | None:
     """Most forward passes compute only some rows, because a key-value cache keeps the others."""
-    cache = run.trace["settings"].get("cache", "none")
+    cache = run.trace["settings"]["cache"]
     widths = [end - start for start, end in (frame["rows"] for frame in run.frames)]
     partial = [width for width in widths if width < run.lane["length"]]
-    if cache == "none" or 2 * len(partial) < run.steps:
+    if 2 * len(partial) < run.steps:
         return None
     look = (
         f"With the {cache} cache {len(partial)} of {run.steps} forward passes compute at most {max(partial)} of {run.lane['length']} "

@@ -169,6 +169,11 @@ def decode_lane(trace: dict, lane: dict) -> LaneArrays:
     return LaneArrays(share, heads, confidence, np.array([frame["visible"] for frame in frames], int))
 
 
+def is_cached(trace: dict) -> bool:
+    """Whether a key-value cache was on: then a frame holds the attention of its rows only, not of those kept from before."""
+    return trace["settings"].get("cache", "none") != "none"
+
+
 def _to_base64(array: np.ndarray) -> str:
     return base64.b64encode(array.tobytes()).decode("ascii")
 

@@ -13,6 +13,7 @@ from sinkprune.lab.statistics import LaneStatistics, known_values, mean_trajecto
 from sinkprune.pruning.changes import MaskChanges
 
 UNRELATED = 0.3  # correlations closer to zero than this are not worth a claim
+CACHED = "With a key-value cache a step counts only the rows that it computed: run without one before you compare."
 STILL = 0.5  # temporal variance in tokens squared below which the centroid does not leave its token
 
 

@@ -14,10 +14,11 @@ from sinkprune.lab.figures import sink_trajectory, stage_heatmaps, variance_bars
 from sinkprune.lab.prompt_set import PromptSet
 from sinkprune.lab.stages import Stages, trace_stages
 from sinkprune.lab.statistics import LaneStatistics, layer_statistics, trace_statistics
+from sinkprune.lab.trace import is_cached
 from sinkprune.ui.figure_card import figure_card, figure_file, words
 from sinkprune.ui.figure_texts import SINK_FIGURES
 from sinkprune.ui.inputs import in_words
-from sinkprune.ui.reading import layers_words, stage_words, trajectory_words, variance_words
+from sinkprune.ui.reading import CACHED, layers_words, stage_words, trajectory_words, variance_words
 from sinkprune.ui.text import DEFINITIONS
 
 WHEN_SEEN = Path(__file__).with_name("when_seen.js").read_text(encoding="utf-8")
@@ -108,6 +109,8 @@ def run_numbers(recorded: PromptSet | None, trace: dict, layer: int | None, whol
     """The numbers of one run, without single layers and stages unless whole; recorded prompts of the same model are its band."""
     band = recorded.in_layer(layer) if recorded and recorded.model == trace["model"] else []
     about = {"prompt": trace["prompt"], "model": trace["model"], "settings": trace["settings"]}
+    if is_cached(trace):
+        about["note"] = CACHED
     layers, stages = (layer_statistics(trace), trace_stages(trace)) if whole else ([], [])
     return Numbers(trace_statistics(trace, layer), band, layers, stages, about)
 
@@ -142,10 +145,11 @@ def _drawn(numbers: Numbers) -> dict:
     if numbers.stages:
         typical = numbers.about.get("stages")
         drawn["stages"] = (stage_heatmaps(numbers.stages), stage_words(numbers.stages, typical))
+    note = numbers.about.get("note", "")
     return {
         key: value
         for name, (figure, sentence) in drawn.items()
-        for key, value in ((name, figure), (f"{name}_words", words(sentence)))
+        for key, value in ((name, figure), (f"{name}_words", words(f"{sentence} {note}")))
     }
 
 

@@ -123,6 +123,13 @@ def test_cached_decoding():
     finding = found("cached", [[2] * 4], rows=rows, cache="dual")
     assert "With the dual cache 3 of 4 forward passes compute at most 14 of 40 positions" in finding.look
     assert found("cached", [[2] * 4]) is None
+    assert found("cached", [[2] * 4], rows=[(0, LENGTH)] * 4, cache="dual") is None
+
+
+def test_a_cached_run_is_no_example_of_anything_else():
+    leaders = [2, 2, 2, 20, 20, 20]
+    assert found("edge", [leaders], blocks=[0, 0, 0, 1, 1, 1])
+    assert found("edge", [leaders], blocks=[0, 0, 0, 1, 1, 1], cache="dual") is None
 
 
 def test_many_tokens_at_once():
