@@ -113,7 +113,8 @@ def variance_bars(statistics: Sequence[LaneStatistics]) -> go.Figure:
                 most, written[title] = max(most, *values), f"{values.mean():.3g}"
         figure.update_xaxes(tickvals=list(written), ticktext=list(written.values()), tickangle=0, row=1, col=column)
         figure.update_yaxes(type="log", dtick=1, range=np.log10([SMALLEST_BAR / 2, 4 * most]), row=1, col=column)
-    return styled(figure, height=300).update_layout(bargap=0.35).update_annotations(font_size=13)
+    figure.update_annotations(font_size=13)
+    return styled(figure, height=300).update_layout(bargap=0.35, legend_y=1.12, margin_t=60)
 
 
 def _add_variance(figure: go.Figure, column: int, title: str, style: Style, values: np.ndarray) -> None:

@@ -74,7 +74,7 @@ def difference_rivers(rivers: PrunedRivers, way: str) -> go.Figure:
         _add_river(figure, number, values, f"{method}: %{{z:+.2f}} x mean", **signed)
     figure.data[1].update(showscale=True, colorbar={"title": {"text": "x mean"}, "thickness": 8})
     figure.update_yaxes(autorange="reversed").update_yaxes(title="position", col=1)
-    figure.update_xaxes(title="denoising step", row=panels).update_annotations(font_size=12)
+    figure.update_xaxes(title="step", row=panels).update_annotations(font_size=12)
     return styled(figure, height=70 + 150 * panels)
 
 

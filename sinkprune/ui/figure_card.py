@@ -39,8 +39,8 @@ def _head(text: FigureText) -> str:
         for kind in TYPES
     )
     return (
-        f'<div class="figure-head"><h3>{title}</h3><p class="figure-files">Numbers: {buttons}</p>'
-        f'<details class="definition"><summary>What is this?</summary>{text.definition}</details></div>'
+        f'<div class="figure-head"><h3>{title}</h3><p class="figure-files">Numbers: {buttons}</p></div>'
+        f'<details class="definition"><summary>What is this?</summary>{text.definition}</details>'
     )
 
 

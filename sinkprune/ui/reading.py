@@ -78,7 +78,7 @@ def rivers_words(rivers: PrunedRivers, way: str) -> str:
     """How much of the attention each method sends elsewhere, least first, and how often the same position leads."""
     moved = sorted((rivers.moved(method, way), method) for method in rivers.copies)
     parts = [
-        f"{method} {share:.0%} (same leader in {rivers.same_leader(method, way):.0%} of the steps)"
+        f"{method} {share:.1%} (same leader in {rivers.same_leader(method, way):.0%} of the steps)"
         for share, method in moved
     ]
     return f"Attention that goes to other positions than in the dense model, mean over the steps: {', '.join(parts)}."
