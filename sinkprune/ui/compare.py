@@ -21,6 +21,7 @@ from sinkprune.ui.changes import changes_section, show_changes
 from sinkprune.ui.copy_controls import copy_controls
 from sinkprune.ui.inputs import calibration_from, decoding_from, in_words, pruning_from
 from sinkprune.ui.links import comparison_link, without_expect
+from sinkprune.ui.pins_component import pin_of, pins
 from sinkprune.ui.player_component import player
 from sinkprune.ui.pruning import prune_and_say
 from sinkprune.ui.reading import commits_reading
@@ -42,6 +43,7 @@ OUTPUTS = (
     "record",
     "changes",
     "made",
+    "pinned",
     "go",
     "cancel",
 )
@@ -67,8 +69,9 @@ def compare_section(
         gr.HTML("<h2 class='quiet'>Dense and pruned, side by side</h2>")
         shown = player(bench.answer_map, elem_id="compare-player")
         results = [*_results(), *changes_section(bench)]
+    pinned = pins(elem_id="pins")
     last = gr.State(time_to_live=STATE_SECONDS)
-    outputs = [status, shown, last, *results, go, cancel]
+    outputs = [status, shown, last, *results, pinned, go, cancel]
     live = go.click(partial(_compare, bench), [linked, prompt, *copy, *decoding], outputs, **MODEL_EVENT)
     live.then(lambda: _update(**IDLE), None, outputs, **QUICK_EVENT)
     cancel.click(_cancelled, last, outputs, cancels=live, **QUICK_EVENT)
@@ -127,6 +130,7 @@ def _compare(bench: Workbench, linked: str | None, prompt: str, *choices: object
         comparison = measure(bench.loaded, result, trace, config, pruning, calibration)
         yield _update(
             status=note("Done", f"{said} {_as_linked(link, linked)}"),
+            pinned=pin_of(comparison, trace, link, bench.loaded.spec.eos_token_id),
             **_measured(comparison, trace, result, pruning),
             **dict(zip(("changes", "made"), show_changes(pruning, calibration), strict=True)),
             **IDLE,

@@ -62,7 +62,7 @@ def player(
         elem_id=elem_id,
         assets=served_folder(FOLDER),
         empty=empty,
-        home=_home(),
+        home=home(),
         tag=uuid.uuid4().hex[:8],  # tells the ids of several players on one page apart
         **options,
     )
@@ -84,7 +84,7 @@ def _answering(name: str, answer: Callable[[dict], dict]) -> Callable[[dict], di
     return answered
 
 
-def _home() -> str:
+def home() -> str:
     """The address that links should start with: a Space's page on the hub, of which this page is only a part; "" where it is its own."""
     space = os.environ.get("SPACE_ID")
     return f"https://huggingface.co/spaces/{space}" if space else ""

@@ -6,14 +6,24 @@ import html
 
 from sinkprune.lab.comparison import Comparison, Row
 
+ACTIONS = """
+<div class='card-actions'>
+  <button type='button' data-do='pin'>Pin this result</button>
+  <button type='button' data-do='link'>Copy link</button>
+  <button type='button' data-do='markdown'>Copy as Markdown</button>
+  <button type='button' data-do='bibtex'>Copy as BibTeX + settings</button>
+  <span role='status'></span>
+</div>
+"""  # `pins/main.js` listens to them
+
 
 def result_card(comparison: Comparison) -> str:
-    """The table of both lanes and how it was measured. All text is escaped."""
+    """The table of both lanes, how it was measured, and what can be done with it. All text is escaped."""
     title = html.escape(comparison.title)
     head = f"<tr><td></td><th scope='col'>Dense</th><th scope='col'>{title}</th></tr>"
     rows = "".join(_row(row) for row in comparison.rows())
     said = "".join(f"<p>{html.escape(sentence)}</p>" for sentence in comparison.sentences())
-    return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>{said}"
+    return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>{said}{ACTIONS}"
 
 
 def _row(row: Row) -> str:
