@@ -63,7 +63,7 @@ class RunCard:
             "Decoding": _settings(self.decoding),
             "Cost": f"{self.forwards} forward passes, {self.tokens} tokens in {self.seconds:.2f} s "
             f"({self.tokens_per_second:.1f} tokens/s), after {self.warm_up}, recording the attention included",
-            "Machine": f"{self.device}, {self.threads} threads, {self.dtype}, {_settings(self.versions)}",
+            "Machine": f"{self.device}, {threads(self.threads)}, {self.dtype}, {_settings(self.versions)}",
         }
         if self.sparsity_per_layer:
             facts["Achieved per layer"] = ", ".join(f"{share:.1%}" for share in self.sparsity_per_layer)
@@ -133,6 +133,11 @@ def weights_digest(model: torch.nn.Module) -> str:
             head = parameter.detach().reshape(-1)[:DIGEST_ELEMENTS].cpu().contiguous()
             digest.update(head.view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()[:8]
+
+
+def threads(count: int) -> str:
+    """The number of threads in words."""
+    return "1 thread" if count == 1 else f"{count} threads"
 
 
 def _device_name(device: torch.device) -> str:

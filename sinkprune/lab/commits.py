@@ -54,12 +54,12 @@ def commit_figure(trace: dict) -> go.Figure:
     if needed is not None:
         figure.add_hline(
             y=needed, row=2, col=1, line={"color": TEXT, "dash": "dot", "width": 1.5},
-            annotation={"text": f"needed: {needed:.2g}", "x": 1, "xanchor": "right", "yanchor": "top", "font": {"color": TEXT}},
+            annotation={"text": f"needed: {needed:.2g}", "x": 0, "xanchor": "left", "yanchor": "bottom", "font": {"color": TEXT}},
         )  # fmt: skip
     figure.update_xaxes(title="forward pass", row=2, col=1)
     figure.update_yaxes(title="tokens committed", rangemode="tozero", row=1, col=1)
-    figure.update_yaxes(title="confidence", range=[-0.02, 1.05], row=2, col=1)
-    return styled(figure, height=380)
+    figure.update_yaxes(title="confidence", range=[-0.02, 1.2], tickvals=[0, 0.5, 1], row=2, col=1)
+    return styled(figure, height=380).update_layout(margin={"t": 60}, legend={"y": 1.02, "yanchor": "bottom"})
 
 
 def _add_lane(figure: go.Figure, lane: LaneCommits, style: Style) -> None:
@@ -70,7 +70,7 @@ def _add_lane(figure: go.Figure, lane: LaneCommits, style: Style) -> None:
         hovertemplate="forward pass %{x}: %{y} tokens", row=1, col=1,
     )  # fmt: skip
     figure.add_scatter(
-        x=passes, y=lane.surest, mode="lines", line=line, name=lane.title, legendgroup=lane.title, showlegend=False,
+        x=passes, y=lane.surest, mode="lines", line=line | {"width": 1.5}, name=lane.title, legendgroup=lane.title, showlegend=False,
         hovertemplate="forward pass %{x}: surest token %{y:.0%}", row=2, col=1,
     )  # fmt: skip
     stalls = [(at, sure) for at, sure, stalled in zip(passes, lane.surest, lane.stalled, strict=True) if stalled]
@@ -78,5 +78,5 @@ def _add_lane(figure: go.Figure, lane: LaneCommits, style: Style) -> None:
         figure.add_scatter(
             x=[at for at, _ in stalls], y=[sure for _, sure in stalls], mode="markers", name=f"{lane.title}: stalls",
             legendgroup=lane.title, showlegend=False, hoverinfo="skip",
-            marker={"symbol": "x-thin", "size": 8, "line": {"width": 2, "color": style.colour}}, row=2, col=1,
+            marker={"symbol": "x-thin", "size": 6, "line": {"width": 1.5, "color": style.colour}}, row=2, col=1,
         )  # fmt: skip

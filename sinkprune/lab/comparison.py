@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 import torch
 
 from sinkprune.decoding import DecodeConfig
-from sinkprune.lab.card import RunCard, run_card
+from sinkprune.lab.card import RunCard, run_card, threads
 from sinkprune.lab.compare import Divergence, agreement, answer_end, answer_ids, first_divergence, repeated_ngrams
 from sinkprune.lab.likelihood import ANSWER_LEVELS, answer_likelihood
 from sinkprune.models import LoadedModel
@@ -102,7 +102,7 @@ class Comparison:
         return [
             f"{self.agreement:.0%} of the answer's positions hold the same token. {parts} Both started from the same masked canvas "
             f"with seed {seed}; {source}; pruned in {self.pruned.prune_seconds:.1f} s "
-            f"on {self.pruned.device}, {self.pruned.threads} threads.",
+            f"on {self.pruned.device}, {threads(self.pruned.threads)}.",
             " ".join(f"{LIKELIHOOD} {TURNS} {SMALLER if self._structured else ZEROS}".split()),
         ]
 
