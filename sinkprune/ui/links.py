@@ -1,7 +1,7 @@
 """Links that open the page in a state: one vocabulary of query parameters, the names of the page's controls.
 
 ```
-tab                                                           which section opens: watch, compare or table
+tab                                                           which section opens: watch, compare, methods or table
 prompt                                                        the text in the prompt box
 gen_length block_length rule threshold factor cache temperature seed    how it writes (parameters of `inputs.decoding_from`)
 method sparsity pattern sink_rule sink_weight allocation samples        the pruned copy; with tab=compare it is made and compared at once
@@ -32,7 +32,7 @@ from sinkprune.ui.inputs import (
     pruning_from,
 )
 
-TABS = ("watch", "compare", "table")
+TABS = ("watch", "compare", "methods", "table")
 WORDS = {"rule", "cache", "method", "pattern", "sink_rule", "allocation"}
 EXPECT = re.compile(r"[0-9a-f]{12}")
 

@@ -58,7 +58,7 @@ def open_page(browser, address):
 
 def run_all(page):
     page.locator("#all-run").click()
-    page.locator("#all-status").get_by_text("Done").wait_for(timeout=WAIT)
+    page.locator("#all-status").get_by_text("Done", exact=True).wait_for(timeout=WAIT)
     page.wait_for_function("n => document.querySelector('.mt').dataset.rows == n", arg=len(ORDER) + 1)
 
 
@@ -114,7 +114,7 @@ def test_what_a_method_cannot_do_is_listed(open_page):
     page = open_page()
     page.get_by_label("2:4", exact=True).check()
     page.locator("#all-run").click()
-    page.locator("#all-status").get_by_text("Done").wait_for(timeout=WAIT)
+    page.locator("#all-status").get_by_text("Done", exact=True).wait_for(timeout=WAIT)
     refused = page.locator(".mt-refused li").all_inner_texts()
     assert [line.split(":")[0] for line in refused] == [name for name in ORDER if "structured" in name]
 
@@ -147,7 +147,7 @@ def test_a_mistake_is_said(open_page):
 def test_the_sweep_draws_live_and_recorded_curves(open_page):
     page = open_page()
     page.locator("#sweep-run").click()
-    page.locator("#sweep-status").get_by_text("Done").wait_for(timeout=WAIT)
+    page.locator("#sweep-status").get_by_text("Done", exact=True).wait_for(timeout=WAIT)
     plot = page.locator("#sweep-figure .js-plotly-plot")
     plot.locator(".scatterlayer .trace").first.wait_for(timeout=WAIT)
     names = plot.evaluate("(plot) => plot.data.map((curve) => curve.name)")
