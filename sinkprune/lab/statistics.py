@@ -26,7 +26,7 @@ from sinkprune.decoding import DecodeConfig
 from sinkprune.lab.runs import finish, trace_run
 from sinkprune.lab.trace import LaneArrays, decode_lane
 from sinkprune.models import LoadedModel, load_model
-from sinkprune.sinks import reference_sink_set, sink_trajectory, spatial_variance, temporal_variance
+from sinkprune.sinks import centroid_variance, reference_sink_set, sink_trajectory, spatial_variance
 
 PROMPTS = (
     "Why is the sky blue?",
@@ -107,7 +107,7 @@ def _measure(trace: dict, lane: dict, arrays: LaneArrays, layer: int | None) -> 
     sinks = np.zeros(share.shape, bool)
     for row, mass in zip(sinks, masses, strict=True):
         row[: len(mass)] = reference_sink_set(mass)
-    leaders = share.argmax(1)
+    leaders, trajectory = share.argmax(1), sink_trajectory(masses)
     leading = leaders[sinks.any(1)]
     return LaneStatistics(
         kind=lane["kind"],
@@ -115,12 +115,12 @@ def _measure(trace: dict, lane: dict, arrays: LaneArrays, layer: int | None) -> 
         prompt=trace["prompt"],
         text=lane["text"],
         layer=layer,
-        centroids=sink_trajectory(masses).numpy(),
+        centroids=trajectory.numpy(),
         sinks=sinks,
         leaders=leaders,
         moves=int((leading[1:] != leading[:-1]).sum()),
         spatial_variance=spatial_variance(masses),
-        temporal_variance=temporal_variance(masses),
+        temporal_variance=centroid_variance(trajectory),
     )
 
 

@@ -10,12 +10,20 @@ from sinkprune.sinks.scores import (
     sink_set,
     total_mass,
 )
-from sinkprune.sinks.variance import centroid, normalise_mass, sink_trajectory, spatial_variance, temporal_variance
+from sinkprune.sinks.variance import (
+    centroid,
+    centroid_variance,
+    normalise_mass,
+    sink_trajectory,
+    spatial_variance,
+    temporal_variance,
+)
 
 __all__ = [
     "AttentionRecording",
     "attention_map",
     "centroid",
+    "centroid_variance",
     "live_heads",
     "normalise_mass",
     "paper_mass",

@@ -39,7 +39,11 @@ def temporal_variance(masses: Masses, find_sinks: Callable[[torch.Tensor], torch
 
     NaN where no step has a sink.
     """
-    trajectory = sink_trajectory(masses, find_sinks)
+    return centroid_variance(sink_trajectory(masses, find_sinks))
+
+
+def centroid_variance(trajectory: torch.Tensor) -> float:
+    """The temporal variance of a trajectory (T,) that is known already; NaN where no step has a sink."""
     found = trajectory[~trajectory.isnan()]
     return found.var(correction=0).item() if found.numel() else float("nan")
 

@@ -74,6 +74,8 @@ def test_every_figure_has_words_a_definition_and_its_numbers(open_page):
     for name in NAMES:
         assert "Diffusion" in page.locator(f"#{name}-words").inner_text()
         head = page.locator(f"#{name}-head")
+        figure = page.get_by_role("img", name=head.locator("h3").inner_text(), exact=True)
+        assert figure.get_attribute("aria-describedby") == f"{name}-words"
         assert not head.locator("details p").first.is_visible()
         head.get_by_text("What is this?").click()
         assert head.locator("details p").first.is_visible()
