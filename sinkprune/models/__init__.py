@@ -1,8 +1,16 @@
-"""What we run: the registry of known models, loading, checkpoint layouts, the watched attention function, prompts and texts."""
+"""What we run: the registry of known models, loading, checkpoint layouts, the watched attention function, prompts and texts.
+
+Importing it does not wait for transformers' models and accelerate, seconds that a page has no need of: the first load does.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
 
 from sinkprune.models.chat import decode_answer, encode_prompt, token_texts
 from sinkprune.models.direction import causal_prompt, causal_view, set_causal
-from sinkprune.models.loading import load_model
 from sinkprune.models.registry import MODELS, ModelInfo
 from sinkprune.models.saving import check_target, save_model
 from sinkprune.models.spec import LoadedModel, ModelSpec
@@ -22,3 +30,17 @@ __all__ = [
     "set_causal",
     "token_texts",
 ]
+
+
+def load_model(
+    name_or_path: str | Path,
+    *,
+    device: str | torch.device | None = None,
+    dtype: torch.dtype | None = None,
+    quantize: str | None = None,
+    device_map: str | dict | None = None,
+) -> LoadedModel:
+    """A diffusion language model in eval mode, with its tokenizer and spec: see `sinkprune.models.loading.load_model`."""
+    from sinkprune.models import loading
+
+    return loading.load_model(name_or_path, device=device, dtype=dtype, quantize=quantize, device_map=device_map)

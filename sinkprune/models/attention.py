@@ -1,8 +1,7 @@
 """The attention function every loaded model runs, and how to watch it.
 
-The function is registered once with transformers and stays installed, so watching needs no switch on the shared model. Who watches is
-kept in a context variable: a watched and an unwatched forward of the same model in two threads do not disturb each other. Watchers get
-the attention weights one layer at a time (nothing of size N x N is kept), and watching changes no output by a single bit:
+The function is registered once with transformers and stays installed, so watching (watching.py) needs no switch on the shared model.
+Watchers get the attention weights one layer at a time (nothing of size N x N is kept), and watching changes no output by a single bit:
 
 - on a CPU the weights are computed anyway: matrix products and a softmax. At the lengths used here that is as fast as SDPA in float32 and
   faster in bfloat16 (12 layers, 576 wide, 128 tokens), and watching is almost free;
@@ -11,31 +10,12 @@ the attention weights one layer at a time (nothing of size N x N is kept), and w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-
 import torch
-from transformers import AttentionInterface, AttentionMaskInterface, PretrainedConfig
+from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-ATTENTION_NAME = "sinkprune"
-
-# (layer index, weights (B, H, Q, K) float32, real (B, Q) bool or None): real is False for the rows of padding tokens.
-Watcher = Callable[[int, torch.Tensor, torch.Tensor | None], None]
-
-_watchers: ContextVar[tuple[tuple[PretrainedConfig, Watcher], ...]] = ContextVar("attention_watchers", default=())
-
-
-@contextmanager
-def watch_attention(config: PretrainedConfig, watcher: Watcher) -> Iterator[None]:
-    """Call `watcher` for each layer of each forward that the model owning `config` runs in this thread inside the block."""
-    token = _watchers.set((*_watchers.get(), (config, watcher)))
-    try:
-        yield
-    finally:
-        _watchers.reset(token)
+from sinkprune.models.watching import ATTENTION_NAME, watchers_of
 
 
 def attend(
@@ -50,7 +30,7 @@ def attend(
     **kwargs,
 ) -> tuple[torch.Tensor, None]:
     """transformers' attention interface; returns (output (B, Q, H, D), None)."""
-    watchers = [watcher for config, watcher in _watchers.get() if config is module.config]
+    watchers = watchers_of(module.config)
     explicit = is_explicit(query)
     if watchers or explicit:
         causal = module.is_causal if is_causal is None else is_causal

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import torch
-from transformers import PreTrainedTokenizerBase
 
 from sinkprune.models.spec import LoadedModel
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 MASK_TEXT = "[MASK]"
 _CHATML = ("<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n")

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+from typing import TYPE_CHECKING
 
 import torch
-from transformers import PreTrainedModel
 
 from sinkprune.models.spec import LoadedModel
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 def set_causal(model: PreTrainedModel, causal: bool) -> None:

@@ -17,7 +17,6 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from sinkprune.models.hub import model_folder
-from sinkprune.models.layouts import LLADA_NAMES
 from sinkprune.models.registry import find_model
 from sinkprune.models.spec import LoadedModel
 from sinkprune.models.widths import WIDTHS_KEY
@@ -111,6 +110,8 @@ def _save_shard(source: Path, target: Path, state: dict[str, torch.Tensor]) -> N
 
 def _name_here(name: str) -> str:
     """The transformers name of a tensor of any layout."""
+    from sinkprune.models.layouts import LLADA_NAMES  # its configs are slow to import
+
     for pattern, replacement in LLADA_NAMES.items():
         renamed, count = re.subn(pattern, replacement, name)
         if count:

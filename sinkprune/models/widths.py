@@ -8,10 +8,13 @@ recording knows which heads are gone. transformers alone cannot load such a fold
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
-from transformers import PretrainedConfig, PreTrainedModel
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedModel
 
 WIDTHS_KEY = "layer_widths"
 

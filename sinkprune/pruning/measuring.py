@@ -9,15 +9,18 @@ import contextlib
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
-from transformers import PreTrainedModel
 
 from sinkprune.models import LoadedModel
 from sinkprune.pruning.linears import Group, all_groups, watch_inputs
 from sinkprune.pruning.statistics import sum_of_norms
 from sinkprune.pruning.token_weights import attention_mass, token_weights
 from sinkprune.sinks import record_attention, total_mass
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 BATCH_TOKENS = 1024  # tokens in one forward: more are hardly faster, and cancelling waits for the forward under way
 KEPT_INPUTS = (

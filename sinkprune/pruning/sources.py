@@ -9,12 +9,15 @@ from __future__ import annotations
 import dataclasses
 import random
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from transformers import PreTrainedTokenizerBase
 
 from sinkprune.models import LoadedModel
 from sinkprune.pruning.settings import BUILT_IN, HUB_SOURCES, CalibrationConfig
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 CALIBRATION_TEXT = Path(__file__).parents[2] / "assets" / "calibration.txt"
 WIKITEXT2 = {"path": "Salesforce/wikitext", "name": "wikitext-2-raw-v1", "split": "train"}

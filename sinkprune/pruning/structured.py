@@ -10,14 +10,17 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
-from transformers import PreTrainedModel
 
 from sinkprune.models.widths import narrow_layer, note_widths, parts_kept
 from sinkprune.pruning.cuts import Masks
 from sinkprune.pruning.settings import PruneConfig
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 # Widths stay multiples of this (or whole): 16-bit matrix units of GPUs ask for it, and the patterns 2:4 and 4:8 still divide it.
 CHANNEL_MULTIPLE = 8

@@ -11,7 +11,7 @@ import contextlib
 import torch
 
 from sinkprune.models import LoadedModel
-from sinkprune.models.attention import watch_attention
+from sinkprune.models.watching import watch_attention
 from sinkprune.sinks import paper_scores, record_attention, reference_scores, total_mass
 
 

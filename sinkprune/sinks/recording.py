@@ -12,14 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import torch
-from transformers import PretrainedConfig
 
-from sinkprune.models.attention import ATTENTION_NAME, watch_attention
 from sinkprune.models.direction import causal_view
 from sinkprune.models.spec import LoadedModel
+from sinkprune.models.watching import ATTENTION_NAME, watch_attention
 from sinkprune.models.widths import query_heads
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
 
 
 class AttentionRecording:
