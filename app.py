@@ -14,9 +14,11 @@ with suppress(ImportError):  # on ZeroGPU this must come before torch
 from sinkprune.ui.page import LAUNCH, build_page
 from sinkprune.ui.workbench import Workbench
 
-# The model loads in the background: the page opens, and its preset plays, without it.
+# The page opens, and its preset plays, without the model.
 bench = Workbench(os.environ.get("SINKPRUNE_MODEL", "bundled"))
 demo = build_page(bench)
 
 if __name__ == "__main__":
-    demo.launch(**LAUNCH)
+    demo.launch(prevent_thread_lock=True, **LAUNCH)
+    bench.start()
+    demo.block_thread()

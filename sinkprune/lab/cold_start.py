@@ -31,6 +31,7 @@ STAGES = {
     "http": "the server answers",
     "player": "the player shows its first step",
     "moving": "the first moving frame",
+    "processor": "processor time of the server by then",
 }
 # Resolves in the first animation frame whose step is another one than the first seen.
 MOVES = """() => new Promise((done) => {
@@ -42,7 +43,10 @@ MOVES = """() => new Promise((done) => {
 
 
 def cold_start(browser) -> dict[str, float]:
-    """Stage -> seconds since the server process was started, in the order of STAGES. browser: a Playwright Browser."""
+    """Stage -> seconds since the server process was started, and "processor": seconds it computed until then, on any core.
+
+    browser: a Playwright Browser.
+    """
     with _server() as (process, began, address):
         _wait_for(address, process)
         seconds = {"http": time.perf_counter() - began}
@@ -52,6 +56,7 @@ def cold_start(browser) -> dict[str, float]:
         seconds["player"] = time.perf_counter() - began
         page.evaluate(MOVES)
         seconds["moving"] = time.perf_counter() - began
+        seconds["processor"] = sum(psutil.Process(process.pid).cpu_times()[:2])
         page.context.close()
     return seconds
 
@@ -104,16 +109,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=3, help="new server processes (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
-    load, rounds = psutil.getloadavg()[0], []
+    load = psutil.getloadavg()[0]
     with _chromium() as browser:
-        for _ in range(options.rounds):
-            rounds.append(cold_start(browser))
+        rounds = [cold_start(browser) for _ in range(options.rounds)]
     if options.json:
         print(json.dumps({"load": load, "cores": psutil.cpu_count(), "rounds": rounds}, indent=1))
         return
     print(f"seconds since the process was started; {psutil.cpu_count()} cores, load before: {load:.1f}")
     for stage, words in STAGES.items():
-        print(f"{words:<34}" + "".join(f"{seconds[stage]:>8.2f}" for seconds in rounds))
+        print(f"{words:<38}" + "".join(f"{seconds[stage]:>8.2f}" for seconds in rounds))
 
 
 if __name__ == "__main__":

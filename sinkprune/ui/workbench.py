@@ -1,4 +1,4 @@
-"""What all visitors share: the dense model, loaded once in the background, and the store of pruned copies."""
+"""What all visitors share: the dense model, loaded once, and the store of pruned copies."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STORE_BYTES = 256 * 2**20  # of the bundled model about fifty copies by masks, o
 
 
 class Workbench:
-    """Starts loading at once; `loaded` waits until it is there. Raises ValueError for a name that means no model."""
+    """Loads in the background from `start` on, or from when somebody needs the model. Raises ValueError for a name that means no model."""
 
     def __init__(self, name: str, store_bytes: int = STORE_BYTES) -> None:
         find_model(name)
@@ -31,15 +31,23 @@ class Workbench:
         self.store = PrunedStore(store_bytes)
         self._maps = threading.Lock()
         self._answer = on_gpu(partial(_map_or_reason, self.find), MAP_SECONDS)
-        self._loading = _start_loading(name)
+        self._starting = threading.Lock()
+        self._loading: Future[LoadedModel] | None = None
+
+    def start(self) -> None:
+        """Begin to load, once. app.py does so when the page is served: loading and serving share one interpreter."""
+        with self._starting:
+            if self._loading is None:
+                self._loading = _start_loading(self.name)
 
     @property
     def ready(self) -> bool:
-        return self._loading.done()
+        return self._loading is not None and self._loading.done()
 
     @property
     def loaded(self) -> LoadedModel:
         """The dense model, read-only. Raises ValueError where it could not be loaded."""
+        self.start()
         return self._loading.result()
 
     def find(self, key: str) -> LoadedModel | None:
