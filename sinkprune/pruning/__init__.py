@@ -2,7 +2,7 @@
 
 from sinkprune.pruning.calibration import calibration_set
 from sinkprune.pruning.changes import MaskChanges, mask_changes
-from sinkprune.pruning.prune import prune_model, prune_steps
+from sinkprune.pruning.prune import Measured, prune_model, prune_steps
 from sinkprune.pruning.quantised import QuantiseResult, quantise
 from sinkprune.pruning.settings import (
     ALLOCATIONS,
@@ -27,6 +27,7 @@ __all__ = [
     "CalibrationConfig",
     "LinearReport",
     "MaskChanges",
+    "Measured",
     "PruneConfig",
     "PruneProgress",
     "PruneResult",

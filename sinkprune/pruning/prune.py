@@ -19,7 +19,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -49,6 +49,8 @@ from sinkprune.pruning.statistics import gram, sum_of_squared_norms
 from sinkprune.pruning.structured import choose_units, cut_layer, unit_costs, unit_scores
 from sinkprune.pruning.token_weights import token_weights
 
+Measured = dict[tuple, tuple[object, float]]  # what made a statistic of the dense model -> it, and the seconds it took
+
 
 @dataclass
 class _Job:
@@ -59,6 +61,8 @@ class _Job:
     ids: torch.Tensor  # (samples, T)
     seed: int
     started: float
+    text: CalibrationConfig | None  # what made the ids; None where they were given
+    measured: Measured
     masks: Masks = field(default_factory=dict)
     reports: list[LinearReport] = field(default_factory=list)
 
@@ -88,10 +92,13 @@ def prune_steps(
     config: PruneConfig,
     calibration: CalibrationConfig | None = None,
     calibration_ids: torch.Tensor | None = None,
+    measured: Measured | None = None,
 ) -> Iterator[PruneProgress | PruneResult]:
     """Prune a copy of `loaded` layer by layer: yields `PruneProgress` several times a layer and, last, the `PruneResult`.
 
     calibration_ids: LongTensor (samples, length) used instead of the built-in text; `calibration.seed` still seeds the noise.
+    measured: statistics that earlier prunes of `loaded` took of the dense model; read, and filled for later ones, which then need not
+    measure again for another sparsity. The seconds of a prune count the measuring in either case.
     Raises ValueError where the weights cannot be pruned (offloaded, quantised, NaN), the pattern does not fit, or the
     calibration is unusable.
     """
@@ -106,7 +113,8 @@ def prune_steps(
     given = calibration_ids is not None
     ids = calibration_set(loaded, calibration, calibration_ids) if needs_text or given else None
     pruned = dataclasses.replace(loaded, model=copy.deepcopy(loaded.model))
-    job = _Job(pruned, config, ids, calibration.seed, started)
+    text = None if given else calibration
+    job = _Job(pruned, config, ids, calibration.seed, started, text, {} if measured is None else measured)
     if not needs_text:
         yield from _magnitude_steps(job)
     elif config.method == "sink-wanda":
@@ -117,7 +125,7 @@ def prune_steps(
         yield from _sequential_steps(job)
     zeros = sum(report.sparsity * job.masks[report.name].numel() for report in job.reports)
     weights = sum(mask.numel() for mask in job.masks.values())
-    yield PruneResult(pruned, job.reports, job.masks, zeros / weights, time.perf_counter() - started)
+    yield PruneResult(pruned, job.reports, job.masks, zeros / weights, time.perf_counter() - job.started)
 
 
 def _magnitude_steps(job: _Job) -> Iterator[PruneProgress]:
@@ -131,7 +139,7 @@ def _magnitude_steps(job: _Job) -> Iterator[PruneProgress]:
 
 def _sink_wanda_steps(job: _Job) -> Iterator[PruneProgress]:
     """One shot: all statistics from the dense model on noised text, then all layers are cut."""
-    totals = yield from _noised_norm_steps(job)
+    totals = yield from _once(job, _noised_norm_steps)
     for layer in range(job.layers):
         groups = input_groups(job.loaded.model, layer)
         for group in groups:
@@ -142,7 +150,7 @@ def _sink_wanda_steps(job: _Job) -> Iterator[PruneProgress]:
 
 def _structured_steps(job: _Job) -> Iterator[PruneProgress]:
     """One shot as well: a ranking over all layers needs all statistics before the first cut."""
-    totals = yield from (_noised_norm_steps(job) if job.config.method == "sink-structured" else _clean_norm_steps(job))
+    totals = yield from _once(job, _noised_norm_steps if job.config.method == "sink-structured" else _clean_norm_steps)
     model = job.loaded.model
     names = [[next(iter(group)) for group in input_groups(model, layer)] for layer in range(job.layers)]
     scores = [unit_scores(model, layer, totals[o], totals[down]) for layer, (_, o, _, down) in enumerate(names)]
@@ -153,6 +161,21 @@ def _structured_steps(job: _Job) -> Iterator[PruneProgress]:
         job.masks.update(masks)
         job.reports += [LinearReport(name, mask.float().mean().item(), seconds) for name, mask in masks.items()]
         yield _layer_done(job, layer, input_groups(model, layer))
+
+
+def _once(job: _Job, measure: Callable[[_Job], Generator]) -> Generator[PruneProgress, None, object]:
+    """What `measure` returns of the dense model, or returned for an earlier prune that measured the same."""
+    if job.text is None:
+        return (yield from measure(job))
+    key = (measure.__name__, job.text, job.config.sink_rule if job.config.sink_weight else None)
+    if key in job.measured:
+        statistic, seconds = job.measured[key]
+        job.started -= seconds
+        return statistic
+    begun = time.perf_counter()
+    statistic = yield from measure(job)
+    job.measured[key] = statistic, time.perf_counter() - begun
+    return statistic
 
 
 def _noised_norm_steps(job: _Job) -> Iterator[PruneProgress]:
@@ -188,7 +211,7 @@ def _sequential_steps(job: _Job) -> Iterator[PruneProgress]:
     parts = batches(job.ids)
     weights = [None] * len(parts)
     if job.config.method == "sink-sparsegpt" and job.config.sink_weight:
-        weights = batches((yield from _mean_weight_steps(job)))
+        weights = batches((yield from _once(job, _mean_weight_steps)))
     hidden = [model.model.embed_tokens(ids) for ids in parts]
     positions = torch.arange(job.ids.shape[1], device=job.ids.device)[None]
     rotary = model.model.rotary_emb(hidden[0], position_ids=positions)

@@ -15,10 +15,11 @@ from sinkprune.lab.attention import answer_map_question
 from sinkprune.lab.store import PrunedStore, store_key
 from sinkprune.models import LoadedModel, encode_prompt, load_model
 from sinkprune.models.registry import find_model
-from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneProgress, PruneResult, prune_steps
+from sinkprune.pruning import CalibrationConfig, Measured, PruneConfig, PruneProgress, PruneResult, prune_steps
 from sinkprune.ui.zero_gpu import MAP_SECONDS, on_gpu, zero_gpu
 
 MAP_WAIT_SECONDS = 10.0
+MOST_MEASURED = 32  # statistics kept for the next prune, each about as large as one of the model's layers is wide
 STORE_BYTES = 256 * 2**20  # of the bundled model about fifty copies by masks, or five by SparseGPT
 
 
@@ -29,6 +30,7 @@ class Workbench:
         find_model(name)
         self.name = name
         self.store = PrunedStore(store_bytes)
+        self._measured: Measured = {}
         self._maps = threading.Lock()
         self._answer = on_gpu(partial(_map_or_reason, self.find), MAP_SECONDS)
         self._starting = threading.Lock()
@@ -78,7 +80,12 @@ class Workbench:
     def prune(self, pruning: PruneConfig, calibration: CalibrationConfig) -> Iterator[PruneProgress | PruneResult]:
         """Progress and, last, the result; only the result where the store has it already."""
         key = self.key(pruning, calibration)
-        return self.store.build(key, self.loaded, lambda: prune_steps(self.loaded, pruning, calibration))
+        return self.store.build(key, self.loaded, lambda: self._prune(pruning, calibration))
+
+    def _prune(self, pruning: PruneConfig, calibration: CalibrationConfig) -> Iterator[PruneProgress | PruneResult]:
+        if len(self._measured) > MOST_MEASURED:
+            self._measured.clear()
+        return prune_steps(self.loaded, pruning, calibration, measured=self._measured)
 
     def key(self, pruning: PruneConfig, calibration: CalibrationConfig) -> str:
         """The pruned model's name in the store and in traces."""

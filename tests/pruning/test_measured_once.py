@@ -1,0 +1,73 @@
+"""What a prune measured of the dense model serves the next one, and only where it is the same."""
+
+import pytest
+import torch
+
+from sinkprune.pruning import METHODS, STRUCTURED, CalibrationConfig, PruneConfig, prune_steps
+from tests.lab.conftest import tiny_model
+
+TEXT = CalibrationConfig(samples=3, length=16)
+ONCE = ("sinks", "inputs")  # phases in which the whole dense model is measured
+
+
+@pytest.fixture(scope="module")
+def loaded():
+    return tiny_model()
+
+
+def run(loaded, config, calibration=TEXT, **more):
+    """(how many steps measured the dense model, result)"""
+    *steps, result = prune_steps(loaded, config, calibration, **more)
+    return sum(step.phase in ONCE and step.layer is None for step in steps), result
+
+
+def same(first, second):
+    weights, others = first.loaded.model.state_dict(), second.loaded.model.state_dict()
+    return all(torch.equal(weights[name], others[name]) for name in weights)
+
+
+@pytest.mark.parametrize("method", [*STRUCTURED, "sink-wanda", "sink-sparsegpt"])
+def test_another_sparsity_needs_no_new_measuring_and_prunes_the_same(loaded, method):
+    measured = {}
+    steps, first = run(loaded, PruneConfig(method, 0.3), measured=measured)
+    assert steps > 0
+    steps, second = run(loaded, PruneConfig(method, 0.6), measured=measured)
+    assert steps == 0
+    assert same(second, run(loaded, PruneConfig(method, 0.6))[1])
+    assert not same(second, first)
+    ((_, seconds),) = measured.values()
+    assert second.seconds > seconds > 0  # what it would have taken alone
+
+
+def test_sink_wanda_and_sink_structured_measure_the_same(loaded):
+    measured = {}
+    run(loaded, PruneConfig("sink-wanda"), measured=measured)
+    assert run(loaded, PruneConfig("sink-structured"), measured=measured)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("config", "calibration"),
+    [
+        (PruneConfig(sink_rule="paper"), TEXT),
+        (PruneConfig(sink_weight=False), TEXT),
+        (PruneConfig(), CalibrationConfig(samples=3, length=16, seed=1)),
+        (PruneConfig(), CalibrationConfig(samples=2, length=16)),
+    ],
+)
+def test_anything_else_is_measured_anew(loaded, config, calibration):
+    measured = {}
+    run(loaded, PruneConfig(), measured=measured)
+    steps, result = run(loaded, config, calibration, measured=measured)
+    assert steps > 0
+    assert same(result, run(loaded, config, calibration)[1])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_given_ids_and_cancelled_measurements_are_not_kept(loaded, method):
+    measured = {}
+    ids = torch.randint(4, 64, (2, 16), generator=torch.Generator().manual_seed(0))
+    run(loaded, PruneConfig(method), calibration_ids=ids, measured=measured)
+    steps = prune_steps(loaded, PruneConfig(method), TEXT, measured=measured)
+    next(steps)
+    steps.close()
+    assert measured == {}
