@@ -2,12 +2,15 @@
 
 ```
 tab                                                           which section opens: watch, compare, methods or table
+preset                                                        the recorded run that is shown
 prompt                                                        the text in the prompt box
 gen_length block_length rule threshold factor cache temperature seed    how it writes (parameters of `inputs.decoding_from`)
 method sparsity pattern sink_rule sink_weight allocation samples        the pruned copy; with tab=compare it is made and compared at once
+lanes                                                         dlm or dlm,ar: the prompt is run at once and watched in these lanes
 expect                                                        what both lanes wrote when the link was made (`lab.compare.fingerprint`)
 ```
-What is left out keeps the page's default, and names that are not known here are left alone. Links come from strangers: every value is
+What is left out keeps the page's default, and names that are not known here are left alone: those of what is looked at (step, layer, …)
+are the player's (`player/scene.js`). Links come from strangers: every value is
 checked as if it had been typed.
 """
 
@@ -35,14 +38,17 @@ from sinkprune.ui.inputs import (
 TABS = ("watch", "compare", "methods", "table")
 WORDS = {"rule", "cache", "method", "pattern", "sink_rule", "allocation"}
 EXPECT = re.compile(r"[0-9a-f]{12}")
+PRESET = re.compile(r"[a-z0-9-]{1,40}")
+LANES = {"dlm": False, "dlm,ar": True}  # -> whether the autoregressive lane is beside
 
 
 @dataclass(frozen=True)
 class Link:
-    """What a link asks for; None where it says nothing. decoding, copy: values of the page's controls, in their order."""
+    """What a link asks for; None where it says nothing. decoding, copy: values of the page's controls, in their order. both: see LANES."""
 
     tab: str | None = None
     prompt: str | None = None
+    both: bool | None = None
     decoding: list | None = None
     copy: list | None = None
     expect: str | None = None
@@ -55,11 +61,27 @@ def comparison_link(
 
     expect: what both lanes wrote, where that is known already.
     """
-    decoding = dict(zip(DECODING, decoding_values(config), strict=True))
-    unused = {"threshold", "factor"} - {decoding["rule"]}
     copy = dict(zip(COPY, copy_values(pruning, calibration), strict=True))
-    settings = {name: value for name, value in (decoding | copy).items() if name not in unused}
-    return "?" + urlencode({"tab": "compare", "prompt": prompt} | settings | ({"expect": expect} if expect else {}))
+    settings = _decoding(config) | copy | ({"expect": expect} if expect else {})
+    return "?" + urlencode({"tab": "compare", "prompt": prompt} | settings)
+
+
+def watch_link(prompt: str, config: DecodeConfig, both: bool) -> str:
+    """The query ("?tab=watch&…") that makes the same run again, and watches it. both: beside the autoregressive lane."""
+    lanes = next(name for name, beside in LANES.items() if beside == both)
+    return "?" + urlencode({"tab": "watch", "prompt": prompt} | _decoding(config) | {"lanes": lanes})
+
+
+def preset_link(name: str) -> str:
+    """The query that shows a recorded run."""
+    return "?" + urlencode({"preset": name})
+
+
+def _decoding(config: DecodeConfig) -> dict:
+    """The settings of a config by the names of the page's controls, without the one that it does not use."""
+    values = dict(zip(DECODING, decoding_values(config), strict=True))
+    unused = {"threshold", "factor"} - {values["rule"]}
+    return {name: value for name, value in values.items() if name not in unused}
 
 
 def without_expect(link: str) -> str:
@@ -76,7 +98,13 @@ def read_link(query: Mapping[str, str]) -> Link:
         raise ValueError(f"the link's prompt is longer than {MAX_CHARACTERS} characters")
     if expect is not None and not EXPECT.fullmatch(expect):
         raise ValueError("the link's expect must be 12 hexadecimal digits")
-    return Link(tab, prompt, _asked(query, DECODING, _check_decoding), _asked(query, COPY, _check_copy), expect)
+    preset, lanes = query.get("preset"), query.get("lanes")
+    if preset is not None and not PRESET.fullmatch(preset):
+        raise ValueError("the link's preset must be the name of a recorded run")
+    if lanes is not None and lanes not in LANES:
+        raise ValueError(f"the link's lanes must be {' or '.join(LANES)}")
+    both = LANES.get(lanes)
+    return Link(tab, prompt, both, _asked(query, DECODING, _check_decoding), _asked(query, COPY, _check_copy), expect)
 
 
 def _asked(query: Mapping[str, str], defaults: dict, check) -> list | None:

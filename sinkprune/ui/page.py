@@ -28,6 +28,7 @@ LAUNCH = {
     "theme": theme(),
     "css_paths": [Path(__file__).with_name("page.css")],
     "run_history": False,
+    "max_file_size": "16mb",  # a saved run of the longest answer has about 9
     "footer_links": ["api"],
 }
 
@@ -35,7 +36,9 @@ LAUNCH = {
 def build_page(bench: Workbench) -> gr.Blocks:
     """The page as Gradio Blocks; `demo.launch(**LAUNCH)` shows it."""
     presets, table = load_presets(), load_table()
-    with gr.Blocks(title="sinkprune: attention sinks that move", analytics_enabled=False) as demo:
+    with gr.Blocks(
+        title="sinkprune: attention sinks that move", analytics_enabled=False, delete_cache=(3600, 3600)
+    ) as demo:
         gr.HTML(HERO)
         prompt = gr.Textbox(
             presets[0].trace["prompt"] if presets else DEFAULT_PROMPT,
@@ -44,7 +47,7 @@ def build_page(bench: Workbench) -> gr.Blocks:
         decoding = decoding_controls()
         with gr.Tabs(elem_id="sections") as tabs:
             with gr.Tab("Watch the sinks", id="watch"):
-                watch_section(bench, presets, prompt, decoding)
+                both = watch_section(bench, presets, prompt, decoding)
             with gr.Tab("Prune and compare", id="compare"):
                 copy, linked = compare_section(bench, prompt, decoding, table)
             with gr.Tab("All methods", id="methods"):
@@ -54,6 +57,6 @@ def build_page(bench: Workbench) -> gr.Blocks:
                 pruned_sinks_section(load_pruned_sinks())
         gr.HTML(ABOUT)
         add_endpoints(bench)
-        open_links(demo, tabs, prompt, decoding, copy, linked)
+        open_links(demo, tabs, prompt, both, decoding, copy, linked)
     put_events_on_gpu(demo, lambda: bench.loaded.parameters)
     return demo.queue(max_size=20, default_concurrency_limit=4)

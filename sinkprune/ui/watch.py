@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
+from pathlib import Path
 
 import gradio as gr
 
 from sinkprune.lab.presets import Preset
 from sinkprune.lab.prompt_set import PromptSet, load_prompt_set
 from sinkprune.lab.runs import trace_run
+from sinkprune.lab.trace_check import read_trace
 from sinkprune.ui.inputs import decoding_from, in_words
+from sinkprune.ui.links import preset_link, watch_link
 from sinkprune.ui.player_component import player
 from sinkprune.ui.sink_figures import FIGURES, QUICK_EVENT, draw, draw_layer, figure_section, layer_index, layer_list
 from sinkprune.ui.text import held, note
@@ -33,23 +37,27 @@ BUSY = {"run": gr.Button(interactive=False), "stop": gr.Button(interactive=True)
 
 def watch_section(
     bench: Workbench, presets: list[Preset], prompt: gr.Textbox, decoding: list[gr.components.Component]
-) -> None:
-    """Build the section and wire it to the page's prompt and decoding controls."""
+) -> gr.Checkbox:
+    """Build the section and wire it to the page's prompt and decoding controls; returns the choice of the autoregressive lane."""
     first = presets[0] if presets else None
+    trace = first and _preset_trace(first)
     with gr.Row(elem_classes="actions"):
         run = gr.Button("Run", variant="primary", elem_id="run", scale=0, min_width=120)
         stop = gr.Button("Stop", elem_id="stop", interactive=False, scale=0, min_width=90)
         both = gr.Checkbox(True, label="Autoregressive lane beside it, same weights", elem_id="both", container=False)
+        opened = gr.UploadButton(
+            "Open a saved run", file_types=[".json"], elem_id="open-run", size="sm", scale=0, min_width=150
+        )
     chips = gr.Radio(
         [(preset.title, preset.name) for preset in presets], value=first and first.name, visible=bool(presets),
         label="Recorded runs", elem_id="presets", elem_classes="chips", container=True,
     )  # fmt: skip
     said = gr.HTML(_preset_note(first), elem_id="note")
     gr.HTML("<h2 class='quiet'>The run</h2>")
-    shown = player(bench.answer_map, elem_id="watch-player", value=first and first.trace)
-    last = gr.State(first and first.trace, time_to_live=STATE_SECONDS)
+    shown = player(bench.answer_map, elem_id="watch-player", value=trace)
+    last = gr.State(trace, time_to_live=STATE_SECONDS)
     recorded = load_prompt_set()
-    figures, seen = figure_section(recorded, first and first.trace, last)
+    figures, seen = figure_section(recorded, trace, last)
     layer = figures["layer"]
 
     outputs = [shown, last, said, chips, *figures.values(), run, stop]
@@ -64,6 +72,9 @@ def watch_section(
         cancels=live, **QUICK_EVENT,
     )  # fmt: skip
     chosen.then(redraw, [last, layer, seen], outputs, **QUICK_EVENT)
+    read = opened.upload(_open_saved, opened, outputs, cancels=live, **QUICK_EVENT)
+    read.then(redraw, [last, layer, seen], outputs, **QUICK_EVENT)
+    return both
 
 
 def ended(trace: dict) -> dict:
@@ -89,9 +100,11 @@ def _live_run(
             "chips": None,
             **BUSY,
         }
+        query = watch_link(prompt, config, both)
         drawn = time.monotonic()
         with closing(steps):
             for trace in steps:
+                trace = {**trace, "query": query}
                 if seen and time.monotonic() - drawn > FIGURES_EVERY:
                     news |= draw_layer(recorded, trace, layer)
                     drawn = time.monotonic()
@@ -127,11 +140,31 @@ def _has_steps(trace: dict | None) -> bool:
 
 def _play_preset(presets: dict[str, Preset], name: str) -> tuple:
     preset = presets[name]
-    trace = preset.trace
+    trace = _preset_trace(preset)
     return (
         trace["prompt"],
         *_update(shown=trace, last=trace, said=_preset_note(preset), layer=layer_list(trace), **IDLE),
     )
+
+
+def _preset_trace(preset: Preset) -> dict:
+    return {**preset.trace, "query": preset_link(preset.name)}
+
+
+def _open_saved(path: str) -> tuple:
+    """A trace that somebody saved. It gets a run id of its own, so that no file can pass for another visitor's run."""
+    try:
+        trace = {**read_trace(Path(path).read_bytes()), "run": uuid.uuid4().hex, "query": None}
+    except ValueError as error:
+        sentence = str(error)
+        return _update(said=note("Not opened", f"{sentence[:1].upper()}{sentence[1:]}."), **IDLE)
+    if not _has_steps(trace):
+        return _update(said=note("Not opened", "The file holds a run that has not taken a step."), **IDLE)
+    trace = ended(trace)
+    said = note(
+        "Opened", "A run from a file. Its texts and numbers are those that were saved; nothing is computed again."
+    )
+    return _update(shown=trace, last=trace, said=said, chips=None, layer=layer_list(trace), **IDLE)
 
 
 def _preset_note(preset: Preset | None) -> str:

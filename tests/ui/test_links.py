@@ -18,7 +18,7 @@ from sinkprune.ui.inputs import (
     decoding_values,
     pruning_from,
 )
-from sinkprune.ui.links import Link, comparison_link, read_link
+from sinkprune.ui.links import Link, comparison_link, preset_link, read_link, watch_link
 
 RULES = st.sampled_from([{"threshold": 0.87}, {"factor": 1.3}, {}])
 DECODINGS = st.builds(
@@ -69,6 +69,18 @@ def test_a_link_gives_back_every_setting(prompt, config, pruning, samples):
     assert calibration_from(link.copy[-1]).samples == samples
 
 
+@given(prompt=PROMPTS, config=DECODINGS, both=st.booleans())
+def test_a_watched_run_is_linked_with_its_lanes(prompt, config, both):
+    link = read_link(query(watch_link(prompt, config, both)))
+    assert (link.tab, link.prompt, link.both, link.copy) == ("watch", prompt, both, None)
+    assert decoding_from(*link.decoding) == config
+
+
+def test_a_recorded_run_is_linked_by_name():
+    assert preset_link("fox") == "?preset=fox"
+    assert read_link({"preset": "fox", "step": "3"}) == Link()
+
+
 def test_what_a_link_leaves_out_keeps_the_default():
     assert read_link({}) == Link()
     assert read_link({"utm_source": "mail", "step": "3"}) == Link()
@@ -82,6 +94,8 @@ def test_what_a_link_leaves_out_keeps_the_default():
         {"tab": "<img src=x>"},
         {"prompt": "x" * 1001},
         {"expect": "zz"},
+        {"preset": "../x"},
+        {"lanes": "ar"},
         {"gen_length": "1e9"},
         {"gen_length": "48"},
         {"block_length": "nan"},

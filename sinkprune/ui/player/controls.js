@@ -39,9 +39,9 @@ export class Controls {
     this.speed.addEventListener("change", () => player.setSpeed(Number(this.speed.value)));
     this.layer.addEventListener("change", () => player.setScope({ layer: chosen(this.layer) }));
     this.headChoice.addEventListener("change", () => player.setScope({ head: chosen(this.headChoice) }));
-    this.rule.addEventListener("change", () => { player.setRule(this.rule.value, RULES[this.rule.value].value); this.showRule(); });
-    this.value.addEventListener("input", () => { player.setRule(this.rule.value, Number(this.value.value)); this.showRule(); });
-    this.palette.addEventListener("change", () => player.setPalette(this.palette.value));
+    this.rule.addEventListener("change", () => { player.set({ rule: { name: this.rule.value, value: RULES[this.rule.value].value } }); this.showRule(); });
+    this.value.addEventListener("input", () => { player.set({ rule: { name: this.rule.value, value: Number(this.value.value) } }); this.showRule(); });
+    this.palette.addEventListener("change", () => player.set({ palette: this.palette.value }));
   }
 
   watchButtons() {

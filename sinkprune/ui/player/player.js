@@ -43,6 +43,7 @@ export class Player {
     this.moves = [];
     this.dirty = new Set();
     this.seen = false;
+    this.search = location.search;
     this.calm = matchMedia("(prefers-reduced-motion: reduce)");
     this.difference = new DifferenceView(root.querySelector(".sp-difference"));
     watchDifference(this.difference, this);
@@ -87,7 +88,9 @@ export class Player {
     this.clock.position = 0;
     this.focus.clear();
     this.controls.startRun(run);
-    this.open(checkScene(sceneFrom(location.search, run.query) ?? run.view, run.model));
+    const asked = sceneFrom(this.search, run.query);
+    if (asked) this.search = ""; // an address is about the first run that it makes, not about later ones
+    this.open(checkScene(asked ?? run.view, run.model));
     this.live = !run.done && this.opening == null;
     this.wantsAutoplay = run.done && this.opening == null;
     this.resized = true;
@@ -172,13 +175,9 @@ export class Player {
     this.setScope(chosen ? { layer: null, head: null } : { layer, head });
   }
 
-  setRule(name, value) {
-    this.rule = { name, value };
-    this.mark(...ALL);
-  }
-
-  setPalette(name) {
-    this.palette = name;
+  // choice: {rule} or {palette}
+  set(choice) {
+    Object.assign(this, choice);
     this.mark(...ALL);
   }
 
