@@ -67,8 +67,8 @@ def test_the_player_has_no_serious_violation(browser, address, scheme, width):
 
 @pytest.mark.bundled
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_has_no_serious_violation(browser, scheme, width=1280):
-    page = open_page(browser, f"{app_address()}?__theme={scheme}", viewport={"width": width, "height": 900})
+def test_the_page_has_no_serious_violation(browser, scheme):
+    page = open_page(browser, f"{app_address()}?__theme={scheme}")
     found = {"watch": violations(page, "body")}
     for tab in page.get_by_role("tab").all()[1:]:
         tab.click()

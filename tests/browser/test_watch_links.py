@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from player_driver import open_page, press, settle, state
-from player_traces import make_trace
 from test_player_saving import saved
 
 from tests.running_app import app_address
@@ -79,12 +76,8 @@ def test_a_saved_run_opens_and_its_heads_are_here(visit, tmp_path):
 
 def test_files_that_are_no_runs_are_refused_in_words(visit, tmp_path):
     page = visit()
-    for text, words in (
-        ("{}", "not a trace"),
-        ("<b>", "not JSON"),
-        (json.dumps(make_trace() | {"version": 9}), "version 9"),
-    ):
-        path = tmp_path / "run.json"
+    for number, (text, words) in enumerate((("{}", "not a trace"), ("<b>", "not JSON"))):
+        path = tmp_path / f"run-{number}.json"
         path.write_text(text, encoding="utf-8")
         page.locator("input[type=file]").first.set_input_files(path)
         page.locator("#note").get_by_text(words).wait_for()
