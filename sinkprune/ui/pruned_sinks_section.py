@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -33,10 +34,10 @@ def pruned_sinks_section(recorded: PrunedSinks | None) -> None:
         prompt = gr.Radio(prompts, value=prompts[0], label="Prompt", elem_classes="plain-radio")
         way = gr.Radio(list(WAYS.items()), value="read", label="Every copy reads", elem_classes="plain-radio")
     head, plot, said = figure_card("pruned-sinks", PRUNED_SINKS)
+    answers = gr.HTML(elem_id="pruned-sinks-answers")
     gr.HTML(words(_recorded_how(recorded)))
-    gr.on(
-        [heading.click, prompt.input, way.input], partial(_show, recorded), [prompt, way], [plot, said], **QUICK_EVENT
-    )
+    chosen = [heading.click, prompt.input, way.input]
+    gr.on(chosen, partial(_show, recorded), [prompt, way], [plot, said, answers], **QUICK_EVENT)
     head.submit(_saver(recorded), [prompt, way], head, **QUICK_EVENT)
 
 
@@ -58,7 +59,16 @@ def _chosen(recorded: PrunedSinks, prompt: str) -> PrunedRivers:
 def _show(recorded: PrunedSinks, prompt: str, way: str) -> tuple:
     with in_words():
         rivers = _chosen(recorded, prompt)
-        return difference_rivers(rivers, way), words(rivers_words(rivers, way))
+        return difference_rivers(rivers, way), words(rivers_words(rivers, way)), _answers(rivers)
+
+
+def _answers(rivers: PrunedRivers) -> str:
+    """What each model wrote by itself, as text."""
+    rows = "".join(
+        f"<dt>{html.escape(model)}</dt><dd>{html.escape(text.strip()) or '(nothing)'}</dd>"
+        for model, text in rivers.texts.items()
+    )
+    return f"<details class='definition'><summary>What each of them wrote</summary><dl>{rows}</dl></details>"
 
 
 def _saver(recorded: PrunedSinks) -> Callable[..., dict]:

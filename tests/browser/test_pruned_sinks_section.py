@@ -27,7 +27,7 @@ def made_up() -> PrunedSinks:
         return shares
 
     copies = {method: {"read": river(6), "own": river(15)} for method in METHODS}
-    rivers = [PrunedRivers(prompt, 8, river(5), copies, {}) for prompt in ("one", "<b>two</b>")]
+    rivers = [PrunedRivers(prompt, 8, river(5), copies, {"dense": "<i>fox</i>"}) for prompt in ("one", "<b>two</b>")]
     calibration = {"samples": 4, "length": 16, "seed": 0}
     return PrunedSinks("made-up", {"gen_length": 22, "steps": 22}, calibration, 0.5, rivers)
 
@@ -49,6 +49,8 @@ def test_every_method_has_a_signed_map(browser, address, width, scheme):
     plot.locator(".heatmaplayer").first.wait_for(timeout=DRAWN)
     assert plot.evaluate("(plot) => plot._fullData.length") == 1 + len(METHODS)
     assert page.get_by_text("<b>two</b>").is_visible()  # a prompt is text
+    page.get_by_text("What each of them wrote").click()
+    assert page.get_by_text("<i>fox</i>").is_visible()  # and so is an answer
     said = page.locator("#pruned-sinks-words")
     assert "same leader in 0% of the steps" in said.inner_text()
     page.get_by_label("its own text").check()
