@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from accelerate import init_empty_weights
 from accelerate.utils import compute_module_sizes
 from transformers import LlamaForCausalLM, PretrainedConfig, PreTrainedModel, Qwen2ForCausalLM, Qwen3ForCausalLM
 
@@ -31,10 +30,8 @@ class Needs:
 def empty_model(config: PretrainedConfig) -> PreTrainedModel:
     """The model of a config on the meta device: names and shapes, no numbers."""
     architecture = ARCHITECTURES[config.model_type]
-    with init_empty_weights():
-        model = (narrowed(architecture) if hasattr(config, WIDTHS_KEY) else architecture)(config)
-    model.tie_weights()  # undone by moving each parameter on its own
-    return model
+    with torch.device("meta"):
+        return (narrowed(architecture) if hasattr(config, WIDTHS_KEY) else architecture)(config)
 
 
 def needs(model: PreTrainedModel, dtype: torch.dtype, quantize: str | None = None) -> Needs:
