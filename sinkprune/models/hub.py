@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from sinkprune.models.registry import MODELS, ModelInfo
+from sinkprune.models.registry import ModelInfo
 
 HUB_FILES = ("*.json", "*.safetensors", "*.txt", "*.jinja")
 
@@ -51,7 +51,7 @@ def model_folder(info: ModelInfo) -> tuple[Path, str | None]:
 def _from_hub(info: ModelInfo, fetch: Callable[[], str]) -> str:
     from huggingface_hub import errors
 
-    other = f"or use one of {', '.join(MODELS)}"
+    other = "or use the model that ships with this project, 'bundled'"
     try:
         return fetch()
     except errors.GatedRepoError as error:

@@ -13,6 +13,7 @@ from sinkprune.ui.api import add_endpoints
 from sinkprune.ui.compare import compare_section
 from sinkprune.ui.inputs import decoding_controls
 from sinkprune.ui.methods import methods_section
+from sinkprune.ui.models_section import models_section
 from sinkprune.ui.opening import open_links
 from sinkprune.ui.pruned_sinks_section import pruned_sinks_section
 from sinkprune.ui.sweep import sweep_section
@@ -26,7 +27,7 @@ from sinkprune.ui.zero_gpu import put_events_on_gpu
 DEFAULT_PROMPT = "Why is the sky blue"
 LAUNCH = {
     "theme": theme(),
-    "css_paths": [Path(__file__).with_name("page.css")],
+    "css_paths": [Path(__file__).with_name(name) for name in ("page.css", "models.css")],
     "run_history": False,
     "max_file_size": "16mb",  # a saved run of the longest answer has about 9
     "footer_links": ["api"],
@@ -55,6 +56,8 @@ def build_page(bench: Workbench) -> gr.Blocks:
             with gr.Tab("Results", id="table"):
                 table_section(table)
                 pruned_sinks_section(load_pruned_sinks())
+            with gr.Tab("Bring your own model", id="models"):
+                models_section(bench)
         gr.HTML(ABOUT)
         add_endpoints(bench)
         open_links(demo, tabs, prompt, both, decoding, copy, linked)

@@ -94,9 +94,10 @@ def _live_run(
         config = decoding_from(*decoding)
         if not bench.ready:
             yield _update(said=note("Live", "The model is still loading: the run starts by itself."), **BUSY)
-        steps = trace_run(bench.loaded, prompt, config, ("dlm", "ar") if both else ("dlm",), layer_index(layer))
+        lanes = ("dlm", "ar") if both and bench.loaded.spec.causal else ("dlm",)
+        steps = trace_run(bench.loaded, prompt, config, lanes, layer_index(layer))
         news = {
-            "said": note("Live", f"The bundled model writes now, on this machine ({bench.machine})."),
+            "said": note("Live", f"The model {bench.name} writes now, on this machine ({bench.machine})."),
             "chips": None,
             **BUSY,
         }

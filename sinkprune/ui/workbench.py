@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 
 import torch
 from transformers.utils.logging import disable_progress_bar
 
 from sinkprune.decoding import DecodeConfig, generate
+from sinkprune.decoding.checks import check_denoises
 from sinkprune.lab.attention import answer_map_question
 from sinkprune.lab.store import PrunedStore, store_key
 from sinkprune.models import LoadedModel, encode_prompt, load_model
@@ -32,6 +34,7 @@ class Workbench:
         self.store = PrunedStore(store_bytes)
         self._measured: Measured = {}
         self._maps = threading.Lock()
+        self._switching = threading.Lock()
         self._answer = on_gpu(partial(_map_or_reason, self.find), MAP_SECONDS)
         self._starting = threading.Lock()
         self._loading: Future[LoadedModel] | None = None
@@ -51,6 +54,24 @@ class Workbench:
         """The dense model, read-only. Raises ValueError where it could not be loaded."""
         self.start()
         return self._loading.result()
+
+    def switch(self, name: str, quantize: str | None = None) -> None:
+        """Load another model and put it in the place of the present one; pruned copies of that one are dropped.
+
+        Whoever is writing goes on with the model they began with. Raises ValueError, and leaves everything as it was, where the other
+        model cannot be loaded, cannot denoise, or is being loaded already.
+        """
+        if not self._switching.acquire(blocking=False):
+            raise ValueError("another model is being loaded: wait until it is there")
+        try:
+            loaded = _load(name, quantize)
+            if quantize is not None:  # its maps and copies are not those of the model as stored
+                loaded = replace(loaded, spec=replace(loaded.spec, name=f"{loaded.spec.name} ({quantize})"))
+            done: Future[LoadedModel] = Future()
+            done.set_result(loaded)
+            self.name, self._loading, self.store = loaded.spec.name, done, PrunedStore(self.store.max_bytes)
+        finally:
+            self._switching.release()
 
     def find(self, key: str) -> LoadedModel | None:
         """The model of a lane: the dense one by its name, a pruned one by its key in the store; None when it is not in memory."""
@@ -124,9 +145,10 @@ def _load_for_workers(name: str) -> LoadedModel:
     return loaded
 
 
-def _load(name: str) -> LoadedModel:
+def _load(name: str, quantize: str | None = None) -> LoadedModel:
     disable_progress_bar()
-    loaded = load_model(name)
+    loaded = load_model(name, quantize=quantize)
+    check_denoises(loaded)
     if loaded.tokenizer is not None:  # the first forward of a process is slow: do not let a visitor wait for it
         generate(loaded, encode_prompt(loaded, "Hello"), DecodeConfig(gen_length=32, block_length=32, steps=1))
     return loaded
