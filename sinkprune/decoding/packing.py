@@ -1,4 +1,4 @@
-"""Weights as the CPU's matrix product wants them. A denoising step has few rows, and reordering weights for 32 rows costs a third of the product.
+"""Weights as the CPU's matrix product wants them: few rows are forwarded, and reordering weights for 32 rows costs a third of the product.
 
 PyTorch reorders a linear's weight in each call. Here it is done once a weight, and the copy is kept as long as the weight lives and nobody
 changes it: as much memory again as the linears take. bfloat16 products stay the same bit for bit; float32 ones are summed in another order.
