@@ -142,6 +142,13 @@ def test_statistics_do_not_depend_on_batches_or_their_order(seed, weighted):
         torch.testing.assert_close(whole, scaled, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("width", [1, 191, 192, 500])
+def test_the_gram_matrix_is_the_product_at_every_width(width):
+    x = torch.randn(2, 30, width)
+    torch.testing.assert_close(gram(x), torch.einsum("bti,btj->ij", x, x), rtol=1e-4, atol=1e-4)
+    assert torch.equal(gram(x), gram(x).T)
+
+
 @pytest.mark.parametrize("method", ["wanda", "sparsegpt"])
 def test_the_order_of_clean_sequences_does_not_matter(make_model, make_ids, method):
     loaded, ids = make_model(), make_ids(samples=80)
