@@ -1,6 +1,6 @@
 """The paper's figures of moving sinks, drawn with plotly from what `lab.statistics` and `lab.stages` measured.
 
-One run gives lines and bars; several runs of a kind give their mean with a band or bars of one standard deviation.
+One run gives lines and bars; several runs of a kind give their mean or median with what shows their spread.
 Colours: blue for the first lane, vermilion for the second (close to Okabe-Ito, at least 3:1 against white and against a dark card), told
 apart by dash and hatch as well. Backgrounds are transparent and text is mid grey, so one figure serves light and dark pages. Only
 attributes of plotly.js 3 are used.

@@ -58,17 +58,20 @@ class PromptSet:
 def record_prompt_set(
     loaded: LoadedModel, prompts: Sequence[str] = PROMPTS, config: DecodeConfig = CONFIG
 ) -> PromptSet:
-    """Run every prompt in both lanes; only by diffusion where the weights are not causal too. Raises ValueError without prompts."""
+    """Run every prompt in both lanes and print its temporal variances; only by diffusion where the weights are not causal too. Raises ValueError without prompts."""
     if not prompts:
         raise ValueError("a prompt set needs at least one prompt")
     kinds = ("dlm", "ar") if loaded.spec.causal else ("dlm",)
     lanes, stages, variances = [], [], []
-    for prompt in prompts:
+    for number, prompt in enumerate(prompts, 1):
         trace = finish(trace_run(loaded, prompt, config, kinds))
         means = trace_statistics(trace)
         lanes += [_numbers_only(lane) for lane in [*means, *layer_statistics(trace)]]
         stages.append(trace_stages(trace))
         variances.append(means[0].temporal_variance)
+        print(
+            f"{number}/{len(prompts)} {prompt!r}: {', '.join(f'{lane.kind} {lane.temporal_variance:.3g}' for lane in means)} tokens²"
+        )
     order = np.argsort(variances, kind="stable")  # NaN, a run without sinks, comes last
     typical = int(order[(len(order) - 1) // 2])
     return PromptSet(trace["model"], asdict(config), lanes, prompts[typical], stages[typical])
