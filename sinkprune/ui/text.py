@@ -11,7 +11,7 @@ HERO = """
   <h1>sinkprune</h1>
   <p>A diffusion language model writes by filling in masks, and the tokens that attract its attention, the <em>attention sinks</em>,
   move while it writes. Watch them move, prune the model, and see what it costs
-  (<a href="https://arxiv.org/abs/2602.17664" target="_blank" rel="noopener">Sink-Aware Pruning, arXiv 2602.17664</a>).</p>
+  (<a href="https://arxiv.org/abs/2602.17664" target="_blank" rel="noopener">arXiv 2602.17664</a>).</p>
 </header>
 """
 

@@ -44,7 +44,7 @@ def watch_section(
     with gr.Row(elem_classes="actions"):
         run = gr.Button("Run", variant="primary", elem_id="run", scale=0, min_width=120)
         stop = gr.Button("Stop", elem_id="stop", interactive=False, scale=0, min_width=90)
-        both = gr.Checkbox(True, label="Autoregressive lane beside it, same weights", elem_id="both", container=False)
+        both = gr.Checkbox(True, label="Autoregressive lane, same weights", elem_id="both", container=False)
         opened = gr.UploadButton(
             "Open a saved run", file_types=[".json"], elem_id="open-run", size="sm", scale=0, min_width=150
         )

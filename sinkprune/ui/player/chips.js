@@ -41,14 +41,16 @@ export class Chips {
       const difference = comparison ? chipDifference(run.lanes, position, step) : "";
       const sure = state === "masked" ? confidence[position] / 254 : lane.certainty[position];
       const fill = state === "prompt" || sure > 1 ? 0 : Math.round(20 * (sure || 0)) * 5;
-      const look = `${state}/${sink}/${difference}/${fill}/${lane.ids[position]}`;
+      const never = state === "absent" && lane.done && lane.ids[position] < 0; // the lane ended before it came here
+      const look = `${state}/${sink}/${difference}/${fill}/${lane.ids[position]}/${never}`;
       if (look === this.looks[position]) continue;
       this.looks[position] = look;
-      this.dress(this.chips[position], lane.texts[position], { state, sink, difference, fill, first: position === 0 });
+      this.dress(this.chips[position], lane.texts[position], { state, sink, difference, fill, never, first: position === 0 });
     }
   }
 
-  dress(chip, text, { state, sink, difference, fill, first }) {
+  dress(chip, text, { state, sink, difference, fill, never, first }) {
+    chip.hidden = never;
     const hidden = state === "masked" || state === "absent";
     const shown = hidden ? "" : chipText(text, { oneLine: state === "prompt", first });
     if (chip.textContent !== shown) chip.textContent = shown;
