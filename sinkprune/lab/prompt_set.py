@@ -58,7 +58,10 @@ class PromptSet:
 def record_prompt_set(
     loaded: LoadedModel, prompts: Sequence[str] = PROMPTS, config: DecodeConfig = CONFIG
 ) -> PromptSet:
-    """Run every prompt in both lanes, only by diffusion where the weights are not causal too, and print what moves. ValueError without prompts."""
+    """Run every prompt in both lanes, or only by diffusion where the weights are not causal too, and print how much the sinks move.
+
+    Raises ValueError without prompts.
+    """
     if not prompts:
         raise ValueError("a prompt set needs at least one prompt")
     kinds = ("dlm", "ar") if loaded.spec.causal else ("dlm",)
