@@ -48,17 +48,17 @@ def lane_commits(trace: dict) -> list[LaneCommits]:
 def commit_figure(trace: dict) -> go.Figure:
     """Tokens committed by each forward pass, and below it the surest token's confidence with what is needed to pass; crosses are stalls."""
     figure = make_subplots(2, 1, shared_xaxes=True, vertical_spacing=0.08, row_heights=[0.5, 0.5])
-    for lane, style in zip(lane_commits(trace), STYLES, strict=False):
+    lanes, needed = lane_commits(trace), confidence_needed(trace["settings"])
+    for lane, style in zip(lanes, STYLES, strict=False):
         _add_lane(figure, lane, style)
-    needed = confidence_needed(trace["settings"])
     if needed is not None:
-        figure.add_hline(
-            y=needed, row=2, col=1, line={"color": TEXT, "dash": "dot", "width": 1.5},
-            annotation={"text": f"needed: {needed:.2g}", "x": 0, "xanchor": "left", "yanchor": "bottom", "font": {"color": TEXT}},
+        figure.add_scatter(
+            x=[1, max(len(lane.counts) for lane in lanes)], y=[needed] * 2, mode="lines", name=f"needed: {needed:.2g}",
+            line={"color": TEXT, "width": 1.5, "dash": "dot"}, hoverinfo="skip", row=2, col=1,
         )  # fmt: skip
     figure.update_xaxes(title="forward pass", row=2, col=1)
-    figure.update_yaxes(title="tokens committed", rangemode="tozero", row=1, col=1)
-    figure.update_yaxes(title="confidence", range=[-0.02, 1.2], tickvals=[0, 0.5, 1], row=2, col=1)
+    figure.update_yaxes(title="tokens committed", type="log", tickvals=[1, 2, 4, 8, 16, 32, 64], row=1, col=1)
+    figure.update_yaxes(title="confidence", range=[-0.02, 1.05], tickvals=[0, 0.5, 1], row=2, col=1)
     return styled(figure, height=380).update_layout(margin={"t": 60}, legend={"y": 1.02, "yanchor": "bottom"})
 
 

@@ -89,13 +89,10 @@ def _results() -> list[gr.components.Component]:
                 gr.HTML(f"<h3>Tokens committed by each forward pass</h3>{COMMITS}")
                 said = gr.Markdown(elem_classes="reading", elem_id="commits-reading")
                 commits = gr.Plot(show_label=False, container=False, elem_id="commits")
-        with gr.Row(elem_classes="figures"):
-            with gr.Column(min_width=320):
-                gr.HTML("<h3>Where the sinks are, dense and pruned</h3>")
-                trajectory = gr.Plot(show_label=False, container=False)
-            with gr.Column(min_width=320):
                 gr.HTML("<h3>Achieved sparsity of each layer</h3>")
                 layers = gr.Plot(show_label=False, container=False)
+        gr.HTML("<h3>Where the sinks are, dense and pruned</h3>")
+        trajectory = gr.Plot(show_label=False, container=False)
         with gr.Accordion("Full record of this run", open=False):
             record = gr.Markdown()
     return [measured, card, said, commits, trajectory, layers, record]

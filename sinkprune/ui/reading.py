@@ -62,8 +62,8 @@ def stage_words(stages: Sequence[Stages], prompt: str | None = None) -> str:
 
 
 def commits_reading(lanes: Sequence[LaneCommits], needed: float | None) -> str:
-    """One sentence a lane: how many tokens a forward pass committed, and how often none was sure enough. needed: see `lab.commits`."""
-    return " ".join(_commits_of(lane, needed) for lane in lanes)
+    """A line for each lane: how many tokens a forward pass committed, how often none was sure enough. needed: see `lab.commits`."""
+    return "\n".join(f"- {_commits_of(lane, needed)}" for lane in lanes)
 
 
 def _commits_of(lane: LaneCommits, needed: float | None) -> str:

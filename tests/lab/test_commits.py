@@ -49,16 +49,16 @@ def test_the_figure_shows_both_lanes_and_the_line(loaded, make_model):
     trace = run(loaded, make_model, threshold=0.9)
     figure = commit_figure(trace)
     titles = [lane["title"] for lane in trace["lanes"]]
-    assert [line.name for line in figure.data if line.showlegend is None] == titles
+    assert [line.name for line in figure.data if line.showlegend is None] == [*titles, "needed: 0.9"]
     assert any(line.mode == "markers" for line in figure.data)
-    assert figure.layout.shapes[0].y0 == 0.9
-    assert not commit_figure(run(loaded, make_model)).layout.shapes
+    assert set(figure.data[-1].y) == {0.9}
+    assert "needed" not in commit_figure(run(loaded, make_model)).data[-1].name
 
 
 def test_the_reading_says_what_the_figure_shows(loaded, make_model):
     trace = run(loaded, make_model, threshold=0.9)
     said = commits_reading(lane_commits(trace), 0.9)
     stalls = sum(lane_commits(trace)[1].stalled)
-    assert f"{trace['lanes'][1]['title']}: 8 tokens in {trace['lanes'][1]['nfe']} forward passes" in said
+    assert f"- {trace['lanes'][1]['title']}: 8 tokens in {trace['lanes'][1]['nfe']} forward passes" in said
     assert f"in {stalls} passes no token reached 0.9" in said
     assert "fixed number" in commits_reading(lane_commits(run(loaded, make_model)), None)
