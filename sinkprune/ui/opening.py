@@ -5,13 +5,15 @@ from __future__ import annotations
 import gradio as gr
 
 from sinkprune.ui.copy_controls import copy_updates
-from sinkprune.ui.inputs import calibration_from, decoding_from, in_words, pruning_from
+from sinkprune.ui.inputs import calibration_from, decoding_from, pruning_from
 from sinkprune.ui.links import Link, comparison_link, read_link
+from sinkprune.ui.text import note
 from sinkprune.ui.watch import QUICK_EVENT
 
 # Pressing the button keeps one way to run: the queue, cancelling and messages are those of any other run.
 START = """
-() => {
+(refused) => {
+  if (refused) return;
   const asked = new URLSearchParams(location.search);
   const tab = asked.get("tab") ?? "watch";
   const wanted = tab === "compare" && asked.has("method") ? "#compare-run"
@@ -30,6 +32,7 @@ START = """
 
 def open_links(
     page: gr.Blocks,
+    said: gr.HTML,
     tabs: gr.Tabs,
     prompt: gr.Textbox,
     both: gr.Checkbox,
@@ -37,25 +40,31 @@ def open_links(
     copy: list[gr.components.Component],
     linked: gr.State,
 ) -> None:
-    """Wire the page's opening. decoding, copy: in the order of `inputs.DECODING` and `inputs.COPY`; linked: see `compare_section`."""
+    """Wire the page's opening.
+
+    said: says what is wrong with a link. decoding, copy: in the order of `inputs.DECODING` and `inputs.COPY`.
+    linked: see `compare_section`.
+    """
     controls = [tabs, prompt, both, *decoding, *copy, linked]
 
     def opened(request: gr.Request) -> list:
-        with in_words():
+        try:
             link = read_link(dict(request.query_params))
-            return [
-                gr.Tabs(selected=link.tab) if link.tab else gr.skip(),
-                gr.skip() if link.prompt is None else link.prompt,
-                gr.skip() if link.both is None else link.both,
-                *(link.decoding or [gr.skip()] * len(decoding)),
-                *(copy_updates(link.copy) if link.copy else [gr.skip()] * len(copy)),
-                _promised(link),
-            ]
+        except ValueError as error:
+            sentence = f"The link asks for something that this page does not have, so nothing was started: {error}."
+            return [note("Link", sentence), *[gr.skip()] * len(controls)]
+        return [
+            "",
+            gr.Tabs(selected=link.tab) if link.tab else gr.skip(),
+            gr.skip() if link.prompt is None else link.prompt,
+            gr.skip() if link.both is None else link.both,
+            *(link.decoding or [gr.skip()] * len(decoding)),
+            *(copy_updates(link.copy) if link.copy else [gr.skip()] * len(copy)),
+            _promised(link),
+        ]
 
-    # Through the queue: only there does the page show what is wrong with a link.
-    page.load(opened, None, controls, **QUICK_EVENT | {"queue": True}).success(
-        None, None, None, js=START, **QUICK_EVENT
-    )
+    # Not through the queue: a page must open also when the queue is full.
+    page.load(opened, None, [said, *controls], **QUICK_EVENT).then(None, said, None, js=START, **QUICK_EVENT)
 
 
 def _promised(link: Link) -> str | None:

@@ -41,6 +41,7 @@ def build_page(bench: Workbench) -> gr.Blocks:
         title="sinkprune: attention sinks that move", analytics_enabled=False, delete_cache=(3600, 3600)
     ) as demo:
         gr.HTML(HERO)
+        said = gr.HTML(elem_id="link-note")
         prompt = gr.Textbox(
             presets[0].trace["prompt"] if presets else DEFAULT_PROMPT,
             label="Prompt", lines=1, max_lines=4, elem_id="prompt",
@@ -60,6 +61,6 @@ def build_page(bench: Workbench) -> gr.Blocks:
                 models_section(bench)
         gr.HTML(ABOUT)
         add_endpoints(bench)
-        open_links(demo, tabs, prompt, both, decoding, copy, linked)
+        open_links(demo, said, tabs, prompt, both, decoding, copy, linked)
     put_events_on_gpu(demo, lambda: bench.loaded.parameters)
     return demo.queue(max_size=20, default_concurrency_limit=4)

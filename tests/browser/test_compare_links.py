@@ -68,3 +68,12 @@ def test_a_link_gives_somebody_else_the_same_numbers(opened):
     second.goto(link.partition("&expect=")[0] + "&expect=000000000000")
     second.locator("#compare-status").get_by_text("Not the same").wait_for(timeout=LIVE_SECONDS)
     assert second.locator(".pn-list li").count() == 2  # both runs of this visit
+
+
+def test_a_link_with_a_value_that_is_not_offered_runs_nothing(opened):
+    page = opened(app_address() + ASKED.replace("sparsity=0.6", "sparsity=7"))
+    page.locator("#link-note").get_by_text("sparsity must lie between").wait_for()
+    page.get_by_role("tab", name="Prune and compare").click()
+    assert page.locator("#compare-run").is_enabled()
+    assert page.get_by_label("number input for Sparsity").input_value() == "0.5"
+    assert not page.locator("#card").is_visible()
