@@ -1,4 +1,4 @@
-"""Write an answer to a prompt by diffusion, and print it.
+"""Write an answer to a prompt by diffusion, and print it; or token by token, with --autoregressive and models that only do that.
 
 examples:
   python -m sinkprune generate "Why is the sky blue"
@@ -20,13 +20,14 @@ from sinkprune.commands.options import (
     prompt_of,
 )
 from sinkprune.commands.progress import remark, write
-from sinkprune.decoding import denoise
-from sinkprune.models import decode_answer, encode_prompt
+from sinkprune.decoding import autoregress, denoise
+from sinkprune.models import causal_prompt, decode_answer, encode_prompt
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The prompt and how the answer is written."""
     add_prompt(parser)
+    parser.add_argument("--autoregressive", action="store_true", help="one token after the other, with a causal mask")
     add_model(parser)
     add_decoding(parser)
     add_seed(parser)
@@ -37,9 +38,15 @@ def run(options: argparse.Namespace) -> None:
     config, prompt = decoding_of(options), prompt_of(options)
     loaded = loaded_model(options)
     prompt_ids = encode_prompt(loaded, prompt)
-    last = write(denoise(loaded, prompt_ids, config), config.gen_length)
-    print(decode_answer(loaded, last.canvas[0, prompt_ids.shape[1] :]))
+    if options.autoregressive or loaded.spec.mask_token_id is None:
+        prompt_ids = causal_prompt(loaded, prompt_ids)
+        steps = autoregress(loaded, prompt_ids, config.gen_length)
+    else:
+        steps = denoise(loaded, prompt_ids, config)
+    last = write(steps, config.gen_length)
+    answer = last.canvas[0, prompt_ids.shape[1] :]
+    print(decode_answer(loaded, answer))
     remark(
-        f"{last.nfe} forward passes for {config.gen_length} tokens, end marks included, in {last.seconds:.2f} s "
-        f"({config.gen_length / last.seconds:.1f} tokens/s) on {loaded.device}"
+        f"{last.nfe} forward passes for {len(answer)} tokens, end marks included, in {last.seconds:.2f} s "
+        f"({len(answer) / last.seconds:.1f} tokens/s) on {loaded.device}"
     )

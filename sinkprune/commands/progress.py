@@ -32,7 +32,7 @@ def bar(total: int, what: str, unit: str) -> tqdm:
 
 
 def write(steps: Iterator[Step], gen_length: int) -> Step:
-    """Run a denoising generator to its end under a bar of committed tokens; returns the last step."""
+    """Run a decoding generator to its end under a bar of committed tokens; returns the last step."""
     with bar(gen_length, "writing", "token") as shown:
         for step in steps:
             shown.update(len(step.committed))

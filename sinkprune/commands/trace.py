@@ -45,8 +45,8 @@ def run(options: argparse.Namespace) -> None:
     """Record and write the file."""
     config, prompt = decoding_of(options), prompt_of(options)
     loaded = loaded_model(options)
-    lanes = options.lanes or (list(TITLES) if loaded.spec.causal else ["dlm"])
-    trace = record(trace_run(loaded, prompt, config, lanes))
+    able = {"dlm": loaded.spec.mask_token_id is not None, "ar": loaded.spec.causal}
+    trace = record(trace_run(loaded, prompt, config, options.lanes or [kind for kind in TITLES if able[kind]]))
     for lane in trace["lanes"]:
         remark(f"{lane['title']}: {lane['nfe']} forward passes in {lane['seconds']:.2f} s")
     write_trace(trace, options.output)

@@ -13,7 +13,8 @@ lane  = {"kind": "dlm" | "ar",
          "model": "bundled" | store key,       which weights wrote it (the player asks for N x N maps by it)
          "promptLength": P, "length": N,       positions 0 … N-1, the first P are the prompt
          "ids": [id, …], "tokens": [text, …],  P entries: the prompt's token ids and texts
-         "maskId": id, "maskText": "<mask>",   what stands at a position of the canvas that is not committed yet
+         "maskId": id, "maskText": "<mask>",   what stands at a position of the canvas that is not committed yet; -1 and
+                                               "" for a model that has no MASK and only writes token by token
          "frames": [frame, …], "done": false,
          "text": "…",                          the answer so far, special tokens left out
          "nfe": 0, "seconds": 0.0}             forwards and wall time so far
@@ -85,7 +86,7 @@ def start_lane(
     kind: str, title: str, model_key: str, loaded: LoadedModel, prompt_ids: torch.Tensor, length: int
 ) -> dict:
     """A lane without frames. prompt_ids: (1, P); length: N, the positions it will have when it is done."""
-    ids = prompt_ids[0].tolist()
+    ids, mask = prompt_ids[0].tolist(), loaded.spec.mask_token_id
     return {
         "kind": kind,
         "title": title,
@@ -94,8 +95,8 @@ def start_lane(
         "length": length,
         "ids": ids,
         "tokens": token_texts(loaded, ids),
-        "maskId": loaded.spec.mask_token_id,
-        "maskText": token_texts(loaded, [loaded.spec.mask_token_id])[0],
+        "maskId": -1 if mask is None else mask,
+        "maskText": "" if mask is None else token_texts(loaded, [mask])[0],
         "frames": [],
         "done": False,
         "text": "",

@@ -100,7 +100,7 @@ def _check_lane(lane: object, maps: int, where: str) -> None:
         f'{where}: "tokens" must hold one short text per prompt token',
     )
     _need(
-        _is_int(lane.get("maskId")) and _is_text(lane.get("maskText"), MAX_TOKEN_TEXT),
+        _is_int(lane.get("maskId"), low=-1) and _is_text(lane.get("maskText"), MAX_TOKEN_TEXT),
         f'{where}: "maskId" must be a whole number and "maskText" a short text',
     )
     _need(isinstance(lane.get("done"), bool) and _is_text(lane.get("text")), f'{where}: "done" and "text" are missing')

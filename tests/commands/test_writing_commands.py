@@ -3,11 +3,12 @@
 import gzip
 import io
 import json
+import shutil
 
 import pytest
 import torch
 
-from sinkprune.decoding import DecodeConfig, generate
+from sinkprune.decoding import DecodeConfig, autoregress, generate
 from sinkprune.lab.trace_check import check_trace
 from sinkprune.models import decode_answer, encode_prompt, load_model
 
@@ -24,6 +25,27 @@ def test_generate_prints_the_answer_and_nothing_else(run, model_folder):
     )
     assert (code, out) == (0, expected + "\n")
     assert "16 forward passes" in err
+
+
+def test_generate_writes_token_by_token_where_asked_and_where_the_model_does_nothing_else(run, model_folder, tmp_path):
+    loaded = load_model(model_folder)
+    steps = list(autoregress(loaded, encode_prompt(loaded, "hello"), 16))
+    expected = decode_answer(loaded, steps[-1].canvas[:, 5:])
+    assert run("generate", "hello", *SHORT, "--autoregressive")[:2] == (0, expected + "\n")
+    reference = tmp_path / "reference"
+    shutil.copytree(model_folder, reference)
+    config = json.loads((reference / "config.json").read_text())
+    (reference / "config.json").write_text(json.dumps(config | {"causal_only": True}))
+    assert run("generate", "hello", *SHORT, "--model", str(reference))[:2] == (0, expected + "\n")
+    output = tmp_path / "run.json"
+    assert run("trace", "hello", *SHORT, "--model", str(reference), "--output", str(output))[0] == 0
+    trace = json.loads(output.read_text())
+    check_trace(trace)
+    assert [lane["kind"] for lane in trace["lanes"]] == ["ar"]
+    for command in (["evaluate", "--text", __file__, "--length", "8"], ["prune", "--samples", "2", "--length", "8"]):
+        code, _, err = run(*command, "--model", str(reference))
+        assert code == 2, err
+        assert "MASK" in err
 
 
 def test_a_prompt_comes_from_standard_input(run, monkeypatch):
