@@ -16,6 +16,7 @@ from importlib import import_module
 PROGRAM = "python -m sinkprune"
 COMMANDS = {
     "app": "open the page in a browser",
+    "models": "list the known models and what they need on this machine",
     "generate": "write an answer by diffusion",
     "trace": "record a run, attention included, as the JSON that the player reads",
     "prune": "prune a copy of a model and save it in its original layout",

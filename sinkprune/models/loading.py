@@ -11,7 +11,14 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from transformers import BitsAndBytesConfig, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast, Qwen2Tokenizer
+from transformers import (
+    BitsAndBytesConfig,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+    Qwen2Tokenizer,
+)
 
 from sinkprune.models.attention import ATTENTION_NAME
 from sinkprune.models.checkpoint import check_tensors, stored_dtype, stored_tensors
@@ -56,7 +63,7 @@ def load_model(
         _check_room(info, raw, torch.bfloat16 if dtype is None else dtype, quantize, place)
     folder, revision = model_folder(info)
     tokenizer = _read_tokenizer(folder)
-    config, names = convert_config({"mask_token_id": getattr(tokenizer, "mask_token_id", None)} | raw)
+    config, names = convert_config(_with_ids_of(tokenizer, raw))
     tensors = stored_tensors(folder)
     empty = empty_model(config)
     check_tensors(tensors, empty.state_dict(), names, config.tie_word_embeddings)
@@ -150,7 +157,13 @@ def _read_weights(
     return model
 
 
-def _read_tokenizer(folder: Path):
+def _with_ids_of(tokenizer: PreTrainedTokenizerBase | None, raw: dict) -> dict:
+    """The config with the MASK and end ids that it lacks and its tokenizer knows."""
+    known = {key: getattr(tokenizer, key, None) for key in ("mask_token_id", "eos_token_id")}
+    return raw | {key: value for key, value in known.items() if value is not None and raw.get(key) is None}
+
+
+def _read_tokenizer(folder: Path) -> PreTrainedTokenizerBase | None:
     if (folder / "tokenizer.json").is_file():
         return PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
     if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():

@@ -98,6 +98,20 @@ def test_a_loaded_model_is_ready_to_run(llada, dream):
         assert not any(parameter.requires_grad for parameter in loaded.model.parameters())
 
 
+@pytest.mark.parametrize("layout", ["llada", "dream"])
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_padding_changes_nothing_in_the_original_layouts(layout, side, request):
+    loaded = request.getfixturevalue(layout)
+    ids, padding = torch.randint(0, 100, (1, 9)), torch.full((1, 4), 7)
+    real, none = torch.ones(1, 9, dtype=torch.long), torch.zeros(1, 4, dtype=torch.long)
+    order = slice(None, None, -1) if side == "left" else slice(None)
+    padded, mask = (torch.cat([ids, padding][order], 1), torch.cat([real, none][order], 1))
+    positions = (mask.cumsum(1) - 1).clamp(min=0)
+    with torch.inference_mode():
+        logits = loaded.model(padded, attention_mask=mask, position_ids=positions).logits[mask.bool()]
+    torch.testing.assert_close(logits, logits_of(loaded, ids)[0], atol=1e-4, rtol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("options", "shards", "entries"),
     [
