@@ -30,6 +30,7 @@ LAUNCH = {
     "css_paths": [Path(__file__).with_name(name) for name in ("page.css", "models.css")],
     "run_history": False,
     "max_file_size": "16mb",  # a saved run of the longest answer has about 9
+    "state_session_capacity": 200,  # visitors whose last runs are in memory, a few MB each; those away longest go first
     "footer_links": ["api"],
 }
 
