@@ -97,8 +97,8 @@ def prune_steps(
     """Prune a copy of `loaded` layer by layer: yields `PruneProgress` several times a layer and, last, the `PruneResult`.
 
     calibration_ids: LongTensor (samples, length) used instead of the built-in text; `calibration.seed` still seeds the noise.
-    measured: statistics that earlier prunes of `loaded` took of the dense model; read, and filled for later ones, which then need not
-    measure again for another sparsity. The seconds of a prune count the measuring in either case.
+    measured: statistics that earlier prunes took of the dense model; read, and filled for later ones, which then need not measure again
+    for another sparsity. Models are told apart by their specs. The seconds of a prune count the measuring in either case.
     Raises ValueError where the weights cannot be pruned (offloaded, quantised, NaN), the pattern does not fit, or the
     calibration is unusable.
     """
@@ -167,7 +167,8 @@ def _once(job: _Job, measure: Callable[[_Job], Generator]) -> Generator[PrunePro
     """What `measure` returns of the dense model, or returned for an earlier prune that measured the same."""
     if job.text is None:
         return (yield from measure(job))
-    key = (measure.__name__, job.text, job.config.sink_rule if job.config.sink_weight else None)
+    rule = job.config.sink_rule if job.config.sink_weight else None
+    key = (measure.__name__, job.loaded.spec, job.text, rule)
     if key in job.measured:
         statistic, seconds = job.measured[key]
         job.started -= seconds

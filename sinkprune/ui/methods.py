@@ -86,7 +86,8 @@ def all_methods(
     pruning = pruning_from(
         COPY["method"], sparsity, pattern, COPY["sink_rule"], COPY["sink_weight"], COPY["allocation"]
     )
-    return compare_all(bench.loaded, prompt, config, pruning, calibration, bench.prune)
+    dense = bench.loaded
+    return compare_all(dense, prompt, config, pruning, calibration, partial(bench.prune, dense=dense))
 
 
 def collect(table: dict, step: Refusal | MethodRow) -> dict:

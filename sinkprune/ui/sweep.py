@@ -24,6 +24,7 @@ from sinkprune.lab.sweep import (
     sweep,
 )
 from sinkprune.lab.sweep_figure import sweep_figure, sweep_table
+from sinkprune.models import LoadedModel
 from sinkprune.ui.inputs import MAX_SPARSITY, calibration_from, decoding_from, in_words
 from sinkprune.ui.methods import underway_line
 from sinkprune.ui.pruning import PROGRESS_EVERY
@@ -109,17 +110,18 @@ def run_sweep(
         raise ValueError(f"method must be one of {', '.join(ORDER)}, not {min(unknown)[:40]!r}")
     if not all(0 <= sparsity <= MAX_SPARSITY for sparsity in sparsities):
         raise ValueError(f"sparsities must lie between 0 and {MAX_SPARSITY}")
-    calibration, ruler = calibration_from(samples), _ruler(bench, scored, prompt, config)
-    return sweep(bench.loaded, ruler, methods, sparsities, calibration, bench.prune)
+    dense = bench.loaded
+    ruler = _ruler(dense, scored, prompt, config)
+    return sweep(dense, ruler, methods, sparsities, calibration_from(samples), partial(bench.prune, dense=dense))
 
 
-def _ruler(bench: Workbench, scored: str, prompt: str, config: DecodeConfig) -> Callable[[], Ruler]:
+def _ruler(dense: LoadedModel, scored: str, prompt: str, config: DecodeConfig) -> Callable[[], Ruler]:
     """What makes the ruler when the sweep's turn has come: making it may take a run of the model."""
     if scored == "held-out":
-        return partial(held_out_ruler, bench.loaded)
+        return partial(held_out_ruler, dense)
     if scored == "prompt":
-        check_prompt(bench.loaded, prompt, config.gen_length)
-        return partial(prompt_ruler, bench.loaded, prompt, config)
+        check_prompt(dense, prompt, config.gen_length)
+        return partial(prompt_ruler, dense, prompt, config)
     raise ValueError(f"what is scored must be one of {', '.join(SCORED)}, not {str(scored)[:40]!r}")
 
 
@@ -131,13 +133,14 @@ def _run(
         if not bench.ready:
             yield _update(status=note("Live", "The model is still loading: the sweep starts by itself."), **BUSY)
         steps = run_sweep(bench, scored, prompt, methods, sparsities, samples, decoding_from(*decoding))
+        recorded = table if table and table["model"] == bench.name else None  # another model may have been loaded since
         points, missing, said = [], [], 0.0
         yield _update(status=note("Live", "The dense model is measured."), **BUSY)
         with closing(steps):
             for step in steps:
                 if isinstance(step, SweepPoint):
                     points.append(step)
-                    shown = {"figure": sweep_figure(points, table), "numbers": sweep_table(points)}
+                    shown = {"figure": sweep_figure(points, recorded), "numbers": sweep_table(points)}
                     yield _update(results=gr.Column(visible=True), **shown)
                 elif not isinstance(step, Underway):
                     missing.append(_missing(step))

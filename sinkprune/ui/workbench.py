@@ -21,7 +21,7 @@ from sinkprune.pruning import CalibrationConfig, Measured, PruneConfig, PrunePro
 from sinkprune.ui.zero_gpu import MAP_SECONDS, on_gpu, zero_gpu
 
 MAP_WAIT_SECONDS = 10.0
-MOST_MEASURED = 32  # statistics kept for the next prune, each about as large as one of the model's layers is wide
+MOST_MEASURED = 32  # statistics of dense models, kept for the next prune: one number an input of every linear
 STORE_BYTES = 256 * 2**20  # of the bundled model about fifty copies by masks, or five by SparseGPT
 
 
@@ -98,15 +98,18 @@ class Workbench:
             raise ValueError(f"this page runs the model {self.name!r}: use that name")
         return self.loaded
 
-    def prune(self, pruning: PruneConfig, calibration: CalibrationConfig) -> Iterator[PruneProgress | PruneResult]:
-        """Progress and, last, the result; only the result where the store has it already."""
-        key = self.key(pruning, calibration)
-        return self.store.build(key, self.loaded, lambda: self._prune(pruning, calibration))
+    def prune(
+        self, pruning: PruneConfig, calibration: CalibrationConfig, dense: LoadedModel | None = None
+    ) -> Iterator[PruneProgress | PruneResult]:
+        """Progress and, last, the result; only the result where the store has it already.
 
-    def _prune(self, pruning: PruneConfig, calibration: CalibrationConfig) -> Iterator[PruneProgress | PruneResult]:
+        dense: the model to prune, for those who began with it and must not get copies of another meanwhile; default the present one.
+        """
+        loaded = dense or self.loaded
         if len(self._measured) > MOST_MEASURED:
             self._measured.clear()
-        return prune_steps(self.loaded, pruning, calibration, measured=self._measured)
+        key = store_key(loaded.spec, pruning, calibration)
+        return self.store.build(key, loaded, lambda: prune_steps(loaded, pruning, calibration, measured=self._measured))
 
     def key(self, pruning: PruneConfig, calibration: CalibrationConfig) -> str:
         """The pruned model's name in the store and in traces."""

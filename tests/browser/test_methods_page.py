@@ -33,7 +33,8 @@ def address(bench):
     with gr.Blocks() as demo:
         prompt = gr.Textbox("why do stars shine ?", label="Prompt")
         decoding = decoding_controls()
-        sweep_section(bench, prompt, decoding, methods_section(bench, prompt, decoding), made_up_table())
+        table = made_up_table() | {"model": bench.name}
+        sweep_section(bench, prompt, decoding, methods_section(bench, prompt, decoding), table)
     _, url, _ = demo.queue().launch(prevent_thread_lock=True, quiet=True, **LAUNCH)
     yield url
     demo.close()
@@ -120,7 +121,7 @@ def test_what_a_method_cannot_do_is_listed(open_page):
 
 
 def test_a_cancelled_run_keeps_its_rows_and_frees_the_model(open_page, bench, monkeypatch):
-    def endless(pruning, calibration):
+    def endless(pruning, calibration, dense=None):
         while True:
             time.sleep(0.05)
             yield PruneProgress("inputs", 0, 2, (), 1, 2, 0.1)

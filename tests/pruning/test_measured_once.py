@@ -1,5 +1,7 @@
 """What a prune measured of the dense model serves the next one, and only where it is the same."""
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -60,6 +62,14 @@ def test_anything_else_is_measured_anew(loaded, config, calibration):
     steps, result = run(loaded, config, calibration, measured=measured)
     assert steps > 0
     assert same(result, run(loaded, config, calibration)[1])
+
+
+def test_another_model_is_measured_anew(loaded):
+    measured, other = {}, dataclasses.replace(tiny_model(seed=1), spec=dataclasses.replace(loaded.spec, name="other"))
+    run(loaded, PruneConfig(), measured=measured)
+    steps, result = run(other, PruneConfig(), measured=measured)
+    assert steps > 0
+    assert same(result, run(other, PruneConfig())[1])
 
 
 @pytest.mark.parametrize("method", METHODS)

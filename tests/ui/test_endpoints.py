@@ -83,7 +83,7 @@ def test_generate_grows(bench, client):
 def test_a_cancelled_job_stops_the_work_and_frees_the_model(bench, client, monkeypatch):
     closed = []
 
-    def endless(pruning, calibration):
+    def endless(pruning, calibration, dense=None):
         try:
             while True:
                 time.sleep(0.05)
