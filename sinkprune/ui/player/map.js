@@ -6,7 +6,7 @@ import { Cells, PAD, focusBand, label, sinkArrows, tickStep } from "./plot.js";
 import { Overview } from "./overview.js";
 import { canvasIds, decodeBytes } from "./trace.js";
 
-const KEPT = 160;
+const KEPT = 400; // about 8 MB of the usual canvas
 const LEFT = 2;
 const RIGHT = 12;
 
@@ -39,12 +39,23 @@ export class MapSource {
     const request = this.wanted.find((wanted) => !this.maps.has(this.key(wanted)));
     if (!request) return;
     this.busy = true;
-    const map = await this.load(request);
-    this.maps.set(this.key(request), map);
-    if (this.maps.size > KEPT) this.maps.delete(this.maps.keys().next().value);
+    this.keep(request, await this.load(request));
     this.busy = false;
     this.arrived(request);
     this.fetchNext();
+  }
+
+  // Every map of these requests, for a film. A map that cannot be had is in its place as a sentence.
+  async loadAll(requests, progress) {
+    for (const [index, request] of requests.entries()) {
+      progress(index);
+      if (!this.get(request)) this.keep(request, await this.load(request));
+    }
+  }
+
+  keep(request, map) {
+    this.maps.set(this.key(request), map);
+    if (this.maps.size > KEPT) this.maps.delete(this.maps.keys().next().value);
   }
 
   async load({ run, laneIndex, step, scope }) {

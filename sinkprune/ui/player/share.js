@@ -64,8 +64,12 @@ export class Share {
   async film() {
     const { player } = this;
     const { clock } = player;
-    await player.heads.loadAll(player.run);
     clock.pause();
+    await player.heads.loadAll(player.run);
+    if (player.view === "map") {
+      const maps = player.scenes.flatMap((scene) => scene.lane.frames.map((_, step) => ({ ...scene, step })));
+      await player.maps.loadAll(maps, (index) => this.say(`Fetching map ${index + 1} of ${maps.length}.`));
+    }
     const before = clock.step;
     const { canvas, repaint } = drawPicture(player, this.caption(), 1);
     const frames = Array.from({ length: clock.last + 1 }, (_, tick) => ({
