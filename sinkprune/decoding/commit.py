@@ -20,13 +20,14 @@ def best_tokens(
     With a temperature the token is drawn by Gumbel noise in float64 (from `generator`, on the CPU); confidence stays the probability at
     temperature 1, as in LLaDA's sampler.
     """
-    logits = logits.float()
-    choice = logits if temperature == 0 else _with_gumbel_noise(logits, temperature, generator)
+    choice = logits.to(torch.float32, copy=True)
+    probability = choice.softmax(dim=-1)
+    if temperature > 0:
+        choice = _with_gumbel_noise(choice, temperature, generator)
     if mask_token_id is not None:
-        choice = choice.index_fill(-1, torch.tensor(mask_token_id, device=logits.device), -torch.inf)
+        choice[:, mask_token_id] = -torch.inf
     tokens = choice.argmax(dim=-1)
-    chosen = logits.gather(-1, tokens[:, None])[:, 0]
-    return tokens, (chosen - logits.logsumexp(dim=-1)).exp()
+    return tokens, probability.gather(-1, tokens[:, None])[:, 0]
 
 
 def negative_entropy(logits: torch.Tensor) -> torch.Tensor:

@@ -52,6 +52,8 @@ def test_mask_is_never_chosen_but_stays_in_the_sum():
     logits = torch.tensor([[1.0, 2.0, 0.0, 9.0]])
     tokens, confidence = best_tokens(logits, MASK)
     assert tokens.tolist() == [1]
+    assert logits[0, MASK] == 9  # the caller's logits stay as they are
+    assert best_tokens(logits, None)[0].tolist() == [MASK]  # a model without MASK may write any token
     assert confidence.item() == pytest.approx(math.exp(2) / (math.e + math.exp(2) + 1 + math.exp(9)), rel=1e-5)
 
 
