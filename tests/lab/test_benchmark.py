@@ -13,6 +13,7 @@ from sinkprune.lab.benchmark import (
     pruning_times,
     quantised_times,
 )
+from sinkprune.lab.product_floor import product_floors
 from sinkprune.models import encode_prompt
 from sinkprune.pruning import METHODS, STRUCTURED, CalibrationConfig
 
@@ -25,6 +26,15 @@ def test_variants_take_turns_after_a_warm_up():
     best = best_seconds({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, rounds=2)
     assert "".join(order) == "ab" + "ab" + "ba"
     assert all(0 < seconds < 1 for seconds in best.values())
+
+
+def test_the_floor_counts_how_often_a_method_reads_the_text(loaded):
+    floors = product_floors(loaded, tokens=1024)
+    assert set(floors) == set(METHODS)
+    once = floors["structured"]
+    assert floors["magnitude"] == 0 < once
+    assert floors["sink-wanda"] == pytest.approx(9 * once)
+    assert floors["sink-sparsegpt"] > floors["sparsegpt"] == floors["wanda"] > 0
 
 
 @pytest.mark.parametrize("section", ["forward", "decoding", "pruning", "quantised"])
