@@ -24,7 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("space", nargs="?", metavar="OWNER/NAME", help="the Space; it is made where there is none")
     parser.add_argument("--yes", action="store_true", help="upload")
     parser.add_argument("--private", action="store_true", help="make a new Space private")
-    parser.add_argument("--hardware", metavar="NAME", help="what a new Space runs on, such as t4-small or zero-a10g, which is ZeroGPU (default: the free CPU)")
+    parser.add_argument(
+        "--hardware",
+        metavar="NAME",
+        help="what a new Space runs on; zero-a10g is ZeroGPU (default: the free CPU)",
+    )
     parser.add_argument("--model", metavar="NAME", help="the model of a new Space (default: the bundled one)")
 
 

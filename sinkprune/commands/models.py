@@ -14,7 +14,7 @@ import argparse
 import torch
 
 from sinkprune.lab.model_table import KINDS, ModelRow, model_rows
-from sinkprune.models.sizes import QUANTIZATIONS
+from sinkprune.models.registry import QUANTIZATIONS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -11,7 +11,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from sinkprune.decoding import DecodeConfig
 from sinkprune.models import MODELS, LoadedModel, load_model
-from sinkprune.models.loading import QUANTIZATIONS
+from sinkprune.models.registry import QUANTIZATIONS
 from sinkprune.pruning import ALLOCATIONS, METHODS, SINK_RULES, CalibrationConfig, PruneConfig
 
 OFFICIAL_METHODS = {"sink": "sink-wanda", "sink_sgpt": "sink-sparsegpt"}  # the official repository's names

@@ -92,7 +92,9 @@ def masked_likelihood(
     if not texts:
         raise ValueError("likelihood needs at least one text")
     if loaded.spec.mask_token_id is None:
-        raise ValueError(f"{loaded.spec.name!r} has no MASK, and this likelihood is that of masked tokens: measure another model")
+        raise ValueError(
+            f"{loaded.spec.name!r} has no MASK, and this likelihood is that of masked tokens: measure another model"
+        )
     starts = prompt_lengths or [0] * len(texts)
     values = [
         _text_nats(loaded, text, start, config, number)

@@ -26,8 +26,8 @@ from sinkprune.models.direction import set_causal
 from sinkprune.models.four_bit import take_plain_kernel_where_needed
 from sinkprune.models.hub import model_folder, read_config
 from sinkprune.models.layouts import convert_config
-from sinkprune.models.registry import ModelInfo, find_model
-from sinkprune.models.sizes import ARCHITECTURES, QUANTIZATIONS, empty_model, too_large
+from sinkprune.models.registry import QUANTIZATIONS, ModelInfo, find_model
+from sinkprune.models.sizes import ARCHITECTURES, empty_model, too_large
 from sinkprune.models.spec import LoadedModel, ModelSpec
 from sinkprune.models.widths import WIDTHS_KEY, narrowed
 

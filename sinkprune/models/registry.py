@@ -12,6 +12,8 @@ from pathlib import Path
 
 BUNDLED_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "bundled"
 
+QUANTIZATIONS = ("int8", "nf4")  # forms that bitsandbytes loads any of them in
+
 
 @dataclass(frozen=True)
 class ModelInfo:

@@ -10,10 +10,10 @@ import torch
 from accelerate.utils import compute_module_sizes
 from transformers import LlamaForCausalLM, PretrainedConfig, PreTrainedModel, Qwen2ForCausalLM, Qwen3ForCausalLM
 
+from sinkprune.models.registry import QUANTIZATIONS
 from sinkprune.models.widths import WIDTHS_KEY, narrowed
 
 ARCHITECTURES = {"llama": LlamaForCausalLM, "qwen2": Qwen2ForCausalLM, "qwen3": Qwen3ForCausalLM}
-QUANTIZATIONS = ("int8", "nf4")
 _GIB = 2**30
 _LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))  # of a container
 

@@ -11,16 +11,19 @@ import html
 import os
 from collections.abc import Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 
 import gradio as gr
 
-from sinkprune.lab.model_table import KINDS, ModelRow, model_rows
-from sinkprune.models.sizes import QUANTIZATIONS
+from sinkprune.models.registry import QUANTIZATIONS
 from sinkprune.ui.inputs import in_words
 from sinkprune.ui.table_section import WHEN_SEEN
 from sinkprune.ui.text import note
 from sinkprune.ui.watch import MODEL_EVENT, QUICK_EVENT
 from sinkprune.ui.workbench import Workbench
+
+if TYPE_CHECKING:
+    from sinkprune.lab.model_table import ModelRow
 
 OWN_MODELS = "SINKPRUNE_OWN_MODELS"
 LONGEST_NAME = 300
@@ -118,7 +121,9 @@ def _load(bench: Workbench, name: str, form: str) -> Iterator[tuple]:
 
 
 def _table(form: str) -> str:
-    rows = "".join(map(_row, model_rows(form if form in QUANTIZATIONS else None)))
+    from sinkprune.lab.model_table import KINDS, model_rows  # with transformers' models: not before somebody looks
+
+    rows = "".join(_row(row, KINDS[row.verdict]) for row in model_rows(form if form in QUANTIZATIONS else None))
     head = "".join(f"<th scope='col'>{title}</th>" for title in HEADS)
     return (
         f"<div class='known'><table><thead><tr>{head}</tr></thead>"
@@ -126,7 +131,7 @@ def _table(form: str) -> str:
     )
 
 
-def _row(row: ModelRow) -> str:
+def _row(row: ModelRow, kind: str) -> str:
     info, load, prune = row.info, "", ""
     name = f"<code>{info.name}</code><small>{info.title}{', gated' if info.gated else ''}</small>"
     if isinstance(info.source, str):
@@ -137,7 +142,4 @@ def _row(row: ModelRow) -> str:
     why = f"<small>{html.escape(row.why)}</small>" if row.why else ""
     cells = zip(HEADS[1:], (f"{info.parameters:.3g} B", info.licence or "see its page", load, prune), strict=False)
     facts = "".join(f"<td data-head='{head}'>{cell}</td>" for head, cell in cells)
-    return (
-        f"<tr><th scope='row'>{name}</th>{facts}"
-        f"<td><b class='verdict {row.verdict}'>{KINDS[row.verdict]}</b>{why}</td></tr>"
-    )
+    return f"<tr><th scope='row'>{name}</th>{facts}<td><b class='verdict {row.verdict}'>{kind}</b>{why}</td></tr>"
