@@ -94,20 +94,19 @@ def listed(names: Iterable[str]) -> str:
 
 def _files(folder: Path) -> tuple[list[Path], dict[str, str]]:
     """The checkpoint's files and, where it is sharded, tensor name -> file name."""
-    path = folder / "model.safetensors.index.json"
-    if path.is_file():
-        try:
-            index = dict(json.loads(path.read_text(encoding="utf-8"))["weight_map"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{path.name} in {folder} is no index of a checkpoint: download it again") from error
-        if any(Path(file).name != file for file in index.values()):
-            raise ValueError(f"{path.name} in {folder} names files outside its folder")
-        return [folder / file for file in sorted(set(index.values()))], index
-    single = folder / "model.safetensors"
-    files = [single] if single.is_file() else sorted(folder.glob("*.safetensors"))
-    if not files:
-        raise ValueError(f"{folder} has no *.safetensors file: only safetensors checkpoints are loaded")
-    return files, {}
+    single, path = folder / "model.safetensors", folder / "model.safetensors.index.json"
+    if single.is_file() or not path.is_file():
+        files = [single] if single.is_file() else sorted(folder.glob("*.safetensors"))
+        if not files:
+            raise ValueError(f"{folder} has no *.safetensors file: only safetensors checkpoints are loaded")
+        return files, {}
+    try:
+        index = dict(json.loads(path.read_text(encoding="utf-8"))["weight_map"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path.name} in {folder} is no index of a checkpoint: download it again") from error
+    if any(Path(file).name != file for file in index.values()):
+        raise ValueError(f"{path.name} in {folder} names files outside its folder")
+    return [folder / file for file in sorted(set(index.values()))], index
 
 
 def _header(file: Path) -> dict[str, StoredTensor]:

@@ -68,7 +68,7 @@ def mask_changes(
             by_head_linear.append(parts)
             owned = torch.tensor([values[name].numel() / heads for name in ATTENTION], device=parts.device)
             by_head.append(parts @ owned / owned.sum())
-        arrays += [torch.stack(rows).cpu() for rows in (by_head, by_head_linear, by_linear)]
+        arrays += [torch.stack([row.cpu() for row in rows]) for rows in (by_head, by_head_linear, by_linear)]
     return MaskChanges(strength, *arrays)
 
 

@@ -76,14 +76,14 @@ def test_a_lost_shard_names_its_tensors(tmp_path):
 @pytest.mark.parametrize(
     ("index", "message"),
     [
-        ({"weight_map": {"a": "model.safetensors", "lost.weight": "model.safetensors"}}, r"missing lost\.weight"),
-        ({"weight_map": {"a": "../model.safetensors"}}, "outside its folder"),
+        ({"weight_map": {"a": "part.safetensors", "lost.weight": "part.safetensors"}}, r"missing lost\.weight"),
+        ({"weight_map": {"a": "../part.safetensors"}}, "outside its folder"),
         ({"weights": {}}, "no index"),
         ([1], "no index"),
     ],
 )
 def test_an_index_that_lies(tmp_path, index, message):
-    save_file({"a": torch.zeros(2)}, tmp_path / "model.safetensors")
+    save_file({"a": torch.zeros(2)}, tmp_path / "part.safetensors")
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
     with pytest.raises(ValueError, match=message):
         stored_tensors(tmp_path)

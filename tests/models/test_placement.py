@@ -37,6 +37,12 @@ def test_a_spread_model_writes_and_is_recorded_the_same(cache, shift):
         assert torch.equal(one.column_mass, other.column_mass)
 
 
+def test_a_spread_model_has_its_autoregressive_lane():
+    whole, parts = (list(autoregress(m, IDS[:1, :5], 6, record=True))[-1] for m in (make_tiny(), spread()))
+    assert torch.equal(whole.canvas, parts.canvas)
+    assert torch.equal(whole.column_mass, parts.column_mass)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_a_spread_model_is_pruned_the_same_and_left_alone(method):
     parts = spread()
