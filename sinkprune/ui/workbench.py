@@ -65,6 +65,8 @@ class Workbench:
             raise ValueError("another model is being loaded: wait until it is there")
         try:
             loaded = _load(name, quantize)
+            if loaded.tokenizer is None:
+                raise ValueError(f"{loaded.spec.name} has no tokenizer files, and this page writes from texts")
             if quantize is not None:  # its maps and copies are not those of the model as stored
                 loaded = replace(loaded, spec=replace(loaded.spec, name=f"{loaded.spec.name} ({quantize})"))
             done: Future[LoadedModel] = Future()

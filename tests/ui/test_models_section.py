@@ -13,7 +13,7 @@ from sinkprune.pruning import CalibrationConfig, PruneConfig
 from sinkprune.ui import models_section as section
 from sinkprune.ui import workbench
 from sinkprune.ui.workbench import Workbench
-from tests.tiny_models import save_tiny
+from tests.tiny_models import make_tiny, save_tiny
 
 
 @pytest.fixture
@@ -94,12 +94,14 @@ def test_a_model_is_switched_and_copies_of_the_old_one_go(own, bench, folders):
         ("empty", "no config.json"),
         ("cut", "cut short"),
         ("reference", "only writes from left to right"),
+        ("wordless", "has no tokenizer files"),
     ],
 )
 def test_a_failed_load_keeps_the_model_and_says_why(own, bench, folders, name, message):
     (folders / "empty").mkdir()
     for broken in ("cut", "reference"):
         save_tiny(folders / broken)
+    make_tiny().model.save_pretrained(folders / "wordless")
     weights = folders / "cut" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
     config = folders / "reference" / "config.json"

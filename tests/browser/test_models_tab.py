@@ -1,0 +1,28 @@
+"""The tab "Bring your own model" of the real page, which is shared: every known model with its needs, and no way to change the model."""
+
+import pytest
+from watched_page import watched_page
+
+from sinkprune.models import MODELS
+from tests.running_app import app_address
+
+
+@pytest.mark.bundled
+@pytest.mark.parametrize("width", [1280, 390])
+def test_known_models_and_what_they_need(browser, width):
+    page = watched_page(browser, viewport={"width": width, "height": 900})
+    page.goto(app_address())
+    page.get_by_role("tab", name="Bring your own model").click()
+    rows = page.locator("#known-models tbody tr")
+    rows.first.wait_for(timeout=60_000)
+    assert rows.count() == len(MODELS)
+    llada = rows.filter(has_text="llada-8b-instruct")
+    before = llada.inner_text()
+    page.get_by_text("nf4 (4 bits)").click()
+    page.wait_for_function("text => !document.querySelector('#known-models').innerText.includes(text)", arg=before)
+    assert "5." in llada.inner_text()  # GiB
+    assert page.locator("#own-load").count() == 0
+    assert "cannot be changed from the page" in page.locator("#own-status").inner_text()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.problems == []
+    page.context.close()
