@@ -18,7 +18,16 @@ from sinkprune.lab.trace_check import read_trace
 from sinkprune.ui.inputs import decoding_from, in_words
 from sinkprune.ui.links import preset_link, watch_link
 from sinkprune.ui.player_component import player
-from sinkprune.ui.sink_figures import FIGURES, QUICK_EVENT, draw, draw_layer, figure_section, layer_index, layer_list
+from sinkprune.ui.sink_figures import (
+    FIGURES,
+    MEAN,
+    QUICK_EVENT,
+    draw,
+    draw_layer,
+    figure_section,
+    layer_index,
+    layer_list,
+)
 from sinkprune.ui.text import held, note
 from sinkprune.ui.workbench import Workbench
 
@@ -95,6 +104,10 @@ def _live_run(
         if not bench.ready:
             yield _update(said=note("Live", "The model is still loading: the run starts by itself."), **BUSY)
         lanes = ("dlm", "ar") if both and bench.loaded.spec.causal else ("dlm",)
+        if (
+            layer > bench.loaded.model.config.num_hidden_layers
+        ):  # chosen for a deeper model, before another took its place
+            layer = MEAN
         steps = trace_run(bench.loaded, prompt, config, lanes, layer_index(layer))
         news = {
             "said": note("Live", f"The model {bench.name} writes now, on this machine ({bench.machine})."),

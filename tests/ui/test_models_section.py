@@ -11,7 +11,7 @@ from sinkprune.decoding import DecodeConfig, generate
 from sinkprune.models import MODELS, encode_prompt
 from sinkprune.pruning import CalibrationConfig, PruneConfig
 from sinkprune.ui import models_section as section
-from sinkprune.ui import workbench
+from sinkprune.ui import watch, workbench
 from sinkprune.ui.workbench import Workbench
 from tests.tiny_models import make_tiny, save_tiny
 
@@ -84,6 +84,14 @@ def test_a_model_is_switched_and_copies_of_the_old_one_go(own, bench, folders):
     assert bench.find("first") is None
     again = generate(old, encode_prompt(old, "ab"), DecodeConfig(gen_length=8, block_length=8, steps=4))
     assert again.tokens.shape == (1, 10)  # whoever still writes with it can
+
+
+def test_a_layer_that_the_new_model_lacks_becomes_the_mean(bench):
+    decoding = (32, 32, "one", 0.9, 1.0, "none", 0.0, 0)
+    *_, last = watch._live_run(bench, None, "ab", True, 7, True, *decoding)
+    layers = last[watch.OUTPUTS.index("layer")]
+    assert layers.value == 0
+    assert [value for _, value in layers.choices] == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize(
