@@ -140,11 +140,12 @@ def test_hostile_names_are_shown_as_text(own, bench):
 
 def test_one_load_at_a_time(monkeypatch, bench, folders):
     inside, go = threading.Event(), threading.Event()
+    loaded = bench.loaded  # before `_load` is another one: the first to ask begins to load
 
     def slow(name, quantize=None):
         inside.set()
         go.wait(10)
-        return bench.loaded
+        return loaded
 
     monkeypatch.setattr(workbench, "_load", slow)
     first = threading.Thread(target=bench.switch, args=("second",))
