@@ -90,6 +90,10 @@ def test_a_difference_is_the_first_lane_less_the_second(run):
     assert "of 4 steps" in words
 
 
+def test_the_signed_scale_fits_what_it_shows(run):
+    assert run("colour", "(m) => [0, 0.3, 1, 1.5, 4, 9].map(m.signedTop)") == [1, 1, 1, 2, 4, 16]
+
+
 def test_signed_colours_are_neutral_at_zero_and_mirror_each_other(run):
     levels = run("colour", "(m) => [-9, -4, -1, 0, 1, 4, 9].map((value) => m.signedLevel(value, 4))")
     assert levels[0] == levels[1] == 0

@@ -71,6 +71,11 @@ export function byteColours(name, unit, top) {
   return colours;
 }
 
+// Where the signed scale ends: a power of two, at least the mean itself.
+export function signedTop(peak) {
+  return 2 ** Math.ceil(Math.log2(Math.max(peak, 1)));
+}
+
 // A difference of masses on the signed maps: 0 is the middle, the root makes small ones seen.
 export function signedLevel(value, top) {
   return Math.round(127.5 + 127.5 * Math.sign(value) * Math.sqrt(Math.min(1, Math.abs(value) / top)));

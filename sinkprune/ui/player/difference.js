@@ -2,7 +2,7 @@
 // second, step by step. Says in a sentence what changed most at the step that is shown.
 
 import { makeAxis } from "./axis.js";
-import { colourTable, cssGradient, scaleTop, signedLevel, tickText } from "./colour.js";
+import { colourTable, cssGradient, signedLevel, signedTop, tickText } from "./colour.js";
 import { River } from "./river.js";
 import { percent, quoted, readAs, scopeWords } from "./words.js";
 
@@ -12,12 +12,12 @@ export function makeDifference(scenes) {
   const steps = Math.min(first.lane.frames.length, second.lane.frames.length);
   const lane = { ...first.lane, frames: first.lane.frames.slice(0, steps), done: false };
   const masses = Array.from({ length: steps }, (_, step) => difference(first, second, step));
-  const top = scaleTop(Math.max(0, ...masses.map(peak)));
+  const top = signedTop(Math.max(0, ...masses.map(peak)));
   const name = first.theme.dark ? "dark" : "light";
   const table = colourTable(name);
   return {
     ...first, lane, top, name, second, track: null, parting: first.parting,
-    axis: makeAxis("steps", first.run),
+    axis: makeAxis("steps", { ...first.run, steps, done: true }),
     leads: [first.track.leaders.slice(0, steps), second.track.leaders.slice(0, steps)],
     massAt: (step) => masses[step],
     shade: (value) => table[signedLevel(value, top)],

@@ -17,8 +17,7 @@ function watchRiver(laneView, player) {
 // The river of differences counts steps of the first lane, and positions as focus does.
 export function watchDifference({ overlay, river }, player) {
   const seek = ({ offsetX, offsetY }) => {
-    const step = Math.min(river.tickAt(offsetX, offsetY, player.signed), player.signed.lane.frames.length - 1);
-    player.seek(player.axis.tickOf(player.run.lanes[0], step));
+    player.seek(player.axis.tickOf(player.run.lanes[0], river.tickAt(offsetX, offsetY, player.signed)));
   };
   scrub(overlay, player, seek, (event) => player.focus.hover(river.positionAt(event.offsetY, player.signed)));
 }
