@@ -16,6 +16,8 @@ from sinkprune.lab.figures import sink_trajectory
 from sinkprune.lab.pruning_figures import sparsity_per_layer
 from sinkprune.lab.runs import check_prompt, compare_run
 from sinkprune.lab.statistics import trace_statistics
+from sinkprune.lab.store import store_key
+from sinkprune.models import LoadedModel
 from sinkprune.pruning import STRUCTURED, CalibrationConfig, PruneConfig, PruneResult
 from sinkprune.ui.changes import changes_section, show_changes
 from sinkprune.ui.copy_controls import copy_controls
@@ -117,17 +119,20 @@ def _compare(bench: Workbench, linked: str | None, prompt: str, *choices: object
         config = decoding_from(*choices[7:])
         if not bench.ready:
             yield _update(status=note("", "The model is still loading: the comparison starts by itself."), **BUSY)
-        check_prompt(bench.loaded, prompt, config.gen_length)
+        dense = bench.loaded  # to the end, also where another model is loaded meanwhile
+        check_prompt(dense, prompt, config.gen_length)
         yield _update(status=progress_line(None), **BUSY)
-        result, kept = yield from prune_and_say(bench, pruning, calibration, lambda line: _update(status=line))
+        result, kept = yield from prune_and_say(bench, pruning, calibration, lambda line: _update(status=line), dense)
         said = _pruned(result, pruning, kept)
-        trace = yield from _write(bench, prompt, config, pruning, calibration, result, said)
+        begun = note("Live", f"{said} Both write now, on this machine ({bench.machine}).")
+        yield _update(status=begun, measured=gr.Column(visible=False), changes=gr.Column(visible=False))
+        trace = yield from _write(dense, result, prompt, config, pruning, calibration)
         link = comparison_link(prompt, config, pruning, calibration, fingerprint(trace))
         yield _update(status=note("Live", f"{said} Measuring how likely each model finds the other's answer."))
-        comparison = measure(bench.loaded, result, trace, config, pruning, calibration)
+        comparison = measure(dense, result, trace, config, pruning, calibration)
         yield _update(
             status=note("Done", f"{said} {_as_linked(link, linked)}"),
-            pinned=pin_of(comparison, trace, link, bench.loaded.spec.eos_token_id),
+            pinned=pin_of(comparison, trace, link, dense.spec.eos_token_id),
             **_measured(comparison, trace, result, pruning),
             **dict(zip(("changes", "made"), show_changes(pruning, calibration), strict=True)),
             **IDLE,
@@ -141,17 +146,12 @@ def _pruned(result: PruneResult, pruning: PruneConfig, kept: bool) -> str:
 
 
 def _write(
-    bench: Workbench, prompt: str, config: DecodeConfig, pruning: PruneConfig, calibration: CalibrationConfig,
-    result: PruneResult, said: str,
+    dense: LoadedModel, result: PruneResult, prompt: str, config: DecodeConfig,
+    pruning: PruneConfig, calibration: CalibrationConfig,
 ) -> Generator[tuple, None, dict]:  # fmt: skip
     """Shows both lanes while they are written; returns the finished trace."""
-    yield _update(
-        status=note("Live", f"{said} Both write now, on this machine ({bench.machine})."),
-        measured=gr.Column(visible=False),
-        changes=gr.Column(visible=False),
-    )
-    query, key = comparison_link(prompt, config, pruning, calibration), bench.key(pruning, calibration)
-    with closing(compare_run(bench.loaded, result.loaded, key, prompt, config, pruning, calibration)) as steps:
+    query, key = comparison_link(prompt, config, pruning, calibration), store_key(dense.spec, pruning, calibration)
+    with closing(compare_run(dense, result.loaded, key, prompt, config, pruning, calibration)) as steps:
         for trace in steps:
             trace = {**trace, "query": query}
             yield _update(shown=trace, last=trace)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import closing
 
+from sinkprune.models import LoadedModel
 from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneResult
 from sinkprune.ui.text import progress_line
 from sinkprune.ui.workbench import Workbench
@@ -14,14 +15,18 @@ PROGRESS_EVERY = 0.25  # seconds between two lines of progress
 
 
 def prune_and_say(
-    bench: Workbench, pruning: PruneConfig, calibration: CalibrationConfig, show: Callable[[str], tuple]
+    bench: Workbench,
+    pruning: PruneConfig,
+    calibration: CalibrationConfig,
+    show: Callable[[str], tuple],
+    dense: LoadedModel | None = None,
 ) -> Generator[tuple, None, tuple[PruneResult, bool]]:
     """Prune, or take from the store: yields `show(line of progress)` now and then; returns the result and whether it had been kept.
 
-    Closing it cancels the pruning.
+    Closing it cancels the pruning. dense: see `Workbench.prune`.
     """
     said, kept = 0.0, True
-    with closing(bench.prune(pruning, calibration)) as steps:
+    with closing(bench.prune(pruning, calibration, dense)) as steps:
         for step in steps:
             if isinstance(step, PruneResult):
                 return step, kept
