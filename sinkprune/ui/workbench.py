@@ -71,7 +71,8 @@ class Workbench:
                 loaded = replace(loaded, spec=replace(loaded.spec, name=f"{loaded.spec.name} ({quantize})"))
             done: Future[LoadedModel] = Future()
             done.set_result(loaded)
-            self.name, self._loading, self.store = loaded.spec.name, done, PrunedStore(self.store.max_bytes)
+            self.name, self._loading = loaded.spec.name, done
+            self.store, self._measured = PrunedStore(self.store.max_bytes), {}  # two folders may share a name
         finally:
             self._switching.release()
 

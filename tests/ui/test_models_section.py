@@ -139,7 +139,7 @@ def test_hostile_names_are_shown_as_text(own, bench):
 
 
 def test_one_load_at_a_time(monkeypatch, bench, folders):
-    inside, go, ready = threading.Event(), threading.Event(), bench.loaded
+    inside, go = threading.Event(), threading.Event()
     loaded = bench.loaded  # before `_load` is another one: the first to ask begins to load
 
     def slow(name, quantize=None):
