@@ -14,7 +14,6 @@ TEMPLATE = Path(__file__).with_name("card_template.md")
 
 def card(evaluation: dict, samples: dict, log: list[dict]) -> str:
     """The card as Markdown with front matter. log: for each phase of training its settings, then one line per measurement."""
-    first, last = phases(log)
     nats, text, speed = evaluation["cross_entropy"], evaluation["text"], evaluation["speed"]
     dlm, ar = evaluation["sinks"]["dlm"], evaluation["sinks"]["ar"]
     rows = [
@@ -49,20 +48,15 @@ def card(evaluation: dict, samples: dict, log: list[dict]) -> str:
         ),
     ]
     return TEMPLATE.read_text().format(
-        **{name: first[0][name] for name in ("minutes", "gpus", "causal", "whole", "block")},
-        steps=first[-1]["step"],
-        tokens=first[-1]["Mtokens"],
-        last_minutes=last[0]["minutes"],
-        certainty=last[0]["certainty"],
-        last_tokens=last[-1]["Mtokens"],
         prompts=evaluation["prompts"],
         timed=speed["prompts"],
         device=evaluation["device"],
         dtype=evaluation["dtype"],
         measurements="\n".join(f"| {what} | {value} |" for what, value in rows),
+        phases="\n".join(phase_row(number, phase) for number, phase in enumerate(phases(log), start=1)),
         training="\n".join(
             f"| {m['seconds']} | {m['Mtokens']} | {m['masked']:.3f} | {m['masked_text']:.3f} | {m['next_token']:.3f} |"
-            for m in first[1:] + last[1:]
+            for m in phases(log)[-1][1::3]
         ),
         layers=layer_table(evaluation["sinks_by_layer"]),
         samples=sample_tables(samples),
@@ -74,6 +68,25 @@ def phases(log: list[dict]) -> list[list[dict]]:
     """The log cut before every line of settings."""
     starts = [i for i, line in enumerate(log) if "minutes" in line]
     return [log[start:end] for start, end in zip(starts, [*starts[1:], len(log)], strict=True)]
+
+
+def phase_row(number: int, phase: list[dict]) -> str:
+    """One phase of training: what was set, and what came out."""
+    settings, last = phase[0], phase[-1]
+    certainty = settings["certainty"]
+    share = settings.get("certain", 1.0)
+    forced = f"{certainty:g}" + (f" in the last {share:.0%}" if share < 1 else "") if certainty else "no"
+    cells = [
+        str(number),
+        f"{settings['minutes']:g} min on {settings['gpus']}",
+        f"{last['Mtokens']:g}",
+        f"{settings['rate']:g}",
+        " / ".join(f"{settings[name]:g}" for name in ("causal", "whole", "block")),
+        forced,
+        f"{last['masked_text']:.3f}",
+        f"{last['next_token']:.3f}",
+    ]
+    return f"| {' | '.join(cells)} |"
 
 
 def sample_tables(samples: dict) -> str:
