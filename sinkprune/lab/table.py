@@ -95,10 +95,10 @@ def _measure_missing(loaded: LoadedModel, protocol: Protocol, path: Path, cells:
         dense = measure_dense(loaded, protocol, on)
         add_line(path, dense)
     missing = [cell for cell in plan(protocol) if cell not in done]
-    failures, started = [], time.perf_counter()
+    failures, started, measured = [], time.perf_counter(), {}
     for number, cell in enumerate(missing, start=1):
         try:
-            line = measure_cell(loaded, cell, protocol, on, dense["answers"])
+            line = measure_cell(loaded, cell, protocol, on, dense["answers"], measured)
         except ValueError as error:  # a method that refuses this model must not cost the others' cells
             failures.append(f"{cell.variant} at {cell.sparsity:.0%}, seed {cell.seed}: {error}")
             print(failures[-1], file=sys.stderr, flush=True)
@@ -106,6 +106,7 @@ def _measure_missing(loaded: LoadedModel, protocol: Protocol, path: Path, cells:
         add_line(path, line)
         if number < len(missing) and missing[number].seed != cell.seed and not failures:
             write_summary(path.parent)  # a seed is complete
+            measured.clear()
         _say(number, len(missing), line, time.perf_counter() - started)
     return failures
 

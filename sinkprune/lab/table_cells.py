@@ -127,9 +127,11 @@ def measure_dense(loaded: LoadedModel, protocol: Protocol, on: Material) -> dict
     }  # fmt: skip
 
 
-def measure_cell(loaded: LoadedModel, cell: Cell, protocol: Protocol, on: Material, dense_answers: list) -> dict:
-    """Prune a copy of the dense model `loaded` and measure it. Raises what prune_model raises."""
-    result = prune_model(loaded, cell.pruning, protocol.calibration(cell.seed))
+def measure_cell(
+    loaded: LoadedModel, cell: Cell, protocol: Protocol, on: Material, dense_answers: list, measured: dict
+) -> dict:
+    """Prune a copy of the dense model `loaded` and measure it; `measured` as in `prune_steps`. Raises what prune_model raises."""
+    result = prune_model(loaded, cell.pruning, protocol.calibration(cell.seed), measured=measured)
     answers = _write(result.loaded, protocol, on)
     line = {
         **asdict(cell),

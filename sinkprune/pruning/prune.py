@@ -79,9 +79,10 @@ def prune_model(
     config: PruneConfig,
     calibration: CalibrationConfig | None = None,
     calibration_ids: torch.Tensor | None = None,
+    measured: Measured | None = None,
 ) -> PruneResult:
     """Prune a copy of `loaded`. See `prune_steps` for arguments and errors."""
-    for step in prune_steps(loaded, config, calibration, calibration_ids):
+    for step in prune_steps(loaded, config, calibration, calibration_ids, measured):
         result = step
     return result
 

@@ -126,7 +126,7 @@ def test_a_cell_measured_again_agrees_with_the_shipped_table():
     assert about["weights"] == fingerprint(loaded)
     protocol = Protocol(texts=24, prompts=1, gen_length=32)
     cell = Cell("wanda", 0.5, 0)
-    again = measure_cell(loaded, cell, protocol, material(loaded, protocol), dense["answers"][:1])
+    again = measure_cell(loaded, cell, protocol, material(loaded, protocol), dense["answers"][:1], {})
     (stored,) = [line for line in cells if (line["variant"], line["sparsity"], line["seed"]) == ("wanda", 0.5, 0)]
     stored, whole = torch.tensor(stored["bits"])[:24], torch.tensor(dense["bits"])[:24]
     interval = crossed_interval((stored - whole)[None].numpy())
