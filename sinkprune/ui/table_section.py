@@ -12,7 +12,9 @@ from sinkprune.lab.table_text import bits_table, details_table, findings, gains_
 from sinkprune.ui.text import NO_TABLE, TABLE_TERMS
 from sinkprune.ui.watch import QUICK_EVENT
 
-WHEN_SEEN = Path(__file__).with_name("when_seen.js").read_text(encoding="utf-8")
+WHEN_SEEN, SCROLLERS = (
+    Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("when_seen.js", "scrollers.js")
+)
 FIGURES = {
     "ablation": "Sink weight on against off, all else equal",
     "official": "Against the official baselines",
@@ -21,7 +23,7 @@ FIGURES = {
 
 def table_section(table: dict | None) -> None:
     """Build the section from a summary (lab.table_summary), or say that there is none."""
-    heading = gr.HTML("<h2>Does sink-aware pruning help this model?</h2>", js_on_load=WHEN_SEEN)
+    heading = gr.HTML("<h2>Does sink-aware pruning help this model?</h2>", js_on_load=WHEN_SEEN + SCROLLERS)
     if table is None:
         gr.Markdown(NO_TABLE, elem_id="findings")
         return

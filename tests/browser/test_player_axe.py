@@ -66,9 +66,9 @@ def test_the_player_has_no_serious_violation(browser, address, scheme, width):
 
 
 @pytest.mark.bundled
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_has_no_serious_violation(browser, scheme):
-    page = open_page(browser, f"{app_address()}?__theme={scheme}")
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390)])
+def test_the_page_has_no_serious_violation(browser, scheme, width):
+    page = open_page(browser, f"{app_address()}?__theme={scheme}", viewport={"width": width, "height": 900})
     found = {"watch": violations(page, "body")}
     for tab in page.get_by_role("tab").all()[1:]:
         tab.click()
