@@ -207,7 +207,7 @@ def test_what_the_sink_weight_changed_is_shown_on_request(page):
     shape = "(plot) => [plot.data[0].y.length, plot.data[0].x.length]"
     assert page.locator("#changes-strength .js-plotly-plot").evaluate(shape) == [12, 9]
     assert page.locator("#changes-linears .js-plotly-plot").evaluate(shape) == [12, 7]
-    page.get_by_text("What is this?").first.click()
+    page.locator("details", has_text="share of a head's attention").locator("summary").click()
     assert page.get_by_text("share of a head's attention").is_visible()
     assert page.get_by_text("The two masks decide differently").is_visible()
 
