@@ -17,7 +17,7 @@ import gradio as gr
 
 from sinkprune.models.registry import QUANTIZATIONS
 from sinkprune.ui.inputs import in_words
-from sinkprune.ui.table_section import WHEN_SEEN
+from sinkprune.ui.scripts import WHEN_SEEN
 from sinkprune.ui.text import note
 from sinkprune.ui.watch import MODEL_EVENT, QUICK_EVENT
 from sinkprune.ui.workbench import Workbench

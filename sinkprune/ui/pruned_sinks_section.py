@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import gradio as gr
 
@@ -16,9 +15,9 @@ from sinkprune.ui.figure_card import figure_card, figure_file, words
 from sinkprune.ui.figure_texts import PRUNED_SINKS
 from sinkprune.ui.inputs import in_words
 from sinkprune.ui.reading import rivers_words
+from sinkprune.ui.scripts import WHEN_SEEN
 from sinkprune.ui.sink_figures import QUICK_EVENT
 
-WHEN_SEEN = Path(__file__).with_name("when_seen.js").read_text(encoding="utf-8")
 WAYS = {"the dense model's text": "read", "its own text": "own"}
 NOT_RECORDED = "Not recorded for this model yet: `python -m sinkprune.lab.pruned_sinks` records it."
 

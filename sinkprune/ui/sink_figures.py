@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import gradio as gr
 
@@ -19,9 +18,9 @@ from sinkprune.ui.figure_card import figure_card, figure_file, words
 from sinkprune.ui.figure_texts import SINK_FIGURES
 from sinkprune.ui.inputs import in_words
 from sinkprune.ui.reading import CACHED, layers_words, stage_words, trajectory_words, variance_words
+from sinkprune.ui.scripts import WHEN_SEEN
 from sinkprune.ui.text import DEFINITIONS
 
-WHEN_SEEN = Path(__file__).with_name("when_seen.js").read_text(encoding="utf-8")
 MEAN = 0  # in the list of layers, which counts from 1 as the player does
 RUN, SET = "run", "set"
 FIGURES = ("layer", "source", *(part for name in SINK_FIGURES for part in (name, f"{name}_words")))

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 
 import gradio as gr
 
 from sinkprune.lab.pruning_figures import gain_figure
 from sinkprune.lab.table_text import bits_table, details_table, findings, gains_table, measured, structured_table
+from sinkprune.ui.scripts import SCROLLERS, WHEN_SEEN
 from sinkprune.ui.text import NO_TABLE, TABLE_TERMS
 from sinkprune.ui.watch import QUICK_EVENT
 
-WHEN_SEEN, SCROLLERS = (
-    Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("when_seen.js", "scrollers.js")
-)
 FIGURES = {
     "ablation": "Sink weight on against off, all else equal",
     "official": "Against the official baselines",
