@@ -24,7 +24,7 @@ from sinkprune.training.teacher import END, PAD, continue_texts
 
 ANSWER_TOKENS = 112
 PROMPT_TOKENS = 24  # that the teacher may add to a stem
-HINT = " Answer in three short sentences."
+HINT = " Answer in two short sentences."
 REPETITION_PENALTY = 1.05
 
 

@@ -3,11 +3,11 @@
     python -m sinkprune.training.examples build/answers build/base build/tokenizer build/data
 
 An example is prompt (without its final mark) + answer + end tokens; the part after the prompt, the canvas, is 64, 96, 128 or 160 tokens
-long. A finished answer stands on the smallest canvas that holds it, one in five on a larger one too: a model that sees many short answers
+long. A finished answer stands on the smallest canvas that holds it, half of them on a larger one too: a model that sees all short answers
 on large canvases ends early, since end tokens are what it is surest of. On smaller canvases, and when the teacher did not finish, an answer
-is cut at the last sentence end that fits. Answers that say little (below 24 tokens) are dropped, and one without a closing mark counts as
-not finished. Saved as one .npz: ids (n, 192) uint16, and per example the prompt's length, the answer's end (its first end token) and the
-total length.
+is cut at the last sentence end that fits. What the student wrote itself stands on the canvas it was written on. Answers that say little
+(below 24 tokens) are dropped, and one without a closing mark counts as not finished. Saved as one .npz: ids (n, 192) uint16, and per
+example the prompt's length, the answer's end (its first end token) and the total length.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ from sinkprune.training.prompts import held_out_prompts, shares_a_topic, topic_w
 CANVASES = (64, 96, 128, 160)
 PROMPT_LIMIT = 32
 SHORTEST = 24  # tokens of an answer
-LARGER = 0.2  # of the finished answers stand on a larger canvas too
+LARGER = 0.5  # of the finished answers stand on a larger canvas too
+DISTINCT = 0.98  # of the 4-grams of an answer, at least: what is learned repeats itself less than what is written
+OWN = "answers-own"  # what the files of the student's own answers begin with
 LENGTH = PROMPT_LIMIT + CANVASES[-1]
 CLOSING = (".", "!", "?", '."', '!"', '?"', ".)")
 Example = tuple[list[int], int, int, int]  # ids, prompt length, answer end, total length
@@ -47,10 +49,10 @@ def sentence_ends(ids: list[int], closes: np.ndarray, digits: np.ndarray) -> lis
     return [i + 1 for i, token in enumerate(ids) if closes[token] and not (i and digits[ids[i - 1]])]
 
 
-def cuts(answer: list[int], finished: bool, ends: list[int]) -> dict[int, int]:
+def cuts(answer: list[int], finished: bool, ends: list[int], canvases: tuple[int, ...] = CANVASES) -> dict[int, int]:
     """Canvas -> number of answer tokens on it; one place is left for the end token. A cut must fill half of its canvas."""
     kept = {}
-    for canvas in CANVASES:
+    for canvas in canvases:
         if finished and len(answer) < canvas:
             kept[canvas] = len(answer)
         elif fitting := [end for end in ends if canvas // 2 <= end < canvas]:
@@ -58,13 +60,19 @@ def cuts(answer: list[int], finished: bool, ends: list[int]) -> dict[int, int]:
     return kept
 
 
-def make_examples(prompt: list[int], answer: list[int], finished: bool, ends: list[int]) -> list[Example]:
-    """Each length on its smallest canvas and, one in five, on a larger canvas, drawn at random."""
-    if len(prompt) > PROMPT_LIMIT or len(answer) < SHORTEST or distinct_4grams(answer) < 0.95:
+def make_examples(
+    prompt: list[int],
+    answer: list[int],
+    finished: bool,
+    ends: list[int],
+    allowed: tuple[int, ...] = CANVASES,
+) -> list[Example]:
+    """Each length on its smallest allowed canvas and, one in two, on a larger canvas, drawn at random."""
+    if len(prompt) > PROMPT_LIMIT or len(answer) < SHORTEST or distinct_4grams(answer) < DISTINCT:
         return []
     finished = finished and len(answer) in ends
     canvases: dict[int, list[int]] = {}
-    for canvas, kept in cuts(answer, finished, ends).items():
+    for canvas, kept in cuts(answer, finished, ends, allowed).items():
         canvases.setdefault(kept, []).append(canvas)
     examples = []
     for kept, (smallest, *larger) in canvases.items():
@@ -79,29 +87,30 @@ def closing_and_digit_tokens(tokenizer: PreTrainedTokenizerBase) -> tuple[np.nda
     return np.array([text.endswith(CLOSING) for text in texts]), np.array([text.isdigit() for text in texts])
 
 
-def read_answers(prompts: Path, base: PreTrainedTokenizerBase) -> tuple[list[str], list[str], list[bool]]:
-    """Prompts, answer texts, and whether the teacher ended the answer itself."""
+def read_answers(prompts: Path, base: PreTrainedTokenizerBase) -> tuple[list[str], list[str], list[bool], int]:
+    """Prompts, answer texts, whether each answer ended by itself, and how many tokens there was room for."""
     lines = prompts.read_text().splitlines()
     ids = np.load(prompts.with_suffix(".npz"))["R"]
     ended = (ids == END_TOKEN_ID).any(1)
     lengths = np.where(ended, (ids == END_TOKEN_ID).argmax(1), ids.shape[1])
     texts = base.batch_decode([row[:n].tolist() for row, n in zip(ids, lengths, strict=True)])
-    return lines, [text.strip() for text in texts], ended.tolist()
+    return lines, [text.strip() for text in texts], ended.tolist(), ids.shape[1]
 
 
 def examples_of_file(job: tuple[Path, Path, Path]) -> dict[str, np.ndarray]:
     prompts_file, base_folder, tokenizer_folder = job
     tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder)
     closes, digits = closing_and_digit_tokens(tokenizer)
-    prompts, texts, finished = read_answers(prompts_file, AutoTokenizer.from_pretrained(base_folder))
+    prompts, texts, finished, room = read_answers(prompts_file, AutoTokenizer.from_pretrained(base_folder))
     topics = [] if prompts_file.stem == "held-out" else [topic_words(prompt) for prompt in held_out_prompts()]
     prompt_ids = tokenizer([FRAME[0] + without_final_mark(prompt) + FRAME[1] for prompt in prompts]).input_ids
     answer_ids = tokenizer(texts).input_ids
+    allowed = (room,) if prompts_file.stem.startswith(OWN) else CANVASES
     random.seed(prompts_file.stem)
     made = []
     for text, prompt, answer, done in zip(prompts, prompt_ids, answer_ids, finished, strict=True):
         if not shares_a_topic(text, topics):
-            made += make_examples(prompt, answer, done, sentence_ends(answer, closes, digits))
+            made += make_examples(prompt, answer, done, sentence_ends(answer, closes, digits), allowed)
     return as_arrays(made)
 
 

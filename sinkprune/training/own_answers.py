@@ -1,0 +1,124 @@
+"""The student answers the teacher's prompts itself: the data of the last phase.
+
+    python -m sinkprune.training.own_answers build/model build/answers build/own --minutes 3      # one process per GPU: --part 0/2, 1/2
+
+A model that learns what it would have written anyway becomes surer of it, and then writes more tokens in one step (dParallel, arXiv
+2509.26488, trains on the model's own answers for this reason). `training.examples` drops what repeats itself, so what is learned is
+the student at its best. Files are named and filled as the teacher's are; ids below 16,384 mean the same in both tokenizers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sinkprune.decoding.commit import best_tokens
+from sinkprune.models import LoadedModel, encode_prompt, load_model
+from sinkprune.training.answers import save
+from sinkprune.training.base import END_TOKEN_ID
+from sinkprune.training.examples import OWN
+from sinkprune.training.teacher import PAD
+
+CANVASES = (96, 64, 96, 128)  # in turn; 96 is what the page begins with
+BLOCK, THRESHOLD = 32, 0.9
+CHUNK = 8192  # rows of logits at a time
+
+
+@torch.inference_mode()
+def write_canvases(loaded: LoadedModel, prompts: Tensor, length: int, block: int = BLOCK) -> Tensor:
+    """(B, length) int64 on the CPU, what `decoding.generate` with threshold 0.9 and no cache writes behind each of `prompts` (B, P).
+
+    All rows are forwarded together; a row rests when its block is full, until the others' are.
+    """
+    mask, start = loaded.spec.mask_token_id, prompts.shape[1]
+    canvas = torch.nn.functional.pad(prompts.to(loaded.device), (0, length), value=mask)
+    for first in range(start, start + length, block):
+        span = slice(first, first + block)
+        open_rows = torch.arange(len(canvas), device=canvas.device)
+        while len(open_rows):
+            ids = canvas[open_rows]
+            logits = loaded.model(ids, use_cache=False, logits_to_keep=span).logits
+            masked = ids[:, span] == mask
+            tokens, confidence = best_of_masked(logits, masked, mask)
+            sure = confidence >= THRESHOLD
+            sure |= confidence == confidence.amax(1, keepdim=True)  # at least one
+            ids[:, span] = torch.where(sure & masked, tokens, ids[:, span])
+            canvas[open_rows] = ids
+            open_rows = open_rows[(ids[:, span] == mask).any(1)]
+    return canvas[:, start:].cpu()
+
+
+def best_of_masked(logits: Tensor, masked: Tensor, mask_token_id: int) -> tuple[Tensor, Tensor]:
+    """(tokens, confidence), both (B, T), of logits (B, T, V); confidence is -1 where not `masked` (B, T)."""
+    tokens = torch.zeros(masked.shape, dtype=torch.long, device=masked.device)
+    confidence = torch.full(masked.shape, -1.0, device=masked.device)
+    for row, place in zip(*(index.split(CHUNK) for index in masked.nonzero(as_tuple=True)), strict=True):
+        tokens[row, place], confidence[row, place] = best_tokens(logits[row, place], mask_token_id)
+    return tokens, confidence
+
+
+def as_answers(canvases: Tensor) -> np.ndarray:
+    """(B, T) uint16 as the teacher's answers are saved: everything behind the first end token is PAD."""
+    ended = (canvases == END_TOKEN_ID).cumsum(1)
+    return (
+        canvases.masked_fill((ended > 1) | ((ended == 1) & (canvases != END_TOKEN_ID)), PAD).numpy().astype(np.uint16)
+    )
+
+
+def read_prompts(answers: Path, part: int, parts: int) -> list[str]:
+    """Every prompt of the teacher's files once, in random order; the share of one of `parts` processes."""
+    files = sorted(answers.glob("answers-*.txt"))
+    prompts = list(dict.fromkeys(line for file in files for line in file.read_text().splitlines()))
+    random.Random(0).shuffle(prompts)
+    return prompts[part::parts]
+
+
+def batches(loaded: LoadedModel, prompts: list[str], size: int) -> Iterator[tuple[list[str], Tensor]]:
+    """Prompts of equal length in tokens, at most `size` at a time, so that none needs padding; a group comes when it is full."""
+    groups: dict[int, list[tuple[str, Tensor]]] = {}
+    for prompt in prompts:
+        ids = encode_prompt(loaded, prompt)
+        group = groups.setdefault(ids.shape[1], [])
+        group.append((prompt, ids))
+        if len(group) == size:
+            yield _joined(groups.pop(ids.shape[1]))
+    for group in groups.values():
+        yield _joined(group)
+
+
+def _joined(group: list[tuple[str, Tensor]]) -> tuple[list[str], Tensor]:
+    prompts, ids = zip(*group, strict=True)
+    return list(prompts), torch.cat(ids)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("answers", type=Path, help="folder of the teacher's answers, whose prompts are taken")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--minutes", type=float, default=3.0)
+    parser.add_argument("--part", default="0/1", help="which share of the prompts: i/n")
+    parser.add_argument("--batch", type=int, default=2048)
+    args = parser.parse_args()
+    part, parts = map(int, args.part.split("/"))
+    loaded = load_model(args.model)
+    args.folder.mkdir(parents=True, exist_ok=True)
+    start, answered = time.perf_counter(), 0
+    for number, (prompts, ids) in enumerate(batches(loaded, read_prompts(args.answers, part, parts), args.batch)):
+        canvases = write_canvases(loaded, ids, CANVASES[number % len(CANVASES)])
+        save(args.folder, f"{OWN}-{part}-{number:03}", prompts, as_answers(canvases))
+        answered, seconds = answered + len(prompts), time.perf_counter() - start
+        print(f"part {part}: {answered} answers in {seconds:.0f} s", flush=True)
+        if seconds + seconds / (number + 1) > 60 * args.minutes:
+            break
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""The student's batched decoding writes what `generate` writes, and its files are read as the teacher's are."""
+
+import numpy as np
+import pytest
+import torch
+
+from sinkprune.decoding import DecodeConfig, generate
+from sinkprune.models import encode_prompt, load_model
+from sinkprune.training.own_answers import as_answers, batches, read_prompts, write_canvases
+from sinkprune.training.teacher import END, PAD
+
+
+@pytest.mark.parametrize("spread", [0.5, 1.0])  # of the weights: seldom and often surer than the threshold
+def test_rows_written_together_are_what_generate_writes_alone(tiny, spread):
+    loaded = tiny("llama", initializer_range=spread)
+    prompts = torch.randint(4, 40, (5, 7), generator=torch.Generator().manual_seed(0))
+    config = DecodeConfig(gen_length=12, block_length=4, threshold=0.9)
+    alone = torch.cat([generate(loaded, row[None], config).tokens[:, 7:] for row in prompts])
+    assert torch.equal(write_canvases(loaded, prompts, length=12, block=4), alone)
+
+
+def test_nothing_stands_behind_the_end():
+    canvas = torch.tensor([[9, 8, END, END, 7], [9, 8, 7, 6, 5], [END, 1, 2, 3, END]])
+    answers = as_answers(canvas)
+    assert answers.dtype == np.uint16
+    assert answers.tolist() == [[9, 8, END, PAD, PAD], [9, 8, 7, 6, 5], [END, PAD, PAD, PAD, PAD]]
+
+
+def test_parts_share_the_prompts_and_each_comes_once(tmp_path):
+    (tmp_path / "answers-0-000.txt").write_text("a?\nb?\n")
+    (tmp_path / "answers-0-001.txt").write_text("b?\nc?\n")
+    (tmp_path / "held-out.txt").write_text("d?\n")
+    parts = [read_prompts(tmp_path, part, 2) for part in (0, 1)]
+    assert sorted(parts[0] + parts[1]) == ["a?", "b?", "c?"]
+
+
+def test_a_batch_holds_prompts_of_one_length(model_folder):
+    loaded = load_model(model_folder)
+    prompts = ["one", "two", "three", "six", "seven"]
+    made = list(batches(loaded, prompts, 2))
+    assert sorted(prompt for texts, _ in made for prompt in texts) == sorted(prompts)
+    for texts, ids in made:
+        assert len(texts) <= 2
+        for text, row in zip(texts, ids, strict=True):
+            assert torch.equal(row[None], encode_prompt(loaded, text))
