@@ -5,9 +5,9 @@
 An example is prompt (without its final mark) + answer + end tokens; the part after the prompt, the canvas, is 64, 96, 128 or 160 tokens
 long. A finished answer stands on the smallest canvas that holds it, half of them on a larger one too: a model that sees all short answers
 on large canvases ends early, since end tokens are what it is surest of. On smaller canvases, and when the teacher did not finish, an answer
-is cut at the last sentence end that fits. What the student wrote itself stands on the canvas it was written on. Answers that say little
-(below 24 tokens) are dropped, and one without a closing mark counts as not finished. Saved as one .npz: ids (n, 192) uint16, and per
-example the prompt's length, the answer's end (its first end token) and the total length.
+is cut at the last sentence end that fits. What the student wrote itself stands on the canvas it was written on and on the next larger one.
+Answers that say little (below 24 tokens) are dropped, and one without a closing mark counts as not finished. Saved as one .npz: ids
+(n, 192) uint16, and per example the prompt's length, the answer's end (its first end token) and the total length.
 """
 
 from __future__ import annotations
@@ -66,8 +66,9 @@ def make_examples(
     finished: bool,
     ends: list[int],
     allowed: tuple[int, ...] = CANVASES,
+    larger_share: float = LARGER,
 ) -> list[Example]:
-    """Each length on its smallest allowed canvas and, one in two, on a larger canvas, drawn at random."""
+    """Each length on its smallest allowed canvas and, that share of them, on a larger canvas, drawn at random."""
     if len(prompt) > PROMPT_LIMIT or len(answer) < SHORTEST or distinct_4grams(answer) < DISTINCT:
         return []
     finished = finished and len(answer) in ends
@@ -76,7 +77,7 @@ def make_examples(
         canvases.setdefault(kept, []).append(canvas)
     examples = []
     for kept, (smallest, *larger) in canvases.items():
-        for canvas in [smallest, *(random.sample(larger, 1) if larger and random.random() < LARGER else [])]:
+        for canvas in [smallest, *(random.sample(larger, 1) if larger and random.random() < larger_share else [])]:
             ids = prompt + answer[:kept] + [END_TOKEN_ID] * (LENGTH - len(prompt) - kept)
             examples.append((ids, len(prompt), len(prompt) + kept, len(prompt) + canvas))
     return examples
@@ -105,12 +106,13 @@ def examples_of_file(job: tuple[Path, Path, Path]) -> dict[str, np.ndarray]:
     topics = [] if prompts_file.stem == "held-out" else [topic_words(prompt) for prompt in held_out_prompts()]
     prompt_ids = tokenizer([FRAME[0] + without_final_mark(prompt) + FRAME[1] for prompt in prompts]).input_ids
     answer_ids = tokenizer(texts).input_ids
-    allowed = (room,) if prompts_file.stem.startswith(OWN) else CANVASES
+    own = prompts_file.stem.startswith(OWN)
+    where = ((room, room + 32), 1.0) if own else (CANVASES, LARGER)
     random.seed(prompts_file.stem)
     made = []
     for text, prompt, answer, done in zip(prompts, prompt_ids, answer_ids, finished, strict=True):
         if not shares_a_topic(text, topics):
-            made += make_examples(prompt, answer, done, sentence_ends(answer, closes, digits), allowed)
+            made += make_examples(prompt, answer, done, sentence_ends(answer, closes, digits), *where)
     return as_arrays(made)
 
 

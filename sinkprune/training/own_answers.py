@@ -26,7 +26,7 @@ from sinkprune.training.base import END_TOKEN_ID
 from sinkprune.training.examples import OWN
 from sinkprune.training.teacher import PAD
 
-CANVASES = (96, 64, 96, 128)  # in turn; 96 is what the page begins with
+CANVASES = (64, 96, 64)  # in turn; the page begins with 96
 BLOCK, THRESHOLD = 32, 0.9
 CHUNK = 8192  # rows of logits at a time
 
