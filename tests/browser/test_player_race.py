@@ -167,6 +167,12 @@ def test_a_link_gives_back_the_scene(run):
     assert other is none is None
 
 
+def test_a_scene_is_that_of_its_model_where_the_address_names_one(run):
+    function = """(m, model) => m.sceneFrom(`?${model}prompt=a&step=5`, "?model=bundled&prompt=a")?.step ?? null"""
+    steps = [run("scene", function, model) for model in ("model=bundled&", "", "model=llada-1.5&", "model=&")]
+    assert steps == [4, 4, None, None]
+
+
 def test_a_scene_that_makes_no_sense_is_left_out(run):
     raw = {
         "step": "-3",
