@@ -6,7 +6,6 @@ import base64
 
 import numpy as np
 import pytest
-from player_modules import module_runner
 from player_traces import make_trace
 
 from sinkprune.lab.trace_light import RecentRuns
@@ -14,12 +13,6 @@ from sinkprune.lab.trace_light import RecentRuns
 pytestmark = pytest.mark.browser
 
 SMALL = {"length": 46, "steps": 6, "layers": 2, "heads": 2, "block": 16}
-
-
-@pytest.fixture(scope="module")
-def run():
-    with module_runner() as call:
-        yield call
 
 
 def timed(*lanes):
