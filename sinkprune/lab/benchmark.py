@@ -11,22 +11,19 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 import psutil
 import torch
 
 from sinkprune.decoding import DecodeConfig, Generation, autoregress, denoise, generate
-from sinkprune.decoding.packing import packed_view
 from sinkprune.lab.product_floor import product_floors
+from sinkprune.lab.timing import best_seconds, first_step, forward_of, peak_mib
 from sinkprune.lab.trace import encode_frame
 from sinkprune.models import LoadedModel, causal_prompt, encode_prompt, load_model
 from sinkprune.pruning import METHODS, CalibrationConfig, PruneConfig, PruneResult, prune_model, prune_steps, quantise
 from sinkprune.pruning.quantised import FORMATS
-from sinkprune.sinks import record_attention
 
 PROMPT = "Explain in a few sentences why the sky is blue during the day and red in the evening."
 GEN_LENGTH = 96
@@ -38,47 +35,6 @@ DECODING = {
     "dual cache, threshold 0.9": {"threshold": 0.9, "cache": "dual"},
     "plain, dual cache": {"cache": "dual"},
 }
-
-
-def best_seconds(variants: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Shortest wall time of each variant: one warm-up each, then `rounds` times all of them in turn, forwards and backwards."""
-    for run in variants.values():
-        run()
-    best = dict.fromkeys(variants, float("inf"))
-    names = list(variants)
-    for number in range(rounds):
-        for name in names if number % 2 == 0 else reversed(names):
-            began = time.perf_counter()
-            variants[name]()
-            best[name] = min(best[name], time.perf_counter() - began)
-    return best
-
-
-def forward_of(
-    loaded: LoadedModel, canvas: torch.Tensor, keep: int | torch.Tensor, record: bool = False
-) -> Callable[[], object]:
-    """One forward over `canvas` (1, N) with the logits `keep`, as decoding runs it, ready to be timed.
-
-    The sum is asked for because a GPU must then be done.
-    """
-    ids, loaded = canvas.to(loaded.device), packed_view(loaded)
-
-    @torch.inference_mode()
-    def forward() -> object:
-        if not record:
-            return loaded.model(ids, use_cache=False, logits_to_keep=keep).logits.sum().item()
-        with record_attention(loaded) as recording:
-            loaded.model(ids, use_cache=False, logits_to_keep=keep)
-            return recording.column_mass.sum().item()
-
-    return forward
-
-
-def first_step(loaded: LoadedModel, prompt_ids: torch.Tensor, gen_length: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """(canvas (1, N) with a masked answer, positions of the answer's first third): what a denoising step forwards and asks for."""
-    mask = torch.full((1, gen_length), loaded.spec.mask_token_id)
-    asked = torch.arange(gen_length // 3, device=loaded.device) + prompt_ids.shape[1]
-    return torch.cat([prompt_ids, mask], dim=1), asked
 
 
 def forward_times(
@@ -163,37 +119,6 @@ def _pruning_row(loaded: LoadedModel, config: PruneConfig, calibration: Calibrat
         "longest_wait": longest,
         "peak_mib": peak[0],
     }
-
-
-@contextmanager
-def peak_mib(every: float = 0.005) -> Iterator[list[float]]:
-    """Yields a list whose only entry is, after the block, the most memory in MiB the block held above what was held before it.
-
-    A thread reads the process's resident memory every 5 ms; on a GPU the allocator's own peak is added.
-    """
-    process, ended = psutil.Process(), threading.Event()
-    before = process.memory_info().rss
-    highest = [before]
-
-    def watch() -> None:
-        while not ended.wait(every):
-            highest[0] = max(highest[0], process.memory_info().rss)
-
-    gpu = torch.cuda.is_available()
-    if gpu:
-        torch.cuda.reset_peak_memory_stats()
-    gpu_before = torch.cuda.memory_allocated() if gpu else 0
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    peak = [0.0]
-    try:
-        yield peak
-    finally:
-        highest[0] = max(highest[0], process.memory_info().rss)
-        ended.set()
-        thread.join()
-        on_gpu = torch.cuda.max_memory_allocated() - gpu_before if gpu else 0
-        peak[0] = (highest[0] - before + on_gpu) / 2**20
 
 
 def quantised_times(

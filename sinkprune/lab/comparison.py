@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import asdict, dataclass
 
@@ -14,9 +15,9 @@ from sinkprune.lab.likelihood import ANSWER_LEVELS, answer_likelihood
 from sinkprune.models import LoadedModel
 from sinkprune.pruning import STRUCTURED, CalibrationConfig, PruneConfig, PruneResult
 
-DRAWS = 2  # draws of masks at each of ANSWER_LEVELS
+DRAWS = 4  # draws of masks at each of ANSWER_LEVELS; the spread of fewer says little about the error
 LIKELIHOOD = f"""Nats per token: cross-entropy of masked answer tokens, mean over {len(ANSWER_LEVELS)} mask levels with {DRAWS} draws
-each, the same masks for both models."""
+each, the same masks for both models; ± is the standard error over the draws: how far other masks may move it."""
 TURNS = """Both lanes took turns on this machine; each time is that lane's own, after one untimed forward pass of the same shape, with
 recording the attention."""
 ZEROS = """Zeros in a dense matrix do not run faster: pruning changes what is written and how many forward passes that takes, not the
@@ -52,6 +53,7 @@ class Row:
 class Comparison:
     """nats_dense_answer, nats_pruned_answer: (under the dense, under the pruned model), per token. repeated: share of repeated 4-grams.
 
+    error_dense_answer, error_pruned_answer: the standard errors of these, over draws of masks.
     agreement: share of equal tokens at equal positions. parting: where both lanes first hold different tokens, None where they never do.
     """
 
@@ -60,6 +62,8 @@ class Comparison:
     pruned: RunCard
     nats_dense_answer: tuple[float, float]
     nats_pruned_answer: tuple[float, float]
+    error_dense_answer: tuple[float, float]
+    error_pruned_answer: tuple[float, float]
     repeated: tuple[float, float]
     agreement: float
     parting: Divergence | None
@@ -84,8 +88,8 @@ class Comparison:
             "Milliseconds per forward pass": [f"{1000 * card.seconds / card.forwards:.0f}" for card in cards],
             cut: [f"{card.sparsity_achieved:.2%}" for card in cards],
             "Parameters": [f"{card.parameters / 1e6:.1f} M" for card in cards],
-            "Nats per token, dense answer": [f"{nats:.2f}" for nats in self.nats_dense_answer],
-            "Nats per token, pruned answer": [f"{nats:.2f}" for nats in self.nats_pruned_answer],
+            "Nats per token, dense answer": _with_errors(self.nats_dense_answer, self.error_dense_answer),
+            "Nats per token, pruned answer": _with_errors(self.nats_pruned_answer, self.error_pruned_answer),
             "Repeated 4-grams": [f"{share:.0%}" for share in self.repeated],
         }
         return [Row(name, MEANINGS[name], *values) for name, values in numbers.items()]
@@ -103,6 +107,7 @@ class Comparison:
             f"{self.agreement:.0%} of the answer's positions hold the same token. {parts} Both started from the same masked canvas "
             f"with seed {seed}; {source}; pruned in {self.pruned.prune_seconds:.1f} s "
             f"on {self.pruned.device}, {threads(self.pruned.threads)}.",
+            *self._undecided(),
             " ".join(f"{LIKELIHOOD} {TURNS} {SMALLER if self._structured else ZEROS}".split()),
         ]
 
@@ -116,9 +121,27 @@ class Comparison:
         """Both cards in full, as Markdown."""
         return f"**Dense**\n\n{self.dense.as_markdown()}\n\n**Pruned**\n\n{self.pruned.as_markdown()}"
 
+    def _undecided(self) -> list[str]:
+        """A sentence about the answers whose likelihoods differ by no more than their combined error, if there are any."""
+        measured = {
+            "dense": (self.nats_dense_answer, self.error_dense_answer),
+            "pruned": (self.nats_pruned_answer, self.error_pruned_answer),
+        }
+        near = [name for name, (nats, errors) in measured.items() if abs(nats[0] - nats[1]) <= math.hypot(*errors)]
+        if not near:
+            return []
+        which = "either answer" if len(near) == 2 else f"the {near[0]} answer"
+        return [
+            f"Which model finds {which} likelier is not shown: the nats differ by no more than both standard errors combined."
+        ]
+
     @property
     def _structured(self) -> bool:
         return self.pruned.method in STRUCTURED
+
+
+def _with_errors(nats: tuple[float, float], errors: tuple[float, float]) -> list[str]:
+    return [f"{value:.2f} ± {error:.2f}" for value, error in zip(nats, errors, strict=True)]
 
 
 def code(text: str) -> str:
@@ -135,24 +158,26 @@ def measure(
     pruning: PruneConfig,
     calibration: CalibrationConfig,
 ) -> Comparison:
-    """Measure a finished `lab.runs.compare_run`: four likelihoods of about ten masked copies each."""
+    """Measure a finished `lab.runs.compare_run`: four likelihoods of twenty masked copies each."""
     spec, (first, second) = dense.spec, trace["lanes"]
     answers = [answer_ids(lane, spec.mask_token_id) for lane in (first, second)]
     written = [ids[: answer_end(ids, spec.eos_token_id)] for ids in answers]
     prompt_ids = torch.tensor([first["ids"]])
-    nats = [
-        tuple(
-            answer_likelihood(model, prompt_ids, torch.tensor([ids]), draws=DRAWS, seed=config.seed).mean
+    found = [
+        [
+            answer_likelihood(model, prompt_ids, torch.tensor([ids]), draws=DRAWS, seed=config.seed)
             for model in (dense, result.loaded)
-        )
+        ]
         for ids in written
     ]
+    nats = [tuple(estimate.mean for estimate in pair) for pair in found]
+    errors = [tuple(estimate.standard_error for estimate in pair) for pair in found]
     return Comparison(
         trace["prompt"],
         run_card(dense, first, config),
         run_card(result.loaded, second, config, result, pruning, calibration),
-        nats[0],
-        nats[1],
+        *nats,
+        *errors,
         (repeated_ngrams(written[0]), repeated_ngrams(written[1])),
         agreement(*answers, spec.eos_token_id),
         first_divergence(first, second),

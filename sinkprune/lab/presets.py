@@ -138,7 +138,8 @@ def record_presets(
         run = Watched(trace)
         found = {name: finding for name in PROPERTIES if (finding := best_finding(name, run))}
         readable = is_readable(trace)
-        print(f"{number}/{len(candidates)} {candidate.prompt!r}: {', '.join(found) if readable else 'hardly readable'}")
+        shown = ", ".join(found) if readable else "hardly readable"
+        print(f"{number}/{len(candidates)} {candidate.prompt!r}: {shown}", flush=True)
         if readable:
             traces.append(trace)
             findings.append(found)

@@ -24,10 +24,10 @@ from pathlib import Path
 import torch
 
 from sinkprune.decoding import DecodeConfig, generate
-from sinkprune.lab.benchmark import best_seconds, forward_of
 from sinkprune.lab.compare import agreement, answer_end, repeated_ngrams
 from sinkprune.lab.likelihood import LikelihoodConfig, masked_likelihood
 from sinkprune.lab.texts import CANVAS, held_out_prompts, held_out_texts
+from sinkprune.lab.timing import best_seconds, forward_of
 from sinkprune.models import LoadedModel, encode_prompt
 from sinkprune.pruning import STRUCTURED, CalibrationConfig, PruneConfig, prune_model
 

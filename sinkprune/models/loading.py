@@ -26,7 +26,7 @@ from sinkprune.models.direction import set_causal
 from sinkprune.models.four_bit import take_plain_kernel_where_needed
 from sinkprune.models.hub import model_folder, read_config
 from sinkprune.models.layouts import convert_config
-from sinkprune.models.registry import QUANTIZATIONS, ModelInfo, find_model
+from sinkprune.models.registry import QUANTIZATIONS, ModelInfo, find_model, is_registered
 from sinkprune.models.sizes import ARCHITECTURES, empty_model, too_large
 from sinkprune.models.spec import LoadedModel, ModelSpec
 from sinkprune.models.widths import WIDTHS_KEY, narrowed
@@ -79,7 +79,7 @@ def load_model(
     if quantize == "nf4":
         for linear in (module for module in model.modules() if isinstance(module, torch.nn.Linear)):
             take_plain_kernel_where_needed(linear)
-    return LoadedModel(model, tokenizer, spec_of(config, info.name, revision))
+    return LoadedModel(model, tokenizer, spec_of(config, info.name, revision, is_registered(info)))
 
 
 def default_device() -> str:
@@ -94,7 +94,7 @@ def _check_room(info: ModelInfo, raw: dict, dtype: torch.dtype, quantize: str | 
         raise ValueError(f"{info.title} {problem}")
 
 
-def spec_of(config: PretrainedConfig, name: str, revision: str | None = None) -> ModelSpec:
+def spec_of(config: PretrainedConfig, name: str, revision: str | None = None, registered: bool = False) -> ModelSpec:
     """The spec of a converted config."""
     eos = config.eos_token_id
     return ModelSpec(
@@ -108,6 +108,7 @@ def spec_of(config: PretrainedConfig, name: str, revision: str | None = None) ->
         causal=config.causal_lm,
         begin_token_id=config.begin_token_id,
         revision=revision,
+        registered=registered,
     )
 
 

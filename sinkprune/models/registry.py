@@ -158,6 +158,11 @@ _ENTRIES = (
 MODELS = {info.name: info for info in _ENTRIES}
 
 
+def is_registered(info: ModelInfo) -> bool:
+    """Whether this is an entry of the registry, and not a folder or another hub id, which may have the name of one."""
+    return MODELS.get(info.name) is info
+
+
 def find_model(name_or_path: str | Path) -> ModelInfo:
     """The entry of a registry name, a local folder or a hub id ("owner/name", or "owner/name@revision").
 

@@ -21,6 +21,7 @@ class ModelSpec:
     causal: True where the same weights also predict the next token with a causal mask (the autoregressive lane).
     mask_token_id: None for an autoregressive reference, which cannot denoise and whose attention is causal.
     begin_token_id: the token that stands before a prompt in the autoregressive lane, and only there; None where there is none.
+    registered: whether `name` is the registry's (with the form of quantised weights behind it), and so the same model everywhere.
     """
 
     name: str
@@ -33,6 +34,12 @@ class ModelSpec:
     causal: bool = False
     begin_token_id: int | None = None
     revision: str | None = None
+    registered: bool = False
+
+    @property
+    def public_name(self) -> str | None:
+        """The name, where it is the registry's; None for a folder or another hub id, which only their owners may know."""
+        return self.name if self.registered else None
 
 
 @dataclass(frozen=True)

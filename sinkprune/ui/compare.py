@@ -127,7 +127,7 @@ def _compare(bench: Workbench, linked: str | None, prompt: str, *choices: object
         begun = note("Live", f"{said} Both write now, on this machine ({bench.machine}).")
         yield _update(status=begun, measured=gr.Column(visible=False), changes=gr.Column(visible=False))
         trace = yield from _write(dense, result, prompt, config, pruning, calibration)
-        link = comparison_link(prompt, config, pruning, calibration, fingerprint(trace))
+        link = comparison_link(dense.spec.public_name, prompt, config, pruning, calibration, fingerprint(trace))
         yield _update(status=note("Live", f"{said} Measuring how likely each model finds the other's answer."))
         comparison = measure(dense, result, trace, config, pruning, calibration)
         yield _update(
@@ -150,7 +150,8 @@ def _write(
     pruning: PruneConfig, calibration: CalibrationConfig,
 ) -> Generator[tuple, None, dict]:  # fmt: skip
     """Shows both lanes while they are written; returns the finished trace."""
-    query, key = comparison_link(prompt, config, pruning, calibration), store_key(dense.spec, pruning, calibration)
+    query = comparison_link(dense.spec.public_name, prompt, config, pruning, calibration)
+    key = store_key(dense.spec, pruning, calibration)
     with closing(compare_run(dense, result.loaded, key, prompt, config, pruning, calibration)) as steps:
         for trace in steps:
             trace = {**trace, "query": query}

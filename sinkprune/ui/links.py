@@ -2,6 +2,7 @@
 
 ```
 tab                                                           which section opens: watch, compare, methods or table
+model                                                         what wrote it: compared with the page's model, never loaded
 preset                                                        the recorded run that is shown
 prompt                                                        the text in the prompt box
 gen_length block_length rule threshold factor cache temperature seed    how it writes (parameters of `inputs.decoding_from`)
@@ -12,6 +13,8 @@ expect                                                        what both lanes wr
 What is left out keeps the page's default, and names that are not known here are left alone: those of what is looked at (step, layer, …)
 are the player's (`player/scene.js`). Links come from strangers: every value is
 checked as if it had been typed.
+
+A model is a registry name, with the form of quantised weights behind it, or "own": folders and other hub ids stay with their owner.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from urllib.parse import urlencode
 
 from sinkprune.decoding import DecodeConfig
 from sinkprune.lab.runs import MAX_CHARACTERS
+from sinkprune.models.registry import MODELS, QUANTIZATIONS
 from sinkprune.pruning import CalibrationConfig, PruneConfig
 from sinkprune.ui.inputs import (
     COPY,
@@ -39,6 +43,8 @@ TABS = ("watch", "compare", "methods", "table")
 WORDS = {"rule", "cache", "method", "pattern", "sink_rule", "allocation"}
 EXPECT = re.compile(r"[0-9a-f]{12}")
 PRESET = re.compile(r"[a-z0-9-]{1,40}")
+OWN = "own"
+MODEL_NAMES = {OWN, *MODELS, *(f"{name} ({form})" for name in MODELS for form in QUANTIZATIONS)}
 LANES = {"dlm": False, "dlm,ar": True}  # -> whether the autoregressive lane is beside
 
 
@@ -52,24 +58,34 @@ class Link:
     decoding: list | None = None
     copy: list | None = None
     expect: str | None = None
+    model: str | None = None
 
 
 def comparison_link(
-    prompt: str, config: DecodeConfig, pruning: PruneConfig, calibration: CalibrationConfig, expect: str | None = None
+    model: str | None,
+    prompt: str,
+    config: DecodeConfig,
+    pruning: PruneConfig,
+    calibration: CalibrationConfig,
+    expect: str | None = None,
 ) -> str:
     """The query ("?tab=compare&…") that makes the same comparison again. Every setting is named, so later defaults change nothing.
 
-    expect: what both lanes wrote, where that is known already.
+    model: `ModelSpec.public_name` of the dense one. expect: what both lanes wrote, where that is known already.
     """
     copy = dict(zip(COPY, copy_values(pruning, calibration), strict=True))
     settings = _decoding(config) | copy | ({"expect": expect} if expect else {})
-    return "?" + urlencode({"tab": "compare", "prompt": prompt} | settings)
+    return "?" + urlencode({"tab": "compare", "model": model or OWN, "prompt": prompt} | settings)
 
 
-def watch_link(prompt: str, config: DecodeConfig, both: bool) -> str:
-    """The query ("?tab=watch&…") that makes the same run again, and watches it. both: beside the autoregressive lane."""
+def watch_link(model: str | None, prompt: str, config: DecodeConfig, both: bool) -> str:
+    """The query ("?tab=watch&…") that makes the same run again, and watches it.
+
+    model: see `comparison_link`. both: beside the autoregressive lane.
+    """
     lanes = next(name for name, beside in LANES.items() if beside == both)
-    return "?" + urlencode({"tab": "watch", "prompt": prompt} | _decoding(config) | {"lanes": lanes})
+    made_by = {"tab": "watch", "model": model or OWN, "prompt": prompt}
+    return "?" + urlencode(made_by | _decoding(config) | {"lanes": lanes})
 
 
 def preset_link(name: str) -> str:
@@ -98,13 +114,15 @@ def read_link(query: Mapping[str, str]) -> Link:
         raise ValueError(f"the link's prompt is longer than {MAX_CHARACTERS} characters")
     if expect is not None and not EXPECT.fullmatch(expect):
         raise ValueError("the link's expect must be 12 hexadecimal digits")
-    preset, lanes = query.get("preset"), query.get("lanes")
+    preset, lanes, model = (query.get(name) for name in ("preset", "lanes", "model"))
     if preset is not None and not PRESET.fullmatch(preset):
         raise ValueError("the link's preset must be the name of a recorded run")
     if lanes is not None and lanes not in LANES:
         raise ValueError(f"the link's lanes must be {' or '.join(LANES)}")
-    both = LANES.get(lanes)
-    return Link(tab, prompt, both, _asked(query, DECODING, _check_decoding), _asked(query, COPY, _check_copy), expect)
+    if model is not None and model not in MODEL_NAMES:
+        raise ValueError(f"the link's model must be a name from this page's table of models, or {OWN}")
+    decoding, copy = _asked(query, DECODING, _check_decoding), _asked(query, COPY, _check_copy)
+    return Link(tab, prompt, LANES.get(lanes), decoding, copy, expect, model)
 
 
 def _asked(query: Mapping[str, str], defaults: dict, check) -> list | None:

@@ -62,6 +62,6 @@ def build_page(bench: Workbench) -> gr.Blocks:
                 models_section(bench)
         gr.HTML(ABOUT)
         add_endpoints(bench)
-        open_links(demo, said, tabs, prompt, both, decoding, copy, linked)
+        open_links(demo, bench, said, tabs, prompt, both, decoding, copy, linked)
     put_events_on_gpu(demo, lambda: bench.loaded.parameters)
     return demo.queue(max_size=20, default_concurrency_limit=4)

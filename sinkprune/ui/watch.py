@@ -103,18 +103,17 @@ def _live_run(
         config = decoding_from(*decoding)
         if not bench.ready:
             yield _update(said=note("Live", "The model is still loading: the run starts by itself."), **BUSY)
-        lanes = ("dlm", "ar") if both and bench.loaded.spec.causal else ("dlm",)
-        if (
-            layer > bench.loaded.model.config.num_hidden_layers
-        ):  # chosen for a deeper model, before another took its place
+        dense = bench.loaded  # to the end, also where another model is loaded meanwhile
+        lanes = ("dlm", "ar") if both and dense.spec.causal else ("dlm",)
+        if layer > dense.model.config.num_hidden_layers:  # chosen for a deeper model, before another took its place
             layer = MEAN
-        steps = trace_run(bench.loaded, prompt, config, lanes, layer_index(layer))
+        steps = trace_run(dense, prompt, config, lanes, layer_index(layer))
         news = {
             "said": note("Live", f"The model {bench.name} writes now, on this machine ({bench.machine})."),
             "chips": None,
             **BUSY,
         }
-        query = watch_link(prompt, config, both)
+        query = watch_link(dense.spec.public_name, prompt, config, both)
         drawn = time.monotonic()
         with closing(steps):
             for trace in steps:

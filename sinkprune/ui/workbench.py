@@ -16,7 +16,7 @@ from sinkprune.decoding.checks import check_denoises
 from sinkprune.lab.attention import answer_map_question
 from sinkprune.lab.store import PrunedStore, store_key
 from sinkprune.models import LoadedModel, encode_prompt, load_model
-from sinkprune.models.registry import find_model
+from sinkprune.models.registry import find_model, is_registered
 from sinkprune.pruning import CalibrationConfig, Measured, PruneConfig, PruneProgress, PruneResult, prune_steps
 from sinkprune.ui.zero_gpu import MAP_SECONDS, on_gpu, zero_gpu
 
@@ -26,11 +26,14 @@ STORE_BYTES = 256 * 2**20  # of the bundled model about fifty copies by masks, o
 
 
 class Workbench:
-    """Loads in the background from `start` on, or from when somebody needs the model. Raises ValueError for a name that means no model."""
+    """Loads in the background from `start` on, or from when somebody needs the model. Raises ValueError for a name that means no model.
+
+    public_name: `ModelSpec.public_name` of the present model, known before it is loaded.
+    """
 
     def __init__(self, name: str, store_bytes: int = STORE_BYTES) -> None:
-        find_model(name)
-        self.name = name
+        info = find_model(name)
+        self.name, self.public_name = name, info.name if is_registered(info) else None
         self.store = PrunedStore(store_bytes)
         self._measured: Measured = {}
         self._maps = threading.Lock()
@@ -71,7 +74,7 @@ class Workbench:
                 loaded = replace(loaded, spec=replace(loaded.spec, name=f"{loaded.spec.name} ({quantize})"))
             done: Future[LoadedModel] = Future()
             done.set_result(loaded)
-            self.name, self._loading = loaded.spec.name, done
+            self.name, self.public_name, self._loading = loaded.spec.name, loaded.spec.public_name, done
             self.store, self._measured = PrunedStore(self.store.max_bytes), {}  # two folders may share a name
         finally:
             self._switching.release()

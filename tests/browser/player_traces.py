@@ -29,6 +29,7 @@ At dusk the light has a longer way , so the blue is gone and red is left .""".sp
 MASK_ID = 3
 END = "<|im_end|>"
 BEGIN = "<|endoftext|>"
+HOSTILE = '<img src=x onerror="window.hacked=1">'
 
 
 def make_trace(
@@ -163,6 +164,18 @@ def _heads(length, visible, centres, bias, rng) -> np.ndarray:
         share[:, :, min(length - 1, round(centre) + 1)] += bias[:, :, which] * length / 60
     share[:, :, visible:] = 0
     return share / share.sum(-1, keepdims=True)
+
+
+def hostile_trace(**options: object) -> dict:
+    """A trace of `make_trace` with markup for titles, answers and tokens."""
+    trace = copy.deepcopy(make_trace(**options))
+    for lane in trace["lanes"]:
+        lane["title"] = lane["text"] = HOSTILE
+        lane["tokens"][4] = HOSTILE
+        for frame in lane["frames"]:
+            for entry in frame["committed"]:
+                entry[2] = HOSTILE
+    return trace
 
 
 def _add(lane, step, block, share, committed, rows, visible, rng):

@@ -6,7 +6,6 @@ import time
 
 import gradio as gr
 import pytest
-from watched_page import watched_page
 
 from sinkprune.lab.compare_all import ORDER
 from sinkprune.pruning import PruneProgress
@@ -19,6 +18,7 @@ from tests.tiny_bench import tiny_bench
 
 pytestmark = pytest.mark.browser
 
+READY = "#all-methods .mt"
 WAIT = 180_000  # milliseconds: a busy machine is no failure
 HOSTILE = "<img src=x onerror=alert(1)> stars"
 
@@ -39,23 +39,6 @@ def address(bench):
     _, url, _ = demo.queue().launch(prevent_thread_lock=True, quiet=True, **LAUNCH)
     yield url
     demo.close()
-
-
-@pytest.fixture
-def open_page(browser, address):
-    pages = []
-
-    def open_it(width=1280, scheme="light"):
-        page = watched_page(browser, viewport={"width": width, "height": 900})
-        pages.append(page)
-        page.goto(f"{address}?__theme={scheme}")
-        page.locator("#all-methods .mt").wait_for()
-        return page
-
-    yield open_it
-    for page in pages:
-        page.context.close()
-        assert page.problems == []
 
 
 def run_all(page):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from player_driver import lit_pixels, open_page, press, settle, show, state, wait_state
+from player_driver import lit_pixels, press, settle, show, state, wait_state
 from player_pages import served_player
 from player_traces import make_map, make_trace
 
@@ -20,14 +20,6 @@ def address():
     }
     with served_player(make_map, make_trace(**SMALL), buttons) as url:
         yield url
-
-
-@pytest.fixture
-def page(browser, address):
-    page = open_page(browser, address)
-    yield page
-    page.context.close()
-    assert page.problems == []
 
 
 def stats(page) -> list[str]:

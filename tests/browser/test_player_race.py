@@ -6,7 +6,6 @@ import base64
 
 import numpy as np
 import pytest
-from player_modules import module_runner
 from player_traces import make_trace
 
 from sinkprune.lab.trace_light import RecentRuns
@@ -14,12 +13,6 @@ from sinkprune.lab.trace_light import RecentRuns
 pytestmark = pytest.mark.browser
 
 SMALL = {"length": 46, "steps": 6, "layers": 2, "heads": 2, "block": 16}
-
-
-@pytest.fixture(scope="module")
-def run():
-    with module_runner() as call:
-        yield call
 
 
 def timed(*lanes):
@@ -165,6 +158,12 @@ def test_a_link_gives_back_the_scene(run):
         "step": 4, "layer": 0, "head": None, "focus": 17, "rule": rule, "view": "map", "palette": "cividis", "clock": "time",
     }  # fmt: skip
     assert other is none is None
+
+
+def test_a_scene_is_that_of_its_model_where_the_address_names_one(run):
+    function = """(m, model) => m.sceneFrom(`?${model}prompt=a&step=5`, "?model=bundled&prompt=a")?.step ?? null"""
+    steps = [run("scene", function, model) for model in ("model=bundled&", "", "model=llada-1.5&", "model=&")]
+    assert steps == [4, 4, None, None]
 
 
 def test_a_scene_that_makes_no_sense_is_left_out(run):

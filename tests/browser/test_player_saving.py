@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from player_driver import open_page, press, settle, show, state, wait_state
 from player_pages import served_player
-from player_traces import make_map, make_trace
-from test_player_page import HOSTILE, hostile_trace
+from player_traces import HOSTILE, hostile_trace, make_map, make_trace
 from watched_page import watched_page
 
 from sinkprune.lab.trace_check import read_trace
@@ -17,6 +16,7 @@ from sinkprune.lab.trace_check import read_trace
 pytestmark = pytest.mark.browser
 
 SMALL = {"length": 46, "steps": 8, "layers": 4, "heads": 3, "block": 16}
+LONGER = {"length": 78, "steps": 16, "layers": 4, "heads": 3, "block": 32}
 
 
 def linked() -> dict:
@@ -26,19 +26,11 @@ def linked() -> dict:
 @pytest.fixture(scope="module")
 def address():
     buttons = {
-        "hostile": lambda: {**hostile_trace(), "run": "hostile", "prompt": HOSTILE},
+        "hostile": lambda: {**hostile_trace(**LONGER), "run": "hostile", "prompt": HOSTILE},
         "plain": lambda: make_trace(**SMALL, seed=9),
     }
     with served_player(make_map, linked(), buttons) as url:
         yield url
-
-
-@pytest.fixture
-def page(browser, address):
-    page = open_page(browser, address)
-    yield page
-    page.context.close()
-    assert page.problems == []
 
 
 def saved(page, button: str, folder: Path) -> Path:
@@ -136,6 +128,6 @@ def test_a_saved_page_plays_offline_and_hostile_text_stays_text(browser, page, t
     alone.get_by_role("button", name="Token to token").click()
     alone.locator('.sp-heat canvas[aria-label*="not part of a saved page"]').first.wait_for()
     again = saved(alone, "Data", tmp_path)
-    assert read_trace(again.read_bytes())["lanes"] == hostile_trace()["lanes"]
+    assert read_trace(again.read_bytes())["lanes"] == hostile_trace(**LONGER)["lanes"]
     assert alone.problems == []
     alone.context.close()

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 
 import gradio as gr
 import pytest
-from watched_page import watched_page
 
 from sinkprune.lab.table_text import findings
 from sinkprune.ui.page import LAUNCH
@@ -14,6 +13,8 @@ from sinkprune.ui.table_section import table_section
 from tests.lab.table_samples import GAINS, made_up_table
 
 pytestmark = pytest.mark.browser
+
+READY = "#findings"
 
 
 @contextmanager
@@ -32,25 +33,8 @@ def address():
         yield url
 
 
-@pytest.fixture
-def open_page(browser):
-    contexts = []
-
-    def open_it(url, width=1280, scheme="light"):
-        page = watched_page(browser, viewport={"width": width, "height": 900})
-        contexts.append(page.context)
-        page.goto(f"{url}?__theme={scheme}")
-        page.locator("#findings").wait_for()
-        return page
-
-    yield open_it
-    for context in contexts:
-        assert all(page.problems == [] for page in context.pages)
-        context.close()
-
-
-def test_findings_figures_and_tables_are_shown(open_page, address):
-    page = open_page(address)
+def test_findings_figures_and_tables_are_shown(open_page):
+    page = open_page()
     said = page.locator("#findings").inner_text()
     assert said.split() == findings(made_up_table()).replace("**", "").split()
     for kind in ("ablation", "official"):
@@ -67,8 +51,8 @@ def test_findings_figures_and_tables_are_shown(open_page, address):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_needs_no_sideways_scrolling(open_page, address, scheme):
-    page = open_page(address, width=390, scheme=scheme)
+def test_a_phone_needs_no_sideways_scrolling(open_page, scheme):
+    page = open_page(width=390, scheme=scheme)
     page.locator("#gains-official .js-plotly-plot .scatterlayer .trace").first.wait_for(timeout=60_000)
     page.get_by_role("button", name="Every number").click()
     page.locator("#all-numbers table").last.wait_for()
@@ -77,6 +61,6 @@ def test_a_phone_needs_no_sideways_scrolling(open_page, address, scheme):
 
 def test_without_a_table_the_page_says_how_to_measure_one(open_page):
     with served(None) as url:
-        page = open_page(url)
+        page = open_page(url=url)
         assert "python -m sinkprune.lab.table" in page.locator("#findings").inner_text()
         assert page.locator(".js-plotly-plot").count() == 0

@@ -7,7 +7,6 @@ import json
 import gradio as gr
 import pytest
 from player_traces import make_trace
-from watched_page import watched_page
 
 from sinkprune.lab.prompt_set import PromptSet
 from sinkprune.lab.stages import trace_stages
@@ -17,6 +16,7 @@ from sinkprune.ui.sink_figures import figure_section
 
 pytestmark = pytest.mark.browser
 
+READY = "role=heading[name='How the sinks moved']"
 DRAWN = 60_000  # milliseconds: a busy machine is no failure
 NAMES = ("trajectory", "variances", "layers", "stages")
 
@@ -34,27 +34,8 @@ def address():
     demo.close()
 
 
-@pytest.fixture
-def open_page(browser, address):
-    pages = []
-
-    def open_it(width=1280, scheme="light"):
-        page = watched_page(browser, viewport={"width": width, "height": 900})
-        page.requests = []
-        page.on("request", lambda request: page.requests.append(request.url))
-        page.goto(f"{address}?__theme={scheme}")
-        page.get_by_role("heading", name="How the sinks moved").wait_for()
-        pages.append(page)
-        return page
-
-    yield open_it
-    for page in pages:
-        page.context.close()
-        assert page.problems == []
-
-
 def see(page):
-    page.get_by_role("heading", name="How the sinks moved").scroll_into_view_if_needed()
+    page.locator(READY).scroll_into_view_if_needed()
     for name in NAMES:
         page.locator(f"#{name}-figure .js-plotly-plot .main-svg").first.wait_for(timeout=DRAWN)
 

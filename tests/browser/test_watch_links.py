@@ -57,7 +57,18 @@ def test_a_link_to_a_run_makes_it_again(visit):
     page.locator("#note").get_by_text("Written on this machine").wait_for(timeout=WAIT)
     page.wait_for_selector(".sp-player[data-lanes='1'][data-live='false'][data-step='2'][data-layer='3']")
     assert page.locator(".sp-rule").first.input_value() == "paper"
-    assert f"{query}&lanes=dlm&step=3&layer=4&" in address(page)
+    assert f"{query}&lanes=dlm&step=3&layer=4&".replace("watch&", "watch&model=bundled&") in address(page)
+
+
+def test_a_link_made_with_another_model_starts_nothing_and_says_so(visit):
+    page = visit("?tab=watch&model=llada-8b-base&prompt=Name+a+colour&gen_length=32&lanes=dlm&step=3")
+    page.locator("#link-note").get_by_text("made with llada-8b-base, and this page runs bundled").wait_for()
+    assert page.get_by_label("Prompt", exact=True).input_value() == "Name a colour"
+    page.wait_for_timeout(1000)
+    assert "Live" not in page.locator("#note").inner_text()
+    page.locator("#run").click()
+    page.locator("#note").get_by_text("Written on this machine").wait_for(timeout=WAIT)
+    assert "model=bundled&" in address(page)
 
 
 def test_a_saved_run_opens_and_its_heads_are_here(visit, tmp_path):

@@ -1,15 +1,10 @@
-import time
-
 import pytest
-import torch
 
 from sinkprune.lab.benchmark import (
     as_text,
-    best_seconds,
     decoding_times,
     encoding_ms,
     forward_times,
-    peak_mib,
     pruning_times,
     quantised_times,
 )
@@ -19,13 +14,6 @@ from sinkprune.pruning import METHODS, STRUCTURED, CalibrationConfig
 
 # A structured cut of a tiny model is as exact as whole heads and channels allow.
 SLACK = {method: 0.1 if method in STRUCTURED else 0.01 for method in METHODS}
-
-
-def test_variants_take_turns_after_a_warm_up():
-    order = []
-    best = best_seconds({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, rounds=2)
-    assert "".join(order) == "ab" + "ab" + "ba"
-    assert all(0 < seconds < 1 for seconds in best.values())
 
 
 def test_the_floor_counts_how_often_a_method_reads_the_text(loaded):
@@ -93,14 +81,6 @@ def test_phases_add_up_and_no_wait_is_longer_than_its_phase(loaded):
     for row in pruning_times(loaded, CalibrationConfig(samples=2, length=8)).values():
         assert sum(row["phases"].values()) == pytest.approx(row["seconds"], rel=0.2, abs=0.01)
         assert 0 < row["longest_wait"] <= max(*row["phases"].values(), row["seconds"] - sum(row["phases"].values()))
-
-
-def test_peak_memory_is_seen_although_it_is_freed():
-    with peak_mib() as peak:
-        block = torch.ones(32 * 2**20 // 4).mul_(2)
-        time.sleep(0.05)
-        del block
-    assert 30 <= peak[0] <= 200
 
 
 def test_pruning_alone_needs_no_other_section(loaded):

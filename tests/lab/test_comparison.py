@@ -1,13 +1,16 @@
 """A finished comparison in numbers, for the page, as Markdown and as a citation."""
 
+import dataclasses
 import json
 
 import pytest
+import torch
 
 from sinkprune.decoding import DecodeConfig
 from sinkprune.lab.citation import bibtex_with_settings
-from sinkprune.lab.compare import fingerprint, first_divergence
-from sinkprune.lab.comparison import MEANINGS, code, measure
+from sinkprune.lab.compare import answer_end, answer_ids, fingerprint, first_divergence
+from sinkprune.lab.comparison import DRAWS, MEANINGS, code, measure
+from sinkprune.lab.likelihood import answer_likelihood
 from sinkprune.lab.runs import compare_run, finish
 from sinkprune.pruning import CalibrationConfig, PruneConfig, prune_model
 from sinkprune.ui.result_card import result_card
@@ -35,6 +38,7 @@ def test_a_copy_with_nothing_cut_is_the_dense_model(loaded):
     assert comparison.nats_dense_answer[0] == comparison.nats_dense_answer[1]
     assert trace["lanes"][0]["text"] == trace["lanes"][1]["text"]
     assert "They never differ." in " ".join(comparison.sentences())
+    assert "either answer likelier is not shown" in " ".join(comparison.sentences())
 
 
 def test_every_number_says_what_it_means(run):
@@ -45,6 +49,41 @@ def test_every_number_says_what_it_means(run):
     assert all(row.meaning == MEANINGS[row.name] for row in comparison.rows())
     assert comparison.parting == first_divergence(*trace["lanes"])
     assert json.loads(json.dumps(comparison.as_dict()))["prompt"] == HOSTILE
+
+
+def test_every_likelihood_stands_with_its_standard_error(run, loaded):
+    trace, comparison = run
+    answer = answer_ids(trace["lanes"][0], loaded.spec.mask_token_id)
+    answer = torch.tensor(answer[: answer_end(answer, loaded.spec.eos_token_id)])
+    estimate = answer_likelihood(loaded, torch.tensor([trace["lanes"][0]["ids"]]), answer, draws=DRAWS)
+    assert comparison.error_dense_answer[0] == estimate.standard_error > 0
+    likelihoods = [row for row in comparison.rows() if row.name.startswith("Nats")]
+    assert likelihoods[0].dense == f"{estimate.mean:.2f} ± {estimate.standard_error:.2f}"
+    assert all(" ± " in value for row in likelihoods for value in (row.dense, row.pruned))
+    assert "± is the standard error" in result_card(comparison)
+
+
+@pytest.mark.parametrize(
+    ("dense_answer", "pruned_answer", "said"),
+    [
+        ((2.0, 2.6), (2.6, 2.0), None),
+        ((2.0, 2.4), (2.6, 2.0), "the dense answer"),
+        ((2.0, 2.6), (2.0, 1.6), "the pruned answer"),
+        ((2.0, 2.5), (2.0, 2.0), "either answer"),
+    ],
+)
+def test_no_difference_is_claimed_within_the_combined_error(run, dense_answer, pruned_answer, said):
+    """Errors of 0.3 and 0.4 combine to 0.5."""
+    comparison = dataclasses.replace(
+        run[1],
+        nats_dense_answer=dense_answer,
+        nats_pruned_answer=pruned_answer,
+        error_dense_answer=(0.3, 0.4),
+        error_pruned_answer=(0.3, 0.4),
+    )
+    card = result_card(comparison)
+    assert ("is not shown" in card) == (said is not None)
+    assert said is None or f"Which model finds {said} likelier is not shown" in card
 
 
 def test_the_card_escapes_what_it_shows(run):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from urllib.parse import parse_qsl
 
 import pytest
@@ -43,6 +44,8 @@ def test_a_press_ends_with_a_card_a_pin_and_a_link_that_gives_the_same(bench):
     assert pin["query"].startswith(f"{trace['query']}&expect=")
     link = read_link(dict(parse_qsl(pin["query"].removeprefix("?"))))
     assert [*link.copy, *link.decoding] == CHOICES
+    assert link.model == "own"  # the bench's model is a folder, whose name is nobody else's business
+    assert all(part not in pin["query"] for part in Path(bench.name).parts[1:])
     for lane, answer in zip(trace["lanes"], pin["answers"], strict=True):
         written = {entry[0]: entry[1] for frame in lane["frames"] for entry in frame["committed"]}
         assert answer["ids"] == [written[position] for position in sorted(written)][: len(answer["ids"])]

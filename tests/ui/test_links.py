@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sinkprune.decoding import DecodeConfig
+from sinkprune.models import MODELS
 from sinkprune.pruning import STRUCTURED, UNSTRUCTURED, CalibrationConfig, PruneConfig
 from sinkprune.ui.inputs import (
     COPY,
@@ -18,7 +19,7 @@ from sinkprune.ui.inputs import (
     decoding_values,
     pruning_from,
 )
-from sinkprune.ui.links import Link, comparison_link, preset_link, read_link, watch_link
+from sinkprune.ui.links import OWN, Link, comparison_link, preset_link, read_link, watch_link
 
 RULES = st.sampled_from([{"threshold": 0.87}, {"factor": 1.3}, {}])
 DECODINGS = st.builds(
@@ -61,9 +62,9 @@ def test_controls_give_back_the_settings_they_show(config, pruning, samples):
 @given(prompt=PROMPTS, config=DECODINGS, pruning=PRUNINGS, samples=st.integers(8, 64))
 def test_a_link_gives_back_every_setting(prompt, config, pruning, samples):
     link = read_link(
-        query(comparison_link(prompt, config, pruning, CalibrationConfig(samples=samples), "0123456789ab"))
+        query(comparison_link("bundled", prompt, config, pruning, CalibrationConfig(samples=samples), "0123456789ab"))
     )
-    assert (link.tab, link.prompt, link.expect) == ("compare", prompt, "0123456789ab")
+    assert (link.tab, link.model, link.prompt, link.expect) == ("compare", "bundled", prompt, "0123456789ab")
     assert decoding_from(*link.decoding) == config
     assert pruning_from(*link.copy[:-1]) == pruning
     assert calibration_from(link.copy[-1]).samples == samples
@@ -71,9 +72,18 @@ def test_a_link_gives_back_every_setting(prompt, config, pruning, samples):
 
 @given(prompt=PROMPTS, config=DECODINGS, both=st.booleans())
 def test_a_watched_run_is_linked_with_its_lanes(prompt, config, both):
-    link = read_link(query(watch_link(prompt, config, both)))
-    assert (link.tab, link.prompt, link.both, link.copy) == ("watch", prompt, both, None)
+    link = read_link(query(watch_link("llada-1.5", prompt, config, both)))
+    assert (link.tab, link.model, link.prompt, link.both, link.copy) == ("watch", "llada-1.5", prompt, both, None)
     assert decoding_from(*link.decoding) == config
+
+
+@pytest.mark.parametrize("name", [*MODELS, "bundled (int8)", "llada-8b-base (nf4)"])
+def test_a_link_names_a_model_of_the_registry(name):
+    assert read_link(query(watch_link(name, "a star", DecodeConfig(32, 32, 32), False))).model == name
+
+
+def test_a_model_that_is_not_in_the_registry_is_not_named():
+    assert read_link(query(watch_link(None, "a star", DecodeConfig(32, 32, 32), False))).model == OWN
 
 
 def test_a_recorded_run_is_linked_by_name():
@@ -96,6 +106,10 @@ def test_what_a_link_leaves_out_keeps_the_default():
         {"expect": "zz"},
         {"preset": "../x"},
         {"lanes": "ar"},
+        {"model": "/home/me/secret"},
+        {"model": "owner/name"},
+        {"model": "bundled (int4)"},
+        {"model": ""},
         {"gen_length": "1e9"},
         {"gen_length": "48"},
         {"block_length": "nan"},
@@ -118,7 +132,7 @@ def test_what_the_page_does_not_offer_is_refused_in_words(bad):
         read_link(bad)
 
 
-NAMES = st.sampled_from(["tab", "prompt", "expect", *DECODING, *COPY])
+NAMES = st.sampled_from(["tab", "model", "prompt", "expect", *DECODING, *COPY])
 
 
 @given(st.dictionaries(NAMES, st.text(max_size=8) | st.sampled_from(["nan", "1e400", "-0", "True", "0.5", "32"])))

@@ -164,6 +164,22 @@ def test_a_quantised_model_has_a_name_of_its_own(bench, folders):
     assert bench.loaded.model.model.layers[0].mlp.up_proj.weight.dtype == torch.int8
 
 
+def test_only_the_registrys_models_have_a_public_name(bench, folders):
+    """Known before it is loaded, and not by a folder that merely has the name of an entry."""
+    assert Workbench("GSAI-ML/LLaDA-8B-Base").public_name == "llada-8b-base"
+    assert Workbench("somebody/something").public_name is None
+    assert bench.public_name is None
+    save_tiny(folders / "llada-1.5")
+    bench.switch(str(folders / "llada-1.5"))
+    assert (bench.name, bench.public_name, bench.loaded.spec.public_name) == ("llada-1.5", None, None)
+
+
+@pytest.mark.bundled
+def test_a_quantised_model_of_the_registry_is_another_one_in_public(bench):
+    bench.switch("bundled", "int8")
+    assert bench.public_name == bench.loaded.spec.public_name == "bundled (int8)"
+
+
 def test_the_table_names_every_model_its_link_and_its_reason():
     table = section._table("nf4")
     for info in MODELS.values():

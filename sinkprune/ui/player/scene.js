@@ -42,10 +42,12 @@ export function sceneLink(home, query, scene) {
 }
 
 // The scene that an address asks for of the run that `query` makes; null where the address is about another run, or none.
+// An address that names no model means any.
 export function sceneFrom(search, query) {
   const asked = new URLSearchParams(search);
   const made = [...new URLSearchParams(query ?? "")];
-  if (!made.length || !made.every(([name, value]) => asked.get(name) === value)) return null;
+  const same = ([name, value]) => asked.get(name) === value || (name === "model" && !asked.has(name));
+  if (!made.length || !made.every(same)) return null;
   const raw = Object.fromEntries(asked);
   for (const [name, first] of Object.entries(NUMBERS)) if (raw[name]) raw[name] = Number(raw[name]) - first;
   return raw;
