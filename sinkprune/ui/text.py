@@ -28,8 +28,8 @@ DEFINITIONS = """
   choose the paper's rule and its constant instead; the figures keep to this one.
 - **Autoregressive lane**: the same weights with a causal mask, one token a step, and one begin mark before the prompt, which makes every
   position one higher than in the diffusion lane. Every query there sees position 0.
-- **Marks**: tokens that are no words. *im_start* stands where the prompt ends and the answer begins, ∎ (the end mark) where the answer ends;
-  the rest of the canvas is filled with end marks.
+- **Marks**: tokens that are no words. *im_start* stands where the prompt ends and the answer begins, ∎ (the end mark) where the answer
+  ends; the rest of the canvas is filled with end marks.
 - **Which layer**: a recorded run opens in the layer that shows best what it was chosen for; a live run in the layer chosen above.
 - **The recorded prompts**: `python -m sinkprune.lab.prompt_set` writes each of them in both lanes and keeps the numbers. The typical one,
   shown in full, has the median temporal variance.
@@ -90,7 +90,7 @@ def note(kind: str, sentence: str) -> str:
 
 
 def final_mark(prompt: str, dropped: bool) -> str:
-    """What became of the full stop, question or exclamation mark at the prompt's end, "" without one. dropped: the model does not read it."""
+    """What became of the full stop, question or exclamation mark at the prompt's end, "" without one. dropped: it is not read."""
     if without_final_mark(prompt) == prompt.rstrip():
         return ""
     return DROPPED if dropped else HOLDS
