@@ -275,3 +275,12 @@ def test_a_phone_cuts_off_neither_labels_nor_the_knobs_of_sliders(browser):
     )
     assert beneath >= 4
     page.context.close()
+
+
+def test_fields_can_be_told_from_the_page(page):
+    page.get_by_role("button", name="How it writes").click()
+    page.get_by_label("Seed", exact=True).wait_for()
+    bare = page.locator("#decoding .wrap:has(input[role=combobox]), #seed input").evaluate_all(
+        "(fields) => fields.map((field) => getComputedStyle(field).borderTopWidth)"
+    )
+    assert bare == ["1px"] * 4
