@@ -72,7 +72,8 @@ NO_TABLE = "Not measured for this model yet: `python -m sinkprune.lab.table` mea
 
 TABLE_TERMS = """
 - **Bits per token**: how many bits the model needs for a token of the teacher's answers to held-out prompts, the bound of LLaDA's
-  masked likelihood. Every copy sees the same texts with the same masks, so differences are paired.
+  masked likelihood. The teacher is the model whose answers this one was trained on. Every copy sees the
+  same texts with the same masks, so differences are paired.
 - **Interval**: 95 %, over calibration seeds and texts at once, both drawn from many. *Above dense*: copy less dense model.
 - **Saved**: bits of the baseline less bits of the sink-aware method. A win is an interval above 0, a loss one below, a tie holds 0.
 - **Weight 1**: the same method with only the sink weight switched off. For sink-sparsegpt that is sparsegpt, mask for mask; wanda differs
