@@ -21,6 +21,7 @@ LOOKS = {
 }  # a sink-aware method is its baseline, filled
 
 MOST = 0.9  # the largest sparsity that is drawn
+TICKS = [0.5, 1, 2, 5, 10, 20, 50, 100]  # in full: Plotly's own labels write both 2 and 20 as "2"
 
 
 def sweep_figure(points: Sequence[SweepPoint], table: dict | None = None) -> go.Figure:
@@ -42,7 +43,7 @@ def sweep_figure(points: Sequence[SweepPoint], table: dict | None = None) -> go.
             hovertemplate="dense: %{y:.3f} bits",
         )  # fmt: skip
     figure.update_xaxes(title="sparsity", tickformat=".0%", range=[-0.02, MOST + 0.02])
-    figure.update_yaxes(title="bits per token → worse", type="log", dtick="D2")
+    figure.update_yaxes(title="bits per token → worse", type="log", tickvals=TICKS)
     return styled(figure, height=420).update_layout(legend={"y": -0.2, "yanchor": "top"}, margin={"b": 40})
 
 

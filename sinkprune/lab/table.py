@@ -20,6 +20,7 @@ from pathlib import Path
 
 import torch
 
+from sinkprune.lab.card import threads
 from sinkprune.lab.table_cells import (
     Cell,
     Protocol,
@@ -78,7 +79,7 @@ def _about(loaded: LoadedModel, protocol: Protocol) -> dict:
         "weights": fingerprint(loaded),
         "protocol": json.loads(json.dumps(asdict(protocol))),
         "dtype": str(loaded.model.dtype).removeprefix("torch."),
-        "machine": f"{loaded.device.type}, {torch.get_num_threads()} threads, {platform.machine()}",
+        "machine": f"{loaded.device.type}, {threads(torch.get_num_threads())}, {platform.machine()}",
         "torch": torch.__version__,
     }
 

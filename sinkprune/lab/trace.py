@@ -12,7 +12,7 @@ lane  = {"kind": "dlm" | "ar",
          "title": "Diffusion",                 shown above the lane
          "model": "bundled" | store key,       which weights wrote it (the player asks for N x N maps by it)
          "promptLength": P, "length": N,       positions 0 … N-1, the first P are the prompt
-         "ids": [id, …], "tokens": [text, …],  P entries: the prompt's token ids and texts
+         "ids": [id, …], "tokens": [text, …],  P entries: the prompt's token ids and texts (models.running_texts)
          "maskId": id, "maskText": "<mask>",   what stands at a position of the canvas that is not committed yet; -1 and
                                                "" for a model that has no MASK and only writes token by token
          "frames": [frame, …], "done": false,
@@ -41,7 +41,7 @@ import numpy as np
 import torch
 
 from sinkprune.decoding import Step
-from sinkprune.models import LoadedModel, decode_answer, token_texts
+from sinkprune.models import LoadedModel, decode_answer, running_texts, token_texts
 from sinkprune.sinks import live_heads
 
 FORMAT = "sinkprune-trace"
@@ -94,7 +94,7 @@ def start_lane(
         "promptLength": len(ids),
         "length": length,
         "ids": ids,
-        "tokens": token_texts(loaded, ids),
+        "tokens": running_texts(loaded, ids),
         "maskId": -1 if mask is None else mask,
         "maskText": "" if mask is None else token_texts(loaded, [mask])[0],
         "frames": [],

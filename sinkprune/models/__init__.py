@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from sinkprune.models.chat import decode_answer, encode_prompt, token_texts
+from sinkprune.models.chat import decode_answer, encode_prompt, running_texts, token_texts
 from sinkprune.models.direction import causal_prompt, causal_view, set_causal
 from sinkprune.models.registry import MODELS, ModelInfo
 from sinkprune.models.saving import check_target, save_model
@@ -26,6 +26,7 @@ __all__ = [
     "decode_answer",
     "encode_prompt",
     "load_model",
+    "running_texts",
     "save_model",
     "set_causal",
     "token_texts",

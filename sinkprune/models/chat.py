@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 MASK_TEXT = "[MASK]"
+BROKEN = "\N{REPLACEMENT CHARACTER}"  # what decoding makes of a part of a character
+REST = "\N{DOT OPERATOR}"  # in the place of such a part, where the whole character is shown before it
+MOST_TOKENS_OF_A_CHARACTER = 8
 _CHATML = ("<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n")
 _PLACEHOLDER = "PLACE-OF-THE-PROMPT"
 
@@ -57,6 +60,27 @@ def decode_answer(loaded: LoadedModel, ids: torch.Tensor | Iterable[int]) -> str
 def token_texts(loaded: LoadedModel, ids: torch.Tensor | Iterable[int]) -> list[str]:
     """One display text per id, white space kept; the id itself where there is no tokenizer or the tokenizer does not know it."""
     return [_token_text(loaded, i) for i in _as_list(ids)]
+
+
+def running_texts(loaded: LoadedModel, ids: torch.Tensor | Iterable[int]) -> list[str]:
+    """`token_texts` of ids that follow each other: a character cut into several tokens stands at the first one, REST at the others."""
+    ids = _as_list(ids)
+    texts = token_texts(loaded, ids)
+    start = 0
+    while start < len(ids):
+        stop, whole = _whole_text(loaded, ids, start) if BROKEN in texts[start] else (start + 1, texts[start])
+        texts[start:stop] = [whole, *[REST] * (stop - start - 1)]
+        start = stop
+    return texts
+
+
+def _whole_text(loaded: LoadedModel, ids: list[int], start: int) -> tuple[int, str]:
+    """(stop, text) of the fewest ids from `start` on that are whole characters together; of the one id where none are."""
+    for stop in range(start + 2, min(start + MOST_TOKENS_OF_A_CHARACTER, len(ids)) + 1):
+        text = loaded.tokenizer.decode(ids[start:stop], skip_special_tokens=False)
+        if BROKEN not in text:
+            return stop, text
+    return start + 1, _token_text(loaded, ids[start])
 
 
 def _token_text(loaded: LoadedModel, token_id: int) -> str:

@@ -106,8 +106,10 @@ def _update(**values: object) -> tuple:
 
 
 def _cancelled(trace: dict | None) -> tuple:
-    if not trace or all(lane["done"] for lane in trace["lanes"]):
+    if not trace:
         return _update(status=note("Cancelled", "Nothing was written."), **IDLE)
+    if all(lane["done"] for lane in trace["lanes"]):  # an earlier comparison, or this one while it was measured
+        return _update(status=note("Cancelled", "What is below was written before."), **IDLE)
     trace = ended(trace)
     return _update(status=note("Stopped", "What was written so far stays."), shown=trace, last=trace, **IDLE)
 

@@ -201,7 +201,12 @@ def decoding_controls() -> list[gr.components.Component]:
                 info="0 always takes the likeliest token",
             )  # fmt: skip
             seed = gr.Number(
-                value=DECODING["seed"], precision=0, minimum=0, label="Seed", info="used above temperature 0"
+                value=DECODING["seed"],
+                precision=0,
+                minimum=0,
+                label="Seed",
+                info="used above temperature 0",
+                elem_id="seed",
             )
     rule.change(
         _show_rule_value, rule, [threshold, factor], queue=False, show_progress="hidden", api_visibility="private"

@@ -45,7 +45,7 @@ def build_page(bench: Workbench) -> gr.Blocks:
         said = gr.HTML(elem_id="link-note")
         prompt = gr.Textbox(
             presets[0].trace["prompt"] if presets else DEFAULT_PROMPT,
-            label="Prompt", lines=1, max_lines=4, elem_id="prompt",
+            label="Prompt", placeholder="Ask for a story or an explanation, in English", lines=1, max_lines=4, elem_id="prompt",
         )  # fmt: skip
         decoding = decoding_controls()
         with gr.Tabs(elem_id="sections") as tabs:

@@ -39,6 +39,9 @@ def layers_words(layers: Sequence[LaneStatistics]) -> str:
         if not medians:
             said.append(f"{title}: no position stands out as a sink in any layer.")
             continue
+        if not any(medians.values()):
+            said.append(f"{title}: temporal variance is 0 in every layer.")
+            continue
         most = max(medians, key=medians.get)
         still = sum(value < STILL for value in medians.values())
         said.append(

@@ -40,10 +40,10 @@ SCORED = {
     "prompt": "the dense model's answer to the prompt above",
     "held-out": f"the teacher's answers to {TEXTS} held-out prompts",
 }
-ABOUT = f"""Live points are measured now, with one calibration seed; standard errors are over texts, or over four draws of masks for
-one answer, and paired with the dense model. Recorded curves are the table of the Results tab: more texts and masks, several seeds. They
-score held-out answers, so for one prompt compare their shape and not their height. A sweep has at most {MAX_POINTS} points and ends after
-{MAX_SECONDS / 60:.0f} minutes; copies that were finished are kept, so a second press goes on."""
+ABOUT = f"""In brackets: the difference to the dense model ± its standard error, over texts or, for one answer, over four draws of masks.
+Live points are measured now, with one calibration seed. Recorded curves are the table of the Results tab: more texts and masks, several
+seeds. They score held-out answers, so for one prompt compare their shape and not their height. A sweep has at most {MAX_POINTS} points and
+ends after {MAX_SECONDS / 60:.0f} minutes; copies that were finished are kept, so a second press goes on."""
 
 
 def sweep_section(
@@ -58,6 +58,7 @@ def sweep_section(
     with gr.Row(elem_classes="choices"):
         scored = gr.Radio(
             [(words, name) for name, words in SCORED.items()], value="held-out", label="Scored text",
+            info="the teacher: the model whose answers this one was trained on",
             elem_id="sweep-scored", elem_classes=["plain-radio", "stacked"],
         )  # fmt: skip
         methods = gr.CheckboxGroup(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 
+from sinkprune.models.chat import without_final_mark
 from sinkprune.pruning import PruneProgress
 
 HERO = """
@@ -27,12 +28,15 @@ DEFINITIONS = """
   choose the paper's rule and its constant instead; the figures keep to this one.
 - **Autoregressive lane**: the same weights with a causal mask, one token a step, and one begin mark before the prompt, which makes every
   position one higher than in the diffusion lane. Every query there sees position 0.
+- **Marks**: tokens that are no words. *im_start* stands where the prompt ends and the answer begins, ∎ (the end mark) where the answer
+  ends; the rest of the canvas is filled with end marks.
 - **Which layer**: a recorded run opens in the layer that shows best what it was chosen for; a live run in the layer chosen above.
 - **The recorded prompts**: `python -m sinkprune.lab.prompt_set` writes each of them in both lanes and keeps the numbers. The typical one,
   shown in full, has the median temporal variance.
 """
 
 HOLDS = "The mark at the end of this prompt tends to hold the leading sink: run it without to see the sinks move more."
+DROPPED = "This model reads the prompt without the mark at its end, so that mark is not among the tokens."
 
 
 CHANGES = {  # figure -> (title, definition)
@@ -68,7 +72,8 @@ NO_TABLE = "Not measured for this model yet: `python -m sinkprune.lab.table` mea
 
 TABLE_TERMS = """
 - **Bits per token**: how many bits the model needs for a token of the teacher's answers to held-out prompts, the bound of LLaDA's
-  masked likelihood. Every copy sees the same texts with the same masks, so differences are paired.
+  masked likelihood. The teacher is the model whose answers this one was trained on. Every copy sees the
+  same texts with the same masks, so differences are paired.
 - **Interval**: 95 %, over calibration seeds and texts at once, both drawn from many. *Above dense*: copy less dense model.
 - **Saved**: bits of the baseline less bits of the sink-aware method. A win is an interval above 0, a loss one below, a tie holds 0.
 - **Weight 1**: the same method with only the sink weight switched off. For sink-sparsegpt that is sparsegpt, mask for mask; wanda differs
@@ -85,9 +90,11 @@ def note(kind: str, sentence: str) -> str:
     return f"<p class='note' role='status'>{badge}{html.escape(sentence)}</p>"
 
 
-def held(prompt: str) -> str:
-    """HOLDS for a prompt that ends with such a mark, nothing for others."""
-    return HOLDS if prompt.rstrip().endswith((".", "?", "!")) else ""
+def final_mark(prompt: str, dropped: bool) -> str:
+    """What became of the full stop, question or exclamation mark at the prompt's end, "" without one. dropped: it is not read."""
+    if without_final_mark(prompt) == prompt.rstrip():
+        return ""
+    return DROPPED if dropped else HOLDS
 
 
 METHODS_IN_WORDS = {

@@ -69,6 +69,8 @@ def theme() -> gr.themes.Base:
         link_text_color_hover_dark=ACCENT_DARK_HOVER,
         checkbox_background_color_selected=ACCENT,
         checkbox_background_color_selected_dark=ACCENT_DARK,
+        checkbox_border_color="#8a857c",  # 3:1 against the page, as for whatever is known by its outline alone
+        checkbox_border_color_dark="#85858e",
         checkbox_border_color_selected=ACCENT,
         checkbox_border_color_selected_dark=ACCENT_DARK,
     )

@@ -28,7 +28,7 @@ from sinkprune.ui.sink_figures import (
     layer_index,
     layer_list,
 )
-from sinkprune.ui.text import held, note
+from sinkprune.ui.text import final_mark, note
 from sinkprune.ui.workbench import Workbench
 
 MODEL_EVENT = {
@@ -130,7 +130,8 @@ def _costs(bench: Workbench, trace: dict) -> str:
     lanes = ", ".join(
         f"{lane['title'].lower()} {lane['nfe']} forward passes in {lane['seconds']:.1f} s" for lane in trace["lanes"]
     )
-    return note("Live", f"Written on this machine ({bench.machine}): {lanes}. {held(trace['prompt'])}")
+    about_mark = final_mark(trace["prompt"], bench.loaded.spec.drops_final_mark)
+    return note("Live", f"Written on this machine ({bench.machine}): {lanes}. {about_mark}")
 
 
 def _stopped(trace: dict | None) -> tuple:

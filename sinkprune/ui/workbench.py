@@ -14,6 +14,7 @@ from transformers.utils.logging import disable_progress_bar
 from sinkprune.decoding import DecodeConfig, generate
 from sinkprune.decoding.checks import check_denoises
 from sinkprune.lab.attention import answer_map_question
+from sinkprune.lab.card import threads
 from sinkprune.lab.store import PrunedStore, store_key
 from sinkprune.models import LoadedModel, encode_prompt, load_model
 from sinkprune.models.registry import find_model, is_registered
@@ -127,7 +128,7 @@ class Workbench:
         device = self.loaded.device
         if device.type == "cuda":
             return torch.cuda.get_device_name(device)
-        return f"{device.type.upper()}, {torch.get_num_threads()} threads"
+        return f"{device.type.upper()}, {threads(torch.get_num_threads())}"
 
 
 def _start_loading(name: str) -> Future[LoadedModel]:

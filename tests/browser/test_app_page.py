@@ -259,3 +259,28 @@ def test_headings_are_in_order(page):
     assert levels[0] == 1
     assert levels.count(1) == 1
     assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+
+
+def test_a_phone_cuts_off_neither_labels_nor_the_knobs_of_sliders(browser):
+    page = open_page(browser, viewport={"width": 390, "height": 844}, has_touch=True)
+    beyond = page.locator(f"{WATCH} .sp-options, .actions").evaluate_all(
+        "(rows) => rows.flatMap((row) => [...row.querySelectorAll('button, select')]"
+        ".filter((one) => one.offsetParent && (one.getBoundingClientRect().right > row.getBoundingClientRect().right + 1"
+        " || one.scrollWidth > one.clientWidth)).map((one) => one.id || one.className))"
+    )
+    assert beyond == []
+    page.get_by_role("tab", name="Prune and compare").click()
+    beneath = page.locator(".block input[type=range]:visible").first.evaluate(
+        "(knob) => knob.closest('.block').getBoundingClientRect().bottom - knob.getBoundingClientRect().bottom"
+    )
+    assert beneath >= 4
+    page.context.close()
+
+
+def test_fields_can_be_told_from_the_page(page):
+    page.get_by_role("button", name="How it writes").click()
+    page.get_by_label("Seed", exact=True).wait_for()
+    bare = page.locator("#decoding .wrap:has(input[role=combobox]), #seed input").evaluate_all(
+        "(fields) => fields.map((field) => getComputedStyle(field).borderTopWidth)"
+    )
+    assert bare == ["1px"] * 4

@@ -133,6 +133,8 @@ def test_the_sweep_draws_live_and_recorded_curves(open_page):
     names = plot.evaluate("(plot) => plot.data.map((curve) => curve.name)")
     assert {"magnitude, live", "wanda, live", "wanda, recorded", "dense model, live"} <= set(names)
     assert page.locator("#sweep-numbers table tbody tr").count() == 2
+    ticks = [float(text) for text in plot.locator(".ytick text").all_text_contents()]
+    assert ticks == sorted(set(ticks))  # 20 is not written as "2"
 
 
 def test_a_sweep_without_methods_is_refused(open_page):
@@ -165,6 +167,7 @@ def test_marks_and_order_are_functions_of_the_rows(open_page):
           const rows = [row("a", 0.5), row("b", 0.501), row("c", 0.9), row("d", 0.9)];
           return {
             marks: [...marks(rows)].map(([key, by]) => [key, Object.fromEntries(by)]),
+            most: Object.fromEntries([...marks([...rows, row("e", 0.9)])][0][1]),
             one: [...marks(rows.slice(0, 1))].length,
             up: sorted(rows, { key: "agreement", down: false }).map((one) => one.method),
             down: sorted(rows, { key: "agreement", down: true }).map((one) => one.method),
@@ -177,6 +180,7 @@ def test_marks_and_order_are_functions_of_the_rows(open_page):
         "marks": [
             ["agreement", {"a": "worst", "b": "worst", "c": "best", "d": "best"}]
         ],  # 50 % and 50.1 % are shown alike
+        "most": {"a": "worst", "b": "worst"},  # what three of five share is not best
         "one": 0,
         "up": ["a", "b", "c", "d"],
         "down": ["c", "d", "b", "a"],

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from sinkprune.models import decode_answer, encode_prompt, token_texts
+from sinkprune.models import decode_answer, encode_prompt, running_texts, token_texts
+from sinkprune.models.chat import REST
 from tests.tiny_models import make_tiny
 
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<mask>"]
@@ -108,3 +109,19 @@ def test_empty_prompts_are_refused(text):
 def test_a_model_without_tokenizer_cannot_read_text():
     with pytest.raises(ValueError, match="no tokenizer"):
         encode_prompt(make_tiny(), "Hi")
+
+
+@pytest.mark.parametrize("text", ["é", "a你b", "🙂🦊", "اب", "fine"])
+def test_a_character_of_several_tokens_is_shown_whole_at_the_first(text):
+    ids = encode_prompt(PLAIN, text)[0].tolist()
+    assert len(ids) == len(text.encode())
+    shown = running_texts(PLAIN, ids)
+    assert len(shown) == len(ids)
+    assert "".join(shown).replace(REST, "") == text
+    assert [one for one in shown if one != REST] == list(text)
+
+
+def test_half_a_character_stays_half_a_character():
+    ids = encode_prompt(PLAIN, "🙂")[0].tolist()
+    assert running_texts(PLAIN, ids[:2]) == token_texts(PLAIN, ids[:2])
+    assert running_texts(PLAIN, [START, *ids, MASK]) == ["<|im_start|>", "🙂", *[REST] * 3, *token_texts(PLAIN, [MASK])]

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from sinkprune.models import LoadedModel
-from sinkprune.ui.compare import OUTPUTS, _compare
+from sinkprune.ui.compare import OUTPUTS, _cancelled, _compare
 from sinkprune.ui.inputs import COPY, DECODING
 from sinkprune.ui.links import read_link
 from sinkprune.ui.workbench import Workbench
@@ -62,3 +62,15 @@ def test_a_run_ends_with_the_model_it_began_with(bench, monkeypatch):
     monkeypatch.setattr(Workbench, "loaded", property(lambda bench: present[0]))
     shown = press(bench, meanwhile=lambda: present.__setitem__(0, other))
     assert shown["pinned"]["query"] == expected
+
+
+@pytest.mark.parametrize(
+    ("trace", "said"),
+    [
+        (None, "Nothing was written."),
+        ({"lanes": [{"done": True}, {"done": True}]}, "What is below was written before."),
+        ({"lanes": [{"done": True}, {"done": False}]}, "What was written so far stays."),
+    ],
+)
+def test_a_cancelled_comparison_says_whose_texts_stand_below(trace, said):
+    assert said in _cancelled(trace)[OUTPUTS.index("status")]

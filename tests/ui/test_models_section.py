@@ -187,3 +187,9 @@ def test_the_table_names_every_model_its_link_and_its_reason():
         assert not isinstance(info.source, str) or f"https://huggingface.co/{info.source}" in table
     assert "no MASK token" in table
     assert section._table("nonsense") == section._table("")
+
+
+@pytest.mark.parametrize(("count", "words"), [(1, "CPU, 1 thread"), (2, "CPU, 2 threads")])
+def test_the_machine_is_named_in_words(bench, monkeypatch, count, words):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: count)
+    assert bench.machine == words

@@ -56,6 +56,9 @@ def test_the_layer_that_moves_most_is_named(lane):
     said = layers_words([lane([1], [1], 0.1, 0), lane([1], [1], 40.0, 1), lane([1], [1], 0.0, 2)])
     assert "largest in layer 2 (40 tokens²) and below 0.5 in 2 of 3 layers" in said
     assert "no position stands out" in layers_words([lane([1], [1], float("nan"), 0)])
+    assert layers_words([lane([1], [1], 0.0, 0), lane([1], [1], 0.0, 1)]).endswith(
+        "temporal variance is 0 in every layer."
+    )
 
 
 def test_stages_name_the_position_that_receives_most():

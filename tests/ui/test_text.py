@@ -4,9 +4,10 @@ import pytest
 
 from sinkprune.pruning import METHODS, PruneProgress
 from sinkprune.ui.text import (
+    DROPPED,
     HOLDS,
     METHODS_IN_WORDS,
-    held,
+    final_mark,
     method_choices,
     note,
     progress_line,
@@ -19,9 +20,10 @@ def test_a_note_is_text():
     assert "<img" not in note("<img src=x>", "<img src=x onerror=alert(1)>")
 
 
-def test_only_a_prompt_that_ends_with_a_mark_is_told_what_the_mark_does():
-    assert [held(prompt) for prompt in ("Why?", "Run. ", "Oh!")] == [HOLDS] * 3
-    assert [held(prompt) for prompt in ("Why", "Why? Because", "")] == [""] * 3
+def test_only_a_prompt_that_ends_with_a_mark_is_told_what_became_of_the_mark():
+    assert [final_mark(prompt, dropped=False) for prompt in ("Why?", "Run. ", "Oh!")] == [HOLDS] * 3
+    assert [final_mark(prompt, dropped=False) for prompt in ("Why", "Why? Because", "", "?")] == [""] * 4
+    assert [final_mark(prompt, dropped=True) for prompt in ("Why?", "Why ", "!")] == [DROPPED, "", ""]
 
 
 def test_every_method_is_explained():

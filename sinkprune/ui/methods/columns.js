@@ -64,7 +64,8 @@ export const COLUMNS = [
   },
 ];
 
-// key -> method -> "best" | "worst": by the number as it is shown, so that equal numbers are marked alike; nothing where all are equal.
+// key -> method -> "best" | "worst": by the number as it is shown, so that equal numbers are marked alike. An extreme that
+// most copies share, such as a size that only structured pruning changes, tells nothing and is not marked.
 export function marks(copies) {
   const marked = new Map();
   for (const { key, better, show } of COLUMNS) {
@@ -74,7 +75,8 @@ export function marks(copies) {
     const [low, high] = [Math.min(...numbers), Math.max(...numbers)];
     if (low === high) continue;
     const best = better === "less" ? low : high;
-    const extremes = values.filter((one) => one.number === low || one.number === high);
+    const rare = (number) => 2 * numbers.filter((other) => other === number).length <= numbers.length;
+    const extremes = values.filter(({ number }) => (number === low || number === high) && rare(number));
     marked.set(key, new Map(extremes.map((one) => [one.method, one.number === best ? "best" : "worst"])));
   }
   return marked;

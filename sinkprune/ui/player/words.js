@@ -82,7 +82,8 @@ function maskWords(confidence) {
 
 export function tokenName(lane, position, step) {
   const state = tokenState(lane, position, step);
-  if (state === "masked" || state === "absent") return "mask";
+  if (state === "absent") return "no token"; // an autoregressive lane has no masks
+  if (state === "masked") return "mask";
   return quoted(lane.texts[position], position === 0);
 }
 
