@@ -268,7 +268,8 @@ PROPERTIES = {
 
 
 def _leader(run: Watched, reign: Reign) -> str:
-    return f"{run.token(reign.position)} (position {reign.position})"
+    token, place = run.token(reign.position), f"position {reign.position}"
+    return token if place in token else f"{token} ({place})"
 
 
 def _length(reign: Reign) -> int:

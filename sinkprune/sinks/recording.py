@@ -122,6 +122,8 @@ def _watchable(loaded: LoadedModel) -> Iterator[None]:
     if before == ATTENTION_NAME:
         yield
         return
+    import sinkprune.models.attention  # noqa: F401  registers the function; late, because it needs transformers
+
     loaded.model.set_attn_implementation(ATTENTION_NAME)
     try:
         yield

@@ -13,7 +13,12 @@ TEMPLATE = Path(__file__).with_name("card_template.md")
 
 
 def card(evaluation: dict, samples: dict, log: list[dict]) -> str:
-    """The card as Markdown with front matter. log: for each phase of training its settings, then one line per measurement."""
+    """The card as Markdown with front matter.
+
+    log: for each phase of training its settings, then one line per measurement; last, how the weights before and after the last phase
+    were mixed.
+    """
+    *log, mixed = log
     nats, text, speed = evaluation["cross_entropy"], evaluation["text"], evaluation["speed"]
     dlm, ar = evaluation["sinks"]["dlm"], evaluation["sinks"]["ar"]
     rows = [
@@ -53,6 +58,7 @@ def card(evaluation: dict, samples: dict, log: list[dict]) -> str:
         device=evaluation["device"],
         dtype=evaluation["dtype"],
         measurements="\n".join(f"| {what} | {value} |" for what, value in rows),
+        **{part: f"{share:.0%}" for part, share in mixed["mixed"].items()},
         phases="\n".join(phase_row(number, phase) for number, phase in enumerate(phases(log), start=1)),
         training="\n".join(
             f"| {m['seconds']} | {m['Mtokens']} | {m['masked']:.3f} | {m['masked_text']:.3f} | {m['next_token']:.3f} |"

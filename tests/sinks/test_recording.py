@@ -1,5 +1,7 @@
 """Recording attention: golden masses, all attention shapes against transformers' eager attention, and that nothing is left behind."""
 
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -262,3 +264,20 @@ def test_attention_map_is_the_eager_map(causal):
 def test_attention_map_refuses_what_does_not_exist(arguments, message):
     with pytest.raises(ValueError, match=message):
         attention_map(MODELS["llama"], **{"ids": some_ids(1, 4)} | arguments)
+
+
+def test_a_model_made_by_hand_is_recorded_in_a_process_that_loaded_none():
+    program = """
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+from sinkprune.models import LoadedModel, ModelSpec
+from sinkprune.sinks import record_attention
+
+config = LlamaConfig(vocab_size=9, hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=2)
+loaded = LoadedModel(LlamaForCausalLM(config).eval(), None, ModelSpec("tiny", "llama", 3, 2))
+with torch.inference_mode(), record_attention(loaded) as recording:
+    loaded.model(torch.tensor([[4, 5, 6]]))
+print(tuple(recording.column_mass.shape))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.strip() == "(1, 1, 2, 3)", done.stderr
