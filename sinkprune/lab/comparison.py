@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import asdict, dataclass
 
@@ -11,7 +10,7 @@ import torch
 from sinkprune.decoding import DecodeConfig
 from sinkprune.lab.card import RunCard, run_card, threads
 from sinkprune.lab.compare import Divergence, agreement, answer_end, answer_ids, first_divergence, repeated_ngrams
-from sinkprune.lab.likelihood import ANSWER_LEVELS, answer_likelihood
+from sinkprune.lab.likelihood import ANSWER_LEVELS, answer_likelihood, paired_difference
 from sinkprune.models import LoadedModel
 from sinkprune.pruning import STRUCTURED, CalibrationConfig, PruneConfig, PruneResult
 
@@ -54,6 +53,7 @@ class Comparison:
     """nats_dense_answer, nats_pruned_answer: (under the dense, under the pruned model), per token. repeated: share of repeated 4-grams.
 
     error_dense_answer, error_pruned_answer: the standard errors of these, over draws of masks.
+    interval_dense_answer, interval_pruned_answer: 95 % interval of the second minus the first, paired by draws of masks.
     agreement: share of equal tokens at equal positions. parting: where both lanes first hold different tokens, None where they never do.
     """
 
@@ -64,6 +64,8 @@ class Comparison:
     nats_pruned_answer: tuple[float, float]
     error_dense_answer: tuple[float, float]
     error_pruned_answer: tuple[float, float]
+    interval_dense_answer: tuple[float, float]
+    interval_pruned_answer: tuple[float, float]
     repeated: tuple[float, float]
     agreement: float
     parting: Divergence | None
@@ -107,7 +109,7 @@ class Comparison:
             f"{self.agreement:.0%} of the answer's positions hold the same token. {parts} Both started from the same masked canvas "
             f"with seed {seed}; {source}; pruned in {self.pruned.prune_seconds:.1f} s "
             f"on {self.pruned.device}, {threads(self.pruned.threads)}.",
-            *self._undecided(),
+            self._differences(),
             " ".join(f"{LIKELIHOOD} {TURNS} {SMALLER if self._structured else ZEROS}".split()),
         ]
 
@@ -121,23 +123,24 @@ class Comparison:
         """Both cards in full, as Markdown."""
         return f"**Dense**\n\n{self.dense.as_markdown()}\n\n**Pruned**\n\n{self.pruned.as_markdown()}"
 
-    def _undecided(self) -> list[str]:
-        """A sentence about the answers whose likelihoods differ by no more than their combined error, if there are any."""
-        measured = {
-            "dense": (self.nats_dense_answer, self.error_dense_answer),
-            "pruned": (self.nats_pruned_answer, self.error_pruned_answer),
-        }
-        near = [name for name, (nats, errors) in measured.items() if abs(nats[0] - nats[1]) <= math.hypot(*errors)]
-        if not near:
-            return []
-        which = "either answer" if len(near) == 2 else f"the {near[0]} answer"
-        return [
-            f"Which model finds {which} likelier is not shown: the nats differ by no more than both standard errors combined."
+    def _differences(self) -> str:
+        """How much less likely the pruned model finds each answer, on the same masks, and where that is not shown."""
+        found = [
+            f"{second - first:+.2f} on the {name} answer (95 % interval {low:+.2f} to {high:+.2f}{_unclear(low, high)})"
+            for name, (first, second), (low, high) in (
+                ("dense", self.nats_dense_answer, self.interval_dense_answer),
+                ("pruned", self.nats_pruned_answer, self.interval_pruned_answer),
+            )
         ]
+        return f"Nats per token that the pruned model needs more, on the same masks: {found[0]}, {found[1]}."
 
     @property
     def _structured(self) -> bool:
         return self.pruned.method in STRUCTURED
+
+
+def _unclear(low: float, high: float) -> str:
+    return ": no difference is shown" if low <= 0 <= high else ""
 
 
 def _with_errors(nats: tuple[float, float], errors: tuple[float, float]) -> list[str]:
@@ -172,12 +175,14 @@ def measure(
     ]
     nats = [tuple(estimate.mean for estimate in pair) for pair in found]
     errors = [tuple(estimate.standard_error for estimate in pair) for pair in found]
+    intervals = [(difference.low, difference.high) for difference in (paired_difference(*pair) for pair in found)]
     return Comparison(
         trace["prompt"],
         run_card(dense, first, config),
         run_card(result.loaded, second, config, result, pruning, calibration),
         *nats,
         *errors,
+        *intervals,
         (repeated_ngrams(written[0]), repeated_ngrams(written[1])),
         agreement(*answers, spec.eos_token_id),
         first_divergence(first, second),

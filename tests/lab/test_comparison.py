@@ -10,7 +10,7 @@ from sinkprune.decoding import DecodeConfig
 from sinkprune.lab.citation import bibtex_with_settings
 from sinkprune.lab.compare import answer_end, answer_ids, fingerprint, first_divergence
 from sinkprune.lab.comparison import DRAWS, MEANINGS, code, measure
-from sinkprune.lab.likelihood import answer_likelihood
+from sinkprune.lab.likelihood import answer_likelihood, paired_difference
 from sinkprune.lab.runs import compare_run, finish
 from sinkprune.pruning import CalibrationConfig, PruneConfig, prune_model
 from sinkprune.ui.result_card import result_card
@@ -38,7 +38,7 @@ def test_a_copy_with_nothing_cut_is_the_dense_model(loaded):
     assert comparison.nats_dense_answer[0] == comparison.nats_dense_answer[1]
     assert trace["lanes"][0]["text"] == trace["lanes"][1]["text"]
     assert "They never differ." in " ".join(comparison.sentences())
-    assert "either answer likelier is not shown" in " ".join(comparison.sentences())
+    assert " ".join(comparison.sentences()).count("no difference is shown") == 2
 
 
 def test_every_number_says_what_it_means(run):
@@ -63,27 +63,25 @@ def test_every_likelihood_stands_with_its_standard_error(run, loaded):
     assert "± is the standard error" in result_card(comparison)
 
 
-@pytest.mark.parametrize(
-    ("dense_answer", "pruned_answer", "said"),
-    [
-        ((2.0, 2.6), (2.6, 2.0), None),
-        ((2.0, 2.4), (2.6, 2.0), "the dense answer"),
-        ((2.0, 2.6), (2.0, 1.6), "the pruned answer"),
-        ((2.0, 2.5), (2.0, 2.0), "either answer"),
-    ],
-)
-def test_no_difference_is_claimed_within_the_combined_error(run, dense_answer, pruned_answer, said):
-    """Errors of 0.3 and 0.4 combine to 0.5."""
-    comparison = dataclasses.replace(
-        run[1],
-        nats_dense_answer=dense_answer,
-        nats_pruned_answer=pruned_answer,
-        error_dense_answer=(0.3, 0.4),
-        error_pruned_answer=(0.3, 0.4),
+def test_the_difference_is_paired_and_none_is_claimed_where_its_interval_holds_zero(run, loaded):
+    trace, comparison = run
+    answer = answer_ids(trace["lanes"][1], loaded.spec.mask_token_id)
+    answer = torch.tensor(answer[: answer_end(answer, loaded.spec.eos_token_id)])
+    copy = prune_model(loaded, PruneConfig("wanda", 0.7), CALIBRATION).loaded
+    prompt_ids = torch.tensor([trace["lanes"][0]["ids"]])
+    paired = paired_difference(*(answer_likelihood(model, prompt_ids, answer, draws=DRAWS) for model in (loaded, copy)))
+    assert comparison.interval_pruned_answer == (paired.low, paired.high)
+
+    changed = dataclasses.replace(
+        comparison,
+        nats_dense_answer=(2.0, 2.5),
+        interval_dense_answer=(0.1, 0.9),
+        nats_pruned_answer=(2.0, 1.8),
+        interval_pruned_answer=(-0.5, 0.1),
     )
-    card = result_card(comparison)
-    assert ("is not shown" in card) == (said is not None)
-    assert said is None or f"Which model finds {said} likelier is not shown" in card
+    card = result_card(changed)
+    assert "+0.50 on the dense answer (95 % interval +0.10 to +0.90)" in card
+    assert "-0.20 on the pruned answer (95 % interval -0.50 to +0.10: no difference is shown)" in card
 
 
 def test_the_card_escapes_what_it_shows(run):
