@@ -97,7 +97,13 @@ def test_our_own_mistakes_are_not_hidden(monkeypatch):
 def test_ctrl_c_ends_a_long_prune_without_a_traceback_and_leaves_nothing(model_folder, tmp_path):
     command = [sys.executable, "-m", "sinkprune", "prune", "--model", str(model_folder), "--samples", "100000"]
     process = subprocess.Popen(
-        [*command, "--save", str(tmp_path / "saved")], cwd=ROOT, stderr=subprocess.PIPE, text=True
+        [*command, "--save", str(tmp_path / "saved")],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.default_int_handler
+        ),  # ignored where a shell's "&" started us
     )
     first = process.stderr.readline()
     assert first.startswith("calibrating on"), first
