@@ -61,6 +61,18 @@ def save(folder: Path, name: str, prompts: list[str], answers: np.ndarray) -> No
     (folder / f"{name}.txt").write_text("\n".join(prompts) + "\n")
 
 
+def save_until(minutes: float, folder: Path, name: str, answered: Iterator[tuple[list[str], np.ndarray]]) -> None:
+    """Save batches of (prompts, answers) as NAME-000, NAME-001, … as long as another one is expected to be ready in time."""
+    folder.mkdir(parents=True, exist_ok=True)
+    start, count = time.perf_counter(), 0
+    for number, (prompts, answers) in enumerate(answered):
+        save(folder, f"{name}-{number:03}", prompts, answers)
+        count, seconds = count + len(prompts), time.perf_counter() - start
+        print(f"{name}: {count} answers in {seconds:.0f} s", flush=True)
+        if seconds + seconds / (number + 1) > 60 * minutes:
+            break
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("base", type=Path)
@@ -78,13 +90,10 @@ def main() -> None:
     torch.manual_seed(part)
     if part == 0:
         save(args.folder, "held-out", held_out_prompts(), answer(model, tokenizer, held_out_prompts()))
-    start, answered = time.perf_counter(), 0
-    for number, prompts in enumerate(batches(model, tokenizer, part, parts, args.batch)):
-        save(args.folder, f"answers-{part}-{number:03}", prompts, answer(model, tokenizer, prompts))
-        answered, seconds = answered + len(prompts), time.perf_counter() - start
-        print(f"part {part}: {answered} answers in {seconds:.0f} s", flush=True)
-        if seconds + seconds / (number + 1) > 60 * args.minutes:
-            break
+    answered = (
+        (prompts, answer(model, tokenizer, prompts)) for prompts in batches(model, tokenizer, part, parts, args.batch)
+    )
+    save_until(args.minutes, args.folder, f"answers-{part}", answered)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import argparse
 import random
-import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ from torch import Tensor
 
 from sinkprune.decoding.commit import best_tokens
 from sinkprune.models import LoadedModel, encode_prompt, load_model
-from sinkprune.training.answers import save
+from sinkprune.training.answers import save_until
 from sinkprune.training.base import END_TOKEN_ID
 from sinkprune.training.examples import OWN
 from sinkprune.training.teacher import PAD
@@ -98,6 +98,12 @@ def _joined(group: list[tuple[str, Tensor]]) -> tuple[list[str], Tensor]:
     return list(prompts), torch.cat(ids)
 
 
+def answered(loaded: LoadedModel, groups: Iterable[tuple[list[str], Tensor]]) -> Iterator[tuple[list[str], np.ndarray]]:
+    """Prompts and their answers, group by group, on the canvases in turn."""
+    for (prompts, ids), length in zip(groups, cycle(CANVASES)):
+        yield prompts, as_answers(write_canvases(loaded, ids, length))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path)
@@ -109,15 +115,8 @@ def main() -> None:
     args = parser.parse_args()
     part, parts = map(int, args.part.split("/"))
     loaded = load_model(args.model)
-    args.folder.mkdir(parents=True, exist_ok=True)
-    start, answered = time.perf_counter(), 0
-    for number, (prompts, ids) in enumerate(batches(loaded, read_prompts(args.answers, part, parts), args.batch)):
-        canvases = write_canvases(loaded, ids, CANVASES[number % len(CANVASES)])
-        save(args.folder, f"{OWN}-{part}-{number:03}", prompts, as_answers(canvases))
-        answered, seconds = answered + len(prompts), time.perf_counter() - start
-        print(f"part {part}: {answered} answers in {seconds:.0f} s", flush=True)
-        if seconds + seconds / (number + 1) > 60 * args.minutes:
-            break
+    prompts = read_prompts(args.answers, part, parts)
+    save_until(args.minutes, args.folder, f"{OWN}-{part}", answered(loaded, batches(loaded, prompts, args.batch)))
 
 
 if __name__ == "__main__":
