@@ -123,14 +123,14 @@ def _live_run(
                     drawn = time.monotonic()
                 yield _update(shown=trace, last=trace, **news)
                 news = {}
-        yield _update(said=_costs(bench, trace), layer=layer_list(trace), **IDLE)
+        yield _update(said=_costs(bench, trace, dense.spec.drops_final_mark), layer=layer_list(trace), **IDLE)
 
 
-def _costs(bench: Workbench, trace: dict) -> str:
+def _costs(bench: Workbench, trace: dict, drops_final_mark: bool) -> str:
     lanes = ", ".join(
         f"{lane['title'].lower()} {lane['nfe']} forward passes in {lane['seconds']:.1f} s" for lane in trace["lanes"]
     )
-    about_mark = final_mark(trace["prompt"], bench.loaded.spec.drops_final_mark)
+    about_mark = final_mark(trace["prompt"], drops_final_mark)
     return note("Live", f"Written on this machine ({bench.machine}): {lanes}. {about_mark}")
 
 
