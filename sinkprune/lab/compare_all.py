@@ -15,7 +15,7 @@ import torch
 
 from sinkprune.decoding import DecodeConfig, Step, denoise
 from sinkprune.lab.compare import agreement, answer_end, repeated_ngrams
-from sinkprune.lab.likelihood import Estimate, answer_likelihood
+from sinkprune.lab.likelihood import ANSWER_DRAWS, Estimate, answer_likelihood
 from sinkprune.lab.runs import check_prompt
 from sinkprune.models import LoadedModel, decode_answer
 from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneProgress, PruneResult
@@ -23,7 +23,6 @@ from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneProgress, Pru
 ORDER = (
     "magnitude", "wanda", "structured", "sparsegpt", "sink-structured", "sink-wanda", "sink-sparsegpt",
 )  # the quickest first  # fmt: skip
-DRAWS = 4  # draws of masks, each at every one of lab.likelihood.ANSWER_LEVELS
 
 Prune = Callable[[PruneConfig, CalibrationConfig], Iterator[PruneProgress | PruneResult]]
 
@@ -51,7 +50,7 @@ class MethodRow:
     """One pruned copy's answer in numbers; method "dense": the whole model's.
 
     tokens: up to the end of the answer, the end token included. nats: per token of the dense model's answer, under this copy (mean over
-    `DRAWS` draws of masks, the same for all copies); above_dense and its standard error: the paired difference to the dense model.
+    `ANSWER_DRAWS` draws of masks, the same for all copies); above_dense and its standard error: the paired difference to the dense model.
     own_nats: per token of this text under the dense model. agreement: share of tokens equal to the dense model's at the same position.
     repeated: share of repeated 4-grams. achieved: zeros, or removed weights, / weights of the pruned linears. prune_seconds: when the
     copy was made, maybe for somebody else. megabytes: of all weights while it writes, zeros included.
@@ -133,7 +132,7 @@ def _write(
 
 
 def _likelihood(loaded: LoadedModel, prompt_ids: torch.Tensor, answer: torch.Tensor, config: DecodeConfig) -> Estimate:
-    return answer_likelihood(loaded, prompt_ids, answer, draws=DRAWS, seed=config.seed)
+    return answer_likelihood(loaded, prompt_ids, answer, draws=ANSWER_DRAWS, seed=config.seed)
 
 
 def _row(

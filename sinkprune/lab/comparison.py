@@ -10,12 +10,11 @@ import torch
 from sinkprune.decoding import DecodeConfig
 from sinkprune.lab.card import RunCard, run_card, threads
 from sinkprune.lab.compare import Divergence, agreement, answer_end, answer_ids, first_divergence, repeated_ngrams
-from sinkprune.lab.likelihood import ANSWER_LEVELS, answer_likelihood, paired_difference
+from sinkprune.lab.likelihood import ANSWER_DRAWS, ANSWER_LEVELS, answer_likelihood, paired_difference
 from sinkprune.models import LoadedModel
 from sinkprune.pruning import STRUCTURED, CalibrationConfig, PruneConfig, PruneResult
 
-DRAWS = 4  # draws of masks at each of ANSWER_LEVELS; the spread of fewer says little about the error
-LIKELIHOOD = f"""Nats per token: cross-entropy of masked answer tokens, mean over {len(ANSWER_LEVELS)} mask levels with {DRAWS} draws
+LIKELIHOOD = f"""Nats per token: cross-entropy of masked answer tokens, mean over {len(ANSWER_LEVELS)} mask levels with {ANSWER_DRAWS} draws
 each, the same masks for both models; ± is the standard error over the draws: how far other masks may move it."""
 TURNS = """Both lanes took turns on this machine; each time is that lane's own, after one untimed forward pass of the same shape, with
 recording the attention."""
@@ -168,7 +167,7 @@ def measure(
     prompt_ids = torch.tensor([first["ids"]])
     found = [
         [
-            answer_likelihood(model, prompt_ids, torch.tensor([ids]), draws=DRAWS, seed=config.seed)
+            answer_likelihood(model, prompt_ids, torch.tensor([ids]), draws=ANSWER_DRAWS, seed=config.seed)
             for model in (dense, result.loaded)
         ]
         for ids in written

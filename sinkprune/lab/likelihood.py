@@ -26,6 +26,7 @@ from sinkprune.lab.texts import file_texts, held_out_texts
 from sinkprune.models import LoadedModel, load_model
 
 ANSWER_LEVELS = (0.15, 0.35, 0.55, 0.75, 0.95)
+ANSWER_DRAWS = 4  # of masks at each level, where the error is shown: the spread of fewer says little
 
 
 @dataclass(frozen=True)

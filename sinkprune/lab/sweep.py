@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from sinkprune.decoding import DecodeConfig, generate
 from sinkprune.lab.compare import answer_end
 from sinkprune.lab.compare_all import Prune, Refusal, Underway, prune_underway
-from sinkprune.lab.likelihood import Estimate, LikelihoodConfig, answer_likelihood, masked_likelihood
+from sinkprune.lab.likelihood import ANSWER_DRAWS, Estimate, LikelihoodConfig, answer_likelihood, masked_likelihood
 from sinkprune.lab.runs import check_prompt
 from sinkprune.lab.texts import held_out_texts
 from sinkprune.models import LoadedModel
 from sinkprune.pruning import CalibrationConfig, PruneConfig
 
-DRAWS = 4  # of masks, for one answer
 TEXTS = 32  # held-out answers, one mask each: the first of the table's texts and masks
 MAX_POINTS = 24
 MAX_SECONDS = 300.0  # a sweep ends with the point during which this is over: others wait for the model meanwhile
@@ -53,7 +52,7 @@ def prompt_ruler(dense: LoadedModel, prompt: str, config: DecodeConfig) -> Ruler
     prompt_ids = check_prompt(dense, prompt, config.gen_length)
     answer = generate(dense, prompt_ids, config).tokens[0, prompt_ids.shape[1] :]
     answer = answer[: answer_end(answer.tolist(), dense.spec.eos_token_id)]
-    return lambda loaded: answer_likelihood(loaded, prompt_ids, answer, draws=DRAWS, seed=config.seed)
+    return lambda loaded: answer_likelihood(loaded, prompt_ids, answer, draws=ANSWER_DRAWS, seed=config.seed)
 
 
 def held_out_ruler(dense: LoadedModel, texts: int = TEXTS) -> Ruler:

@@ -68,19 +68,20 @@ def running_texts(loaded: LoadedModel, ids: torch.Tensor | Iterable[int]) -> lis
     texts = token_texts(loaded, ids)
     start = 0
     while start < len(ids):
-        stop, whole = _whole_text(loaded, ids, start) if BROKEN in texts[start] else (start + 1, texts[start])
-        texts[start:stop] = [whole, *[REST] * (stop - start - 1)]
+        whole = _whole_text(loaded, ids, start) if BROKEN in texts[start] else None
+        stop, text = whole or (start + 1, texts[start])
+        texts[start:stop] = [text, *[REST] * (stop - start - 1)]
         start = stop
     return texts
 
 
-def _whole_text(loaded: LoadedModel, ids: list[int], start: int) -> tuple[int, str]:
-    """(stop, text) of the fewest ids from `start` on that are whole characters together; of the one id where none are."""
+def _whole_text(loaded: LoadedModel, ids: list[int], start: int) -> tuple[int, str] | None:
+    """(stop, text) of the fewest ids from `start` on that are whole characters together; None where none are."""
     for stop in range(start + 2, min(start + MOST_TOKENS_OF_A_CHARACTER, len(ids)) + 1):
         text = loaded.tokenizer.decode(ids[start:stop], skip_special_tokens=False)
         if BROKEN not in text:
             return stop, text
-    return start + 1, _token_text(loaded, ids[start])
+    return None
 
 
 def _token_text(loaded: LoadedModel, token_id: int) -> str:

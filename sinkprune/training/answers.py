@@ -56,14 +56,20 @@ def batches(model, tokenizer, part: int, parts: int, size: int) -> Iterator[list
         yield own[:size]
 
 
+def share(text: str) -> tuple[int, int]:
+    """(i, n) of "i/n", the share of one of n processes."""
+    part, parts = map(int, text.split("/"))
+    return part, parts
+
+
 def save(folder: Path, name: str, prompts: list[str], answers: np.ndarray) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(folder / f"{name}.npz", R=answers)
     (folder / f"{name}.txt").write_text("\n".join(prompts) + "\n")
 
 
 def save_until(minutes: float, folder: Path, name: str, answered: Iterator[tuple[list[str], np.ndarray]]) -> None:
     """Save batches of (prompts, answers) as NAME-000, NAME-001, … as long as another one is expected to be ready in time."""
-    folder.mkdir(parents=True, exist_ok=True)
     start, count = time.perf_counter(), 0
     for number, (prompts, answers) in enumerate(answered):
         save(folder, f"{name}-{number:03}", prompts, answers)
@@ -78,15 +84,14 @@ def main() -> None:
     parser.add_argument("base", type=Path)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--minutes", type=float, default=5.0)
-    parser.add_argument("--part", default="0/1", help="which share of the prompts: i/n")
+    parser.add_argument("--part", type=share, default="0/1", help="which share of the prompts: i/n")
     parser.add_argument("--batch", type=int, default=8192)
     args = parser.parse_args()
-    part, parts = map(int, args.part.split("/"))
+    part, parts = args.part
     device = "cuda" if torch.cuda.is_available() else "cpu"
     tokenizer = AutoTokenizer.from_pretrained(args.base)
     tokenizer.pad_token_id = PAD
     model = AutoModelForCausalLM.from_pretrained(args.base, dtype=torch.bfloat16).to(device).eval()
-    args.folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(part)
     if part == 0:
         save(args.folder, "held-out", held_out_prompts(), answer(model, tokenizer, held_out_prompts()))

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 
 from sinkprune.decoding import DecodeConfig, autoregress, generate
 from sinkprune.lab.compare import answer_end, repeated_ngrams
-from sinkprune.lab.likelihood import answer_likelihood
+from sinkprune.lab.likelihood import ANSWER_DRAWS, answer_likelihood
 from sinkprune.lab.statistics import layer_medians, sink_statistics, summary
 from sinkprune.lab.texts import CANVAS, held_out_answers
 from sinkprune.models import LoadedModel, causal_prompt, causal_view, decode_answer, encode_prompt, load_model
@@ -30,7 +30,6 @@ PLAIN = DecodeConfig(gen_length=CANVAS, block_length=32, steps=CANVAS)
 PARALLEL = DecodeConfig(gen_length=CANVAS, block_length=32, threshold=0.9)
 DUAL = DecodeConfig(gen_length=CANVAS, block_length=32, threshold=0.9, cache="dual")
 TIMED_PROMPTS = 8
-DRAWS = 4  # of masks, at each of the five noise levels
 
 
 def reference_canvases(loaded: LoadedModel, answers: Sequence[dict]) -> list[torch.Tensor]:
@@ -53,7 +52,7 @@ def cross_entropies(loaded: LoadedModel, prompts: Sequence[str]) -> dict[str, fl
     for prompt in prompts:
         prompt_ids = encode_prompt(loaded, prompt)
         for canvas in reference_canvases(loaded, answers[prompt]):
-            masked.append(answer_likelihood(loaded, prompt_ids, canvas, draws=DRAWS).mean)
+            masked.append(answer_likelihood(loaded, prompt_ids, canvas, draws=ANSWER_DRAWS).mean)
             next_token.append(next_token_loss(causal, prompt_ids, canvas))
     return {
         "canvases": len(masked),

@@ -1,6 +1,6 @@
 """Average the weights of a model before and after a phase of training, with a share for each part (model soups, arXiv 2203.05482).
 
-    python -m sinkprune.training.mix build/before build/after build/model --early 0.3 --late 0.8 --embedding 0
+    python -m sinkprune.training.mix build/before build/after build/model --early 0.3 --late 0.9 --embedding 0.2
 
 A phase on little data teaches what it is for and forgets other things; between the two models much of the first is kept at a small part of
 the second. The shares were chosen by `training.evaluate`. The log of the phase is taken along, the shares as its last line.

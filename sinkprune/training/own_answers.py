@@ -21,7 +21,7 @@ from torch import Tensor
 
 from sinkprune.decoding.commit import best_tokens
 from sinkprune.models import LoadedModel, encode_prompt, load_model
-from sinkprune.training.answers import save_until
+from sinkprune.training.answers import save_until, share
 from sinkprune.training.base import END_TOKEN_ID
 from sinkprune.training.examples import OWN
 from sinkprune.training.teacher import PAD
@@ -49,7 +49,7 @@ def write_canvases(loaded: LoadedModel, prompts: Tensor, length: int, block: int
             tokens, confidence = best_of_masked(logits, masked, mask)
             sure = confidence >= THRESHOLD
             sure |= confidence == confidence.amax(1, keepdim=True)  # at least one
-            ids[:, span] = torch.where(sure & masked, tokens, ids[:, span])
+            ids[:, span] = torch.where(sure, tokens, ids[:, span])
             canvas[open_rows] = ids
             open_rows = open_rows[(ids[:, span] == mask).any(1)]
     return canvas[:, start:].cpu()
@@ -66,10 +66,9 @@ def best_of_masked(logits: Tensor, masked: Tensor, mask_token_id: int) -> tuple[
 
 def as_answers(canvases: Tensor) -> np.ndarray:
     """(B, T) uint16 as the teacher's answers are saved: everything behind the first end token is PAD."""
-    ended = (canvases == END_TOKEN_ID).cumsum(1)
-    return (
-        canvases.masked_fill((ended > 1) | ((ended == 1) & (canvases != END_TOKEN_ID)), PAD).numpy().astype(np.uint16)
-    )
+    is_end = (canvases == END_TOKEN_ID).int()
+    behind = is_end.cumsum(1) > is_end
+    return canvases.masked_fill(behind, PAD).numpy().astype(np.uint16)
 
 
 def read_prompts(answers: Path, part: int, parts: int) -> list[str]:
@@ -110,10 +109,10 @@ def main() -> None:
     parser.add_argument("answers", type=Path, help="folder of the teacher's answers, whose prompts are taken")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--minutes", type=float, default=3.0)
-    parser.add_argument("--part", default="0/1", help="which share of the prompts: i/n")
+    parser.add_argument("--part", type=share, default="0/1", help="which share of the prompts: i/n")
     parser.add_argument("--batch", type=int, default=2048)
     args = parser.parse_args()
-    part, parts = map(int, args.part.split("/"))
+    part, parts = args.part
     loaded = load_model(args.model)
     prompts = read_prompts(args.answers, part, parts)
     save_until(args.minutes, args.folder, f"{OWN}-{part}", answered(loaded, batches(loaded, prompts, args.batch)))

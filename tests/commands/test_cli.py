@@ -94,6 +94,11 @@ def test_our_own_mistakes_are_not_hidden(monkeypatch):
         main(["generate", "hello"])
 
 
+def hear_ctrl_c():
+    """A program that a shell started with "&" ignores it, and so do those it starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def test_ctrl_c_ends_a_long_prune_without_a_traceback_and_leaves_nothing(model_folder, tmp_path):
     command = [sys.executable, "-m", "sinkprune", "prune", "--model", str(model_folder), "--samples", "100000"]
     process = subprocess.Popen(
@@ -101,9 +106,7 @@ def test_ctrl_c_ends_a_long_prune_without_a_traceback_and_leaves_nothing(model_f
         cwd=ROOT,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(
-            signal.SIGINT, signal.default_int_handler
-        ),  # ignored where a shell's "&" started us
+        preexec_fn=hear_ctrl_c,
     )
     first = process.stderr.readline()
     assert first.startswith("calibrating on"), first

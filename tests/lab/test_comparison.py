@@ -9,8 +9,8 @@ import torch
 from sinkprune.decoding import DecodeConfig
 from sinkprune.lab.citation import bibtex_with_settings
 from sinkprune.lab.compare import answer_end, answer_ids, fingerprint, first_divergence
-from sinkprune.lab.comparison import DRAWS, MEANINGS, code, measure
-from sinkprune.lab.likelihood import answer_likelihood, paired_difference
+from sinkprune.lab.comparison import MEANINGS, code, measure
+from sinkprune.lab.likelihood import ANSWER_DRAWS, answer_likelihood, paired_difference
 from sinkprune.lab.runs import compare_run, finish
 from sinkprune.pruning import CalibrationConfig, PruneConfig, prune_model
 from sinkprune.ui.result_card import result_card
@@ -55,7 +55,7 @@ def test_every_likelihood_stands_with_its_standard_error(run, loaded):
     trace, comparison = run
     answer = answer_ids(trace["lanes"][0], loaded.spec.mask_token_id)
     answer = torch.tensor(answer[: answer_end(answer, loaded.spec.eos_token_id)])
-    estimate = answer_likelihood(loaded, torch.tensor([trace["lanes"][0]["ids"]]), answer, draws=DRAWS)
+    estimate = answer_likelihood(loaded, torch.tensor([trace["lanes"][0]["ids"]]), answer, draws=ANSWER_DRAWS)
     assert comparison.error_dense_answer[0] == estimate.standard_error > 0
     likelihoods = [row for row in comparison.rows() if row.name.startswith("Nats")]
     assert likelihoods[0].dense == f"{estimate.mean:.2f} ± {estimate.standard_error:.2f}"
@@ -69,7 +69,9 @@ def test_the_difference_is_paired_and_none_is_claimed_where_its_interval_holds_z
     answer = torch.tensor(answer[: answer_end(answer, loaded.spec.eos_token_id)])
     copy = prune_model(loaded, PruneConfig("wanda", 0.7), CALIBRATION).loaded
     prompt_ids = torch.tensor([trace["lanes"][0]["ids"]])
-    paired = paired_difference(*(answer_likelihood(model, prompt_ids, answer, draws=DRAWS) for model in (loaded, copy)))
+    paired = paired_difference(
+        *(answer_likelihood(model, prompt_ids, answer, draws=ANSWER_DRAWS) for model in (loaded, copy))
+    )
     assert comparison.interval_pruned_answer == (paired.low, paired.high)
 
     changed = dataclasses.replace(

@@ -41,7 +41,7 @@ def test_an_unfinished_answer_is_cut_at_the_last_sentence_end_that_fills_half_of
     assert cuts(list(range(160)), finished=False, ends=[20, 60, 63, 90, 150]) == {64: 63, 96: 90, 128: 90, 160: 150}
 
 
-def test_a_length_stands_on_its_smallest_canvas_and_one_in_five_on_a_larger_one():
+def test_a_length_stands_on_its_smallest_canvas_and_some_on_a_larger_one():
     random.seed(0)
     many = [make_examples([1, 2], list(range(100, 140)), True, [40]) for _ in range(500)]
     canvases = [[total - start for _, start, _, total in made] for made in many]
