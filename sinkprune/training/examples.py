@@ -1,13 +1,14 @@
 """From answers to training examples: drop repetition, cut at sentence ends, tokenise with 16,384 tokens.
 
-    python -m sinkprune.training.examples build/answers build/base build/tokenizer build/data
+    python -m sinkprune.training.examples build/base build/tokenizer build/data build/answers [build/own …]
 
 An example is prompt (without its final mark) + answer + end tokens; the part after the prompt, the canvas, is 64, 96, 128 or 160 tokens
 long. A finished answer stands on the smallest canvas that holds it, half of them on a larger one too: a model that sees all short answers
 on large canvases ends early, since end tokens are what it is surest of. On smaller canvases, and when the teacher did not finish, an answer
 is cut at the last sentence end that fits. What the student wrote itself stands on the canvas it was written on and on the next larger one.
 Answers that say little (below 24 tokens) are dropped, and one without a closing mark counts as not finished. Saved as one .npz: ids
-(n, 192) uint16, and per example the prompt's length, the answer's end (its first end token) and the total length.
+(n, 192) uint16, and per example the prompt's length, the answer's end (its first end token), the total length, and whether the student
+wrote it.
 """
 
 from __future__ import annotations
@@ -109,17 +110,18 @@ def examples_of_file(job: tuple[Path, Path, Path]) -> dict[str, np.ndarray]:
     own = prompts_file.stem.startswith(OWN)
     where = ((room, room + 32), 1.0) if own else (CANVASES, LARGER)
     random.seed(prompts_file.stem)
-    made = []
+    made: list[Example] = []
     for text, prompt, answer, done in zip(prompts, prompt_ids, answer_ids, finished, strict=True):
         if not shares_a_topic(text, topics):
             made += make_examples(prompt, answer, done, sentence_ends(answer, closes, digits), *where)
-    return as_arrays(made)
+    return as_arrays(made) | {"own": np.full(len(made), own)}
 
 
 def as_arrays(examples: list[Example]) -> dict[str, np.ndarray]:
-    ids, *lengths = zip(*examples, strict=True)
+    ids, *lengths = zip(*examples, strict=True) if examples else [()] * 4
     named = dict(zip(("prompt", "end", "total"), lengths, strict=True))
-    return {"ids": np.array(ids, np.uint16)} | {name: np.array(values, np.int16) for name, values in named.items()}
+    arrays = {name: np.array(values, np.int16) for name, values in named.items()}
+    return {"ids": np.array(ids, np.uint16).reshape(-1, LENGTH)} | arrays
 
 
 def joined(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
@@ -134,14 +136,14 @@ def joined(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("answers", type=Path)
     parser.add_argument("base", type=Path, help="folder with the base's tokenizer, which the answers are written in")
     parser.add_argument("tokenizer", type=Path, help="folder with the 16k tokenizer")
     parser.add_argument("data", type=Path)
+    parser.add_argument("answers", type=Path, nargs="+", help="folders of answers; one of them has held-out.npz")
     parser.add_argument("--workers", type=int, default=8)
     args = parser.parse_args()
     args.data.mkdir(parents=True, exist_ok=True)
-    files = sorted(args.answers.glob("answers-*.txt"))
+    files = [file for folder in args.answers for file in sorted(folder.glob("answers-*.txt"))]
     with Pool(args.workers) as pool:
         examples = joined(
             pool.map(examples_of_file, [(file, args.base, args.tokenizer) for file in files], chunksize=1)
@@ -151,10 +153,11 @@ def main() -> None:
     print(
         f"{len(examples['ids'])} examples, {examples['total'].sum() / 1e6:.1f} M tokens, {text / 1e6:.1f} M of them text of answers"
     )
-    if (args.answers / "held-out.txt").exists():
-        held_out = examples_of_file((args.answers / "held-out.txt", args.base, args.tokenizer))
-        np.savez(args.data / "held-out.npz", **held_out)
-        print(f"{len(held_out['ids'])} held-out examples")
+    for file in (folder / "held-out.txt" for folder in args.answers):
+        if file.exists():
+            held_out = examples_of_file((file, args.base, args.tokenizer))
+            np.savez(args.data / "held-out.npz", **held_out)
+            print(f"{len(held_out['ids'])} held-out examples")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sinkprune.decoding.cache import CanvasCache, rows_to_forward
 from sinkprune.decoding.commit import best_tokens
 from sinkprune.models import LoadedModel, encode_prompt, load_model
 from sinkprune.training.answers import save_until, share
@@ -33,26 +34,42 @@ CHUNK = 8192  # rows of logits at a time
 
 @torch.inference_mode()
 def write_canvases(loaded: LoadedModel, prompts: Tensor, length: int, block: int = BLOCK) -> Tensor:
-    """(B, length) int64 on the CPU, what `decoding.generate` with threshold 0.9 and no cache writes behind each of `prompts` (B, P).
+    """(B, length) int64 on the CPU, what `decoding.generate` with threshold 0.9 and the dual cache writes behind each of `prompts` (B, P).
 
     All rows are forwarded together; a row rests when its block is full, until the others' are.
     """
     mask, start = loaded.spec.mask_token_id, prompts.shape[1]
     canvas = torch.nn.functional.pad(prompts.to(loaded.device), (0, length), value=mask)
     for first in range(start, start + length, block):
-        span = slice(first, first + block)
-        open_rows = torch.arange(len(canvas), device=canvas.device)
-        while len(open_rows):
-            ids = canvas[open_rows]
-            logits = loaded.model(ids, use_cache=False, logits_to_keep=span).logits
-            masked = ids[:, span] == mask
-            tokens, confidence = best_of_masked(logits, masked, mask)
-            sure = confidence >= THRESHOLD
-            sure |= confidence == confidence.amax(1, keepdim=True)  # at least one
-            ids[:, span] = torch.where(sure, tokens, ids[:, span])
-            canvas[open_rows] = ids
-            open_rows = open_rows[(ids[:, span] == mask).any(1)]
+        _fill_block(loaded, canvas, first, first + block)
     return canvas[:, start:].cpu()
+
+
+def _fill_block(loaded: LoadedModel, canvas: Tensor, start: int, end: int) -> None:
+    """Fill the block start..end of every row of `canvas` (B, N)."""
+    mask, cache = loaded.spec.mask_token_id, CanvasCache()
+    open_rows = torch.arange(len(canvas), device=canvas.device)
+    first = True
+    while len(open_rows):
+        span = rows_to_forward("dual", first, start, end, canvas.shape[1])
+        cache.overwrite_from(span[0])
+        logits = loaded.model(
+            canvas[open_rows, slice(*span)],
+            position_ids=torch.arange(*span, device=canvas.device)[None],
+            past_key_values=cache,
+            logits_to_keep=slice(start - span[0], end - span[0]),
+        ).logits
+        ids = canvas[open_rows, start:end]
+        tokens, confidence = best_of_masked(logits, ids == mask, mask)
+        sure = confidence >= THRESHOLD
+        sure |= confidence == confidence.amax(1, keepdim=True)  # at least one
+        ids = torch.where(sure, tokens, ids)
+        canvas[open_rows, start:end] = ids
+        still_open = (ids == mask).any(1).nonzero()[:, 0]
+        if len(still_open) < len(open_rows):
+            cache.batch_select_indices(still_open)
+            open_rows = open_rows[still_open]
+        first = False
 
 
 def best_of_masked(logits: Tensor, masked: Tensor, mask_token_id: int) -> tuple[Tensor, Tensor]:

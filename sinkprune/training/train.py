@@ -35,7 +35,7 @@ LOG = "training-log.jsonl"
 
 
 class Examples:
-    """The examples on the device, grouped by padded length (a multiple of 32)."""
+    """The examples on the device."""
 
     def __init__(self, path: Path, device: str):
         data = np.load(path)
@@ -43,15 +43,16 @@ class Examples:
         self.prompt, self.end, self.total = (
             torch.from_numpy(data[key].astype(np.int64)).to(device) for key in ("prompt", "end", "total")
         )
-        padded = (self.total + 31) // 32 * 32
-        self.groups = {int(n): (padded == n).nonzero()[:, 0] for n in padded.unique()}
+        self.own = torch.from_numpy(data["own"]).to(device)
 
     def batch(self, index: torch.Tensor, length: int) -> Batch:
         return Batch(self.ids[index, :length].long(), self.prompt[index], self.end[index], self.total[index])
 
-    def lengths(self) -> tuple[list[int], list[int]]:
-        """Padded lengths and how many tokens each group holds."""
-        return list(self.groups), [length * len(rows) for length, rows in self.groups.items()]
+    def groups(self, own: bool) -> dict[int, torch.Tensor]:
+        """Padded length (a multiple of 32) -> rows; with or without what the student wrote itself."""
+        padded = (self.total + 31) // 32 * 32
+        kept = ~self.own | own
+        return {int(n): ((padded == n) & kept).nonzero()[:, 0] for n in padded[kept].unique()}
 
 
 def learning_rate(step: int, progress: float, peak: float = PEAK_RATE) -> float:
@@ -99,14 +100,16 @@ def train(args: argparse.Namespace, rank: int, ranks: int, device: str) -> None:
     optimizer = make_optimizer(model)
     examples, held_out = Examples(args.data / "train.npz", device), Examples(args.data / "held-out.npz", device)
     shares = Shares(causal=args.causal, whole=args.whole, block=args.block)
-    lengths, weights = examples.lengths()
+    # Next-token prediction is learned from the teacher alone, who writes that way.
+    pools = {causal: examples.groups(own=not causal) for causal in (False, True)}
     shared, noise = random.Random(0), torch.Generator(device).manual_seed(rank)
     log, window = [], {"denoising": [], "causal": []}
     start = last_log = time.perf_counter()
     tokens = step = 0
     while (progress := shared_progress(start, 60 * args.minutes, device)) < 1.0:
-        length, causal = shared.choices(lengths, weights)[0], shared.random() < shares.causal
-        rows = examples.groups[length]
+        pool = pools[causal := shared.random() < shares.causal]
+        length = shared.choices(list(pool), [length * len(rows) for length, rows in pool.items()])[0]
+        rows = pool[length]
         pick = rows[torch.randint(len(rows), (args.tokens // length,), generator=noise, device=device)]
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, progress, args.rate)

@@ -1,10 +1,16 @@
 """The tab "Bring your own model" of the real page, which is shared: every known model with its needs, and no way to change the model."""
 
+import re
+
 import pytest
 from watched_page import watched_page
 
 from sinkprune.models import MODELS
 from tests.running_app import app_address
+
+
+def gib(row: str) -> float:
+    return float(re.search(r"([\d.]+) GiB", row)[1])
 
 
 @pytest.mark.bundled
@@ -20,7 +26,7 @@ def test_known_models_and_what_they_need(browser, width):
     before = llada.inner_text()
     page.get_by_text("nf4 (4 bits)").click()
     page.wait_for_function("text => !document.querySelector('#known-models').innerText.includes(text)", arg=before)
-    assert "5." in llada.inner_text()  # GiB
+    assert gib(llada.inner_text()) < gib(before) / 2  # how much depends on whether this CPU has bfloat16
     assert page.locator("#own-load").count() == 0
     assert "cannot be changed from the page" in page.locator("#own-status").inner_text()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -14,7 +14,7 @@ from sinkprune.training.teacher import END, PAD
 def test_rows_written_together_are_what_generate_writes_alone(tiny, spread):
     loaded = tiny("llama", initializer_range=spread)
     prompts = torch.randint(4, 40, (5, 7), generator=torch.Generator().manual_seed(0))
-    config = DecodeConfig(gen_length=12, block_length=4, threshold=0.9)
+    config = DecodeConfig(gen_length=12, block_length=4, threshold=0.9, cache="dual")
     alone = torch.cat([generate(loaded, row[None], config).tokens[:, 7:] for row in prompts])
     assert torch.equal(write_canvases(loaded, prompts, length=12, block=4), alone)
 

@@ -13,7 +13,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from sinkprune import DecodeConfig, autoregress, generate, load_model
 from sinkprune.training.base import MASK_TOKEN_ID, STUDENT_LAYERS, student_from
 from sinkprune.training.card import card, in_cell
-from sinkprune.training.train import learning_rate, train
+from sinkprune.training.train import Examples, learning_rate, train
 
 BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "bundled"
 
@@ -36,7 +36,8 @@ def one_process():
 
 def write_examples(path: Path) -> None:
     ids = np.tile(np.arange(20, 212, dtype=np.uint16), (40, 1))
-    np.savez(path, ids=ids, prompt=np.full(40, 12), end=np.full(40, 90), total=np.full(40, 108))
+    own = np.arange(40) % 2 == 0
+    np.savez(path, ids=ids, prompt=np.full(40, 12), end=np.full(40, 90), total=np.full(40, 108), own=own)
 
 
 def test_the_student_keeps_the_chosen_layers_and_the_first_tokens():
@@ -53,6 +54,13 @@ def test_the_learning_rate_warms_up_and_ends_at_zero():
     assert learning_rate(0, 0.0) < learning_rate(100, 0.1) < learning_rate(1000, 0.5)
     assert learning_rate(1000, 0.9) < learning_rate(1000, 0.5)
     assert learning_rate(1000, 1.0) == 0.0
+
+
+def test_what_the_student_wrote_is_left_out_where_only_the_teacher_is_read(tmp_path):
+    write_examples(tmp_path / "data.npz")
+    examples = Examples(tmp_path / "data.npz", "cpu")
+    assert {length: len(rows) for length, rows in examples.groups(own=True).items()} == {128: 40}
+    assert examples.groups(own=False)[128].tolist() == list(range(1, 40, 2))
 
 
 @pytest.mark.usefixtures("one_process")
