@@ -4,11 +4,13 @@ python -m sinkprune.training.base build/base build/tokenizer       # SmolLM2-135
 python -m sinkprune.training.answers build/base build/answers      # the teacher answers our prompts (GPU)
 python -m sinkprune.training.examples build/base build/tokenizer build/data build/answers
 torchrun --nproc-per-node 2 -m sinkprune.training.train build/base build/tokenizer build/data build/first --minutes 14 --certainty 2
-python -m sinkprune.training.own_answers build/first build/answers build/own   # the student answers the same prompts
-python -m sinkprune.training.examples build/base build/tokenizer build/second-data build/answers build/own
-torchrun --nproc-per-node 2 -m sinkprune.training.train build/base build/tokenizer build/second-data build/second --init build/first \
-    --minutes 8 --certainty 2 --certain 1
-python -m sinkprune.training.mix build/first build/second build/model --early 0.3 --late 0.9 --embedding 0.2
+
+# Twice: the student answers the same prompts, and learns its own answers beside the teacher's.
+python -m sinkprune.training.own_answers build/first build/answers build/own
+python -m sinkprune.training.examples build/base build/tokenizer build/own-data build/answers build/own
+torchrun --nproc-per-node 2 -m sinkprune.training.train build/base build/tokenizer build/own-data build/model --init build/first \
+    --minutes 5 --rate 5e-4 --certainty 2 --certain 1 --whole 0.4 --block 0.45
+
 python -m sinkprune.training.evaluate build/model                  # likelihood, text, speed, sinks on held-out prompts
 python -m sinkprune.training.samples build/model                   # the same prompts, dense and pruned
 python -m sinkprune.training.card build/model                      # the model card, from what was measured

@@ -15,11 +15,10 @@ TEMPLATE = Path(__file__).with_name("card_template.md")
 def card(evaluation: dict, samples: dict, log: list[dict]) -> str:
     """The card as Markdown with front matter.
 
-    log: for each phase of training its settings, then one line per measurement; last, how the weights before and after the last phase
-    were mixed.
+    log: for each phase of training its settings, then one line per measurement.
     """
-    *log, mixed = log
     nats, text, speed = evaluation["cross_entropy"], evaluation["text"], evaluation["speed"]
+    difference = speed["answer_nats_difference"]
     dlm, ar = evaluation["sinks"]["dlm"], evaluation["sinks"]["ar"]
     rows = [
         (
@@ -41,7 +40,8 @@ def card(evaluation: dict, samples: dict, log: list[dict]) -> str:
         ),
         (
             "likelihood of its own answer, plain → dual cache",
-            f"{speed['answer_nats']['plain']:.2f} → {speed['answer_nats']['dual']:.2f} nats per token",
+            f"{speed['answer_nats']['plain']:.3f} → {speed['answer_nats']['dual']:.3f} nats per token; "
+            f"difference {difference['mean']:+.3f} ± {difference['standard_error']:.3f} (standard error)",
         ),
         (
             "temporal variance of the sink centroid (eq. 7), mean over all layers",
@@ -54,11 +54,10 @@ def card(evaluation: dict, samples: dict, log: list[dict]) -> str:
     ]
     return TEMPLATE.read_text().format(
         prompts=evaluation["prompts"],
-        timed=speed["prompts"],
+        watched=dlm["prompts"],
         device=evaluation["device"],
         dtype=evaluation["dtype"],
         measurements="\n".join(f"| {what} | {value} |" for what, value in rows),
-        **{part: f"{share:.0%}" for part, share in mixed["mixed"].items()},
         phases="\n".join(phase_row(number, phase) for number, phase in enumerate(phases(log), start=1)),
         training="\n".join(
             f"| {m['seconds']} | {m['Mtokens']} | {m['masked']:.3f} | {m['masked_text']:.3f} | {m['next_token']:.3f} |"

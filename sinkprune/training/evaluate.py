@@ -3,7 +3,7 @@
     python -m sinkprune.training.evaluate build/model [--prompts 64]      # writes build/model/evaluation.json
 
 The teacher's answers to the held-out prompts stand in assets/held-out.jsonl. Everything is greedy, 96 tokens, blocks of 32.
-Speeds are measured on the first prompts only, the two sides in turn, after a warm-up.
+Speeds are measured after a warm-up, the two sides in turn; sinks on some of the prompts only.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from sinkprune.training.examples import CLOSING, closing_and_digit_tokens, cuts,
 PLAIN = DecodeConfig(gen_length=CANVAS, block_length=32, steps=CANVAS)
 PARALLEL = DecodeConfig(gen_length=CANVAS, block_length=32, threshold=0.9)
 DUAL = DecodeConfig(gen_length=CANVAS, block_length=32, threshold=0.9, cache="dual")
-TIMED_PROMPTS = 8
+WATCHED_PROMPTS = 8
 
 
 def reference_canvases(loaded: LoadedModel, answers: Sequence[dict]) -> list[torch.Tensor]:
@@ -102,14 +102,20 @@ def decoding_speed(loaded: LoadedModel, prompts: Sequence[str]) -> dict:
             nats = answer_likelihood(loaded, prompt_ids, answer).mean
             rows[name].append((CANVAS / result.seconds, result.nfe, nats))
     medians = {name: [statistics.median(column) for column in zip(*row, strict=True)] for name, row in rows.items()}
-    nats = {name: statistics.mean(row[2] for row in values) for name, values in rows.items()}
+    differences = [dual[2] - plain[2] for plain, dual in zip(rows["plain"], rows["dual"], strict=True)]
     return {
         "prompts": len(prompts),
         "tokens_per_second": {name: values[0] for name, values in medians.items()},
         "forwards": {name: values[1] for name, values in medians.items()},
-        "answer_nats": nats,
+        "answer_nats": {name: statistics.mean(row[2] for row in values) for name, values in rows.items()},
+        "answer_nats_difference": {"mean": statistics.mean(differences), "standard_error": standard_error(differences)},
         "speed_up": medians["dual"][0] / medians["plain"][0],
     }
+
+
+def standard_error(values: Sequence[float]) -> float:
+    """Of the mean; NaN for fewer than two values."""
+    return statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else float("nan")
 
 
 def autoregressive_samples(loaded: LoadedModel, prompts: Sequence[str]) -> list[dict]:
@@ -125,18 +131,18 @@ def evaluate(loaded: LoadedModel, count: int) -> dict:
     """All measurements of one model on `count` prompts, spread evenly over the 64."""
     everything = list(held_out_answers())
     prompts = everything[:: max(1, len(everything) // count)][:count]
-    timed = prompts[:: max(1, len(prompts) // TIMED_PROMPTS)][:TIMED_PROMPTS]
-    lanes = [lane for run in sink_statistics(loaded, timed, PARALLEL) for lane in run]
+    watched = prompts[:: max(1, len(prompts) // WATCHED_PROMPTS)][:WATCHED_PROMPTS]
+    lanes = [lane for run in sink_statistics(loaded, watched, PARALLEL) for lane in run]
     return {
         "prompts": len(prompts),
         "device": f"{torch.get_num_threads()} CPU threads, {platform.machine()}",
         "dtype": str(loaded.model.dtype).removeprefix("torch."),
         "cross_entropy": cross_entropies(loaded, prompts),
         "text": text_quality(loaded, prompts),
-        "speed": decoding_speed(loaded, timed),
+        "speed": decoding_speed(loaded, prompts),
         "sinks": summary(lanes),
         "sinks_by_layer": layer_medians(lanes),
-        "autoregressive": autoregressive_samples(loaded, timed[:4]),
+        "autoregressive": autoregressive_samples(loaded, watched[:4]),
     }
 
 
