@@ -173,11 +173,11 @@ def _speed_up(dense: LoadedModel, pruned: LoadedModel, canvas: torch.Tensor) -> 
 
 
 def fingerprint(loaded: LoadedModel) -> str:
-    """A short hash of all weights: tells whether a table was measured on this very model."""
+    """A short hash of all weights, as float32 whatever they are loaded as: tells whether a table was measured on this very model."""
     digest = hashlib.sha256()
     for name, parameter in loaded.model.named_parameters():
         digest.update(name.encode())
-        digest.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy())
+        digest.update(parameter.detach().float().cpu().contiguous().view(torch.uint8).numpy())
     return digest.hexdigest()[:16]
 
 
