@@ -60,7 +60,7 @@ def load_model(
     raw = read_config(info)
     place = None if device_map is not None else torch.device(device or default_device())
     if place is not None and not isinstance(info.source, Path):
-        _check_room(info, raw, torch.bfloat16 if dtype is None else dtype, quantize, place)
+        _check_room(info, raw, dtype or default_dtype(torch.bfloat16, place), quantize, place)
     folder, revision = model_folder(info)
     tokenizer = _read_tokenizer(folder)
     config, names = convert_config(_with_ids_of(tokenizer, raw))
@@ -90,7 +90,7 @@ def default_device() -> str:
 def _check_room(info: ModelInfo, raw: dict, dtype: torch.dtype, quantize: str | None, device: torch.device) -> None:
     """Refuse a model from the hub that cannot run or does not fit, by its config.json alone."""
     config, _ = convert_config({"mask_token_id": 0} | raw)
-    if problem := too_large(empty_model(config), default_dtype(dtype, device), quantize, device):
+    if problem := too_large(empty_model(config), dtype, quantize, device):
         raise ValueError(f"{info.title} {problem}")
 
 

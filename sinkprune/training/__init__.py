@@ -5,7 +5,7 @@ python -m sinkprune.training.answers build/base build/answers      # the teacher
 python -m sinkprune.training.examples build/base build/tokenizer build/data build/answers
 torchrun --nproc-per-node 2 -m sinkprune.training.train build/base build/tokenizer build/data build/first --minutes 14 --certainty 2
 
-# Twice: the student answers the same prompts, and learns its own answers beside the teacher's.
+# The student answers the same prompts, and learns its own answers beside the teacher's; once more, from its result on.
 python -m sinkprune.training.own_answers build/first build/answers build/own
 python -m sinkprune.training.examples build/base build/tokenizer build/own-data build/answers build/own
 torchrun --nproc-per-node 2 -m sinkprune.training.train build/base build/tokenizer build/own-data build/model --init build/first \

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 
 from sinkprune.decoding import DecodeConfig, autoregress, generate
 from sinkprune.lab.compare import answer_end, repeated_ngrams
-from sinkprune.lab.likelihood import ANSWER_DRAWS, answer_likelihood
+from sinkprune.lab.likelihood import ANSWER_DRAWS, Estimate, answer_likelihood
 from sinkprune.lab.statistics import layer_medians, sink_statistics, summary
 from sinkprune.lab.texts import CANVAS, held_out_answers
 from sinkprune.models import LoadedModel, causal_prompt, causal_view, decode_answer, encode_prompt, load_model
@@ -102,20 +102,18 @@ def decoding_speed(loaded: LoadedModel, prompts: Sequence[str]) -> dict:
             nats = answer_likelihood(loaded, prompt_ids, answer).mean
             rows[name].append((CANVAS / result.seconds, result.nfe, nats))
     medians = {name: [statistics.median(column) for column in zip(*row, strict=True)] for name, row in rows.items()}
-    differences = [dual[2] - plain[2] for plain, dual in zip(rows["plain"], rows["dual"], strict=True)]
+    nats = {
+        name: Estimate(torch.tensor([row[2] for row in values], dtype=torch.float64)) for name, values in rows.items()
+    }
+    difference = Estimate(nats["dual"].values - nats["plain"].values)
     return {
         "prompts": len(prompts),
         "tokens_per_second": {name: values[0] for name, values in medians.items()},
         "forwards": {name: values[1] for name, values in medians.items()},
-        "answer_nats": {name: statistics.mean(row[2] for row in values) for name, values in rows.items()},
-        "answer_nats_difference": {"mean": statistics.mean(differences), "standard_error": standard_error(differences)},
+        "answer_nats": {name: estimate.mean for name, estimate in nats.items()},
+        "answer_nats_difference": {"mean": difference.mean, "standard_error": difference.standard_error},
         "speed_up": medians["dual"][0] / medians["plain"][0],
     }
-
-
-def standard_error(values: Sequence[float]) -> float:
-    """Of the mean; NaN for fewer than two values."""
-    return statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else float("nan")
 
 
 def autoregressive_samples(loaded: LoadedModel, prompts: Sequence[str]) -> list[dict]:

@@ -102,14 +102,15 @@ def train(args: argparse.Namespace, rank: int, ranks: int, device: str) -> None:
     shares = Shares(causal=args.causal, whole=args.whole, block=args.block)
     # Next-token prediction is learned from the teacher alone, who writes that way.
     pools = {causal: examples.groups(own=not causal) for causal in (False, True)}
+    sizes = {causal: [length * len(rows) for length, rows in pool.items()] for causal, pool in pools.items()}
     shared, noise = random.Random(0), torch.Generator(device).manual_seed(rank)
     log, window = [], {"denoising": [], "causal": []}
     start = last_log = time.perf_counter()
     tokens = step = 0
     while (progress := shared_progress(start, 60 * args.minutes, device)) < 1.0:
-        pool = pools[causal := shared.random() < shares.causal]
-        length = shared.choices(list(pool), [length * len(rows) for length, rows in pool.items()])[0]
-        rows = pool[length]
+        causal = shared.random() < shares.causal
+        length = shared.choices(list(pools[causal]), sizes[causal])[0]
+        rows = pools[causal][length]
         pick = rows[torch.randint(len(rows), (args.tokens // length,), generator=noise, device=device)]
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, progress, args.rate)
