@@ -62,17 +62,17 @@ def share(text: str) -> tuple[int, int]:
     return part, parts
 
 
-def save(folder: Path, name: str, prompts: list[str], answers: np.ndarray) -> None:
+def save(folder: Path, name: str, prompts: list[str], arrays: dict[str, np.ndarray]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(folder / f"{name}.npz", R=answers)
+    np.savez_compressed(folder / f"{name}.npz", **arrays)
     (folder / f"{name}.txt").write_text("\n".join(prompts) + "\n")
 
 
-def save_until(minutes: float, folder: Path, name: str, answered: Iterator[tuple[list[str], np.ndarray]]) -> None:
-    """Save batches of (prompts, answers) as NAME-000, NAME-001, … as long as another one is expected to be ready in time."""
+def save_until(minutes: float, folder: Path, name: str, answered: Iterator[tuple[list[str], dict]]) -> None:
+    """Save batches of (prompts, arrays) as NAME-000, NAME-001, … as long as another one is expected to be ready in time."""
     start, count = time.perf_counter(), 0
-    for number, (prompts, answers) in enumerate(answered):
-        save(folder, f"{name}-{number:03}", prompts, answers)
+    for number, (prompts, arrays) in enumerate(answered):
+        save(folder, f"{name}-{number:03}", prompts, arrays)
         count, seconds = count + len(prompts), time.perf_counter() - start
         print(f"{name}: {count} answers in {seconds:.0f} s", flush=True)
         if seconds + seconds / (number + 1) > 60 * minutes:
@@ -94,9 +94,9 @@ def main() -> None:
     model = AutoModelForCausalLM.from_pretrained(args.base, dtype=torch.bfloat16).to(device).eval()
     torch.manual_seed(part)
     if part == 0:
-        save(args.folder, "held-out", held_out_prompts(), answer(model, tokenizer, held_out_prompts()))
+        save(args.folder, "held-out", held_out_prompts(), {"R": answer(model, tokenizer, held_out_prompts())})
     answered = (
-        (prompts, answer(model, tokenizer, prompts)) for prompts in batches(model, tokenizer, part, parts, args.batch)
+        (prompts, {"R": answer(model, tokenizer, prompts)}) for prompts in batches(model, tokenizer, part, parts, args.batch)
     )
     save_until(args.minutes, args.folder, f"answers-{part}", answered)
 

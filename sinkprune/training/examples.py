@@ -1,14 +1,14 @@
 """From answers to training examples: drop repetition, cut at sentence ends, tokenise with 16,384 tokens.
 
-    python -m sinkprune.training.examples build/base build/tokenizer build/data build/answers [build/own …]
+    python -m sinkprune.training.examples build/base build/tokenizer build/data build/answers build/own
 
 An example is prompt (without its final mark) + answer + end tokens; the part after the prompt, the canvas, is 64, 96, 128 or 160 tokens
 long. A finished answer stands on the smallest canvas that holds it, half of them on a larger one too: a model that sees all short answers
 on large canvases ends early, since end tokens are what it is surest of. On smaller canvases, and when the teacher did not finish, an answer
-is cut at the last sentence end that fits. What the student wrote itself stands on the canvas it was written on and on the next larger one.
-Answers that say little (below 24 tokens) are dropped, and one without a closing mark counts as not finished. Saved as one .npz: ids
-(n, 192) uint16, and per example the prompt's length, the answer's end (its first end token), the total length, and whether the student
-wrote it.
+is cut at the last sentence end that fits. What the student wrote itself is never cut, and stands on the canvas it was written on and on the
+next larger one. Answers that say little (below 24 tokens) are dropped, and one without a closing mark counts as not finished. Saved as
+train.npz (the teacher's) and own.npz (the student's): ids (n, 192) uint16, and per example the prompt's length, the answer's end (its first
+end token) and the total length; of the student's also steps (n, 192) uint8, as `training.own_answers` says.
 """
 
 from __future__ import annotations
@@ -89,32 +89,59 @@ def closing_and_digit_tokens(tokenizer: PreTrainedTokenizerBase) -> tuple[np.nda
     return np.array([text.endswith(CLOSING) for text in texts]), np.array([text.isdigit() for text in texts])
 
 
-def read_answers(prompts: Path, base: PreTrainedTokenizerBase) -> tuple[list[str], list[str], list[bool], int]:
-    """Prompts, answer texts, whether each answer ended by itself, and how many tokens there was room for."""
+def read_answers(prompts: Path, base: PreTrainedTokenizerBase) -> tuple[list[str], list[str], list[bool]]:
+    """Prompts, the teacher's answers, and whether each ended by itself."""
     lines = prompts.read_text().splitlines()
     ids = np.load(prompts.with_suffix(".npz"))["R"]
     ended = (ids == END_TOKEN_ID).any(1)
     lengths = np.where(ended, (ids == END_TOKEN_ID).argmax(1), ids.shape[1])
     texts = base.batch_decode([row[:n].tolist() for row, n in zip(ids, lengths, strict=True)])
-    return lines, [text.strip() for text in texts], ended.tolist(), ids.shape[1]
+    return lines, [text.strip() for text in texts], ended.tolist()
+
+
+def read_own_answers(prompts: Path) -> tuple[list[list[int]], list[bool], np.ndarray]:
+    """The student's answers in its own ids, whether each ended by itself, and steps (R, canvas) uint8."""
+    arrays = np.load(prompts.with_suffix(".npz"))
+    ids = arrays["R"]
+    ended = (ids == END_TOKEN_ID).any(1)
+    lengths = np.where(ended, (ids == END_TOKEN_ID).argmax(1), ids.shape[1])
+    return [row[:n].tolist() for row, n in zip(ids, lengths, strict=True)], ended.tolist(), arrays["steps"]
+
+
+def with_steps(examples: list[Example], steps: np.ndarray) -> np.ndarray:
+    """(len(examples), 192) uint8: `steps` (canvas,) uint8 from each example's prompt on; what a larger canvas adds came at once."""
+    rows = np.zeros((len(examples), LENGTH), np.uint8)
+    for row, (_, prompt, _, _) in zip(rows, examples, strict=True):
+        row[prompt : prompt + len(steps)] = steps
+    return rows
 
 
 def examples_of_file(job: tuple[Path, Path, Path]) -> dict[str, np.ndarray]:
     prompts_file, base_folder, tokenizer_folder = job
     tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder)
     closes, digits = closing_and_digit_tokens(tokenizer)
-    prompts, texts, finished, room = read_answers(prompts_file, AutoTokenizer.from_pretrained(base_folder))
+    own = prompts_file.stem.startswith(OWN)
+    if own:
+        prompts = prompts_file.read_text().splitlines()
+        answer_ids, finished, steps = read_own_answers(prompts_file)
+        where = ((steps.shape[1], steps.shape[1] + 32), 1.0)
+    else:
+        prompts, texts, finished = read_answers(prompts_file, AutoTokenizer.from_pretrained(base_folder))
+        answer_ids, where = tokenizer(texts).input_ids, (CANVASES, LARGER)
     topics = [] if prompts_file.stem == "held-out" else [topic_words(prompt) for prompt in held_out_prompts()]
     prompt_ids = tokenizer([FRAME[0] + without_final_mark(prompt) + FRAME[1] for prompt in prompts]).input_ids
-    answer_ids = tokenizer(texts).input_ids
-    own = prompts_file.stem.startswith(OWN)
-    where = ((room, room + 32), 1.0) if own else (CANVASES, LARGER)
     random.seed(prompts_file.stem)
     made: list[Example] = []
-    for text, prompt, answer, done in zip(prompts, prompt_ids, answer_ids, finished, strict=True):
-        if not shares_a_topic(text, topics):
-            made += make_examples(prompt, answer, done, sentence_ends(answer, closes, digits), *where)
-    return as_arrays(made) | {"own": np.full(len(made), own)}
+    made_steps = [np.zeros((0, LENGTH), np.uint8)]
+    for i, (text, prompt, answer, done) in enumerate(zip(prompts, prompt_ids, answer_ids, finished, strict=True)):
+        ends = sentence_ends(answer, closes, digits)
+        if shares_a_topic(text, topics) or (own and not (done and len(answer) in ends)):
+            continue
+        examples = make_examples(prompt, answer, done, ends, *where)
+        made += examples
+        if own:
+            made_steps.append(with_steps(examples, steps[i]))
+    return as_arrays(made) | ({"steps": np.concatenate(made_steps)} if own else {})
 
 
 def as_arrays(examples: list[Example]) -> dict[str, np.ndarray]:
@@ -136,28 +163,25 @@ def joined(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("base", type=Path, help="folder with the base's tokenizer, which the answers are written in")
+    parser.add_argument("base", type=Path, help="folder with the base's tokenizer, which the teacher's answers are written in")
     parser.add_argument("tokenizer", type=Path, help="folder with the 16k tokenizer")
     parser.add_argument("data", type=Path)
-    parser.add_argument("answers", type=Path, nargs="+", help="folders of answers; one of them has held-out.npz")
+    parser.add_argument("answers", type=Path, nargs="+", help="folders of answers, the teacher's or the student's")
     parser.add_argument("--workers", type=int, default=8)
     args = parser.parse_args()
     args.data.mkdir(parents=True, exist_ok=True)
-    files = [file for folder in args.answers for file in sorted(folder.glob("answers-*.txt"))]
-    with Pool(args.workers) as pool:
-        examples = joined(
-            pool.map(examples_of_file, [(file, args.base, args.tokenizer) for file in files], chunksize=1)
-        )
-    np.savez(args.data / "train.npz", **examples)
-    text = (examples["end"] - examples["prompt"]).sum()
-    print(
-        f"{len(examples['ids'])} examples, {examples['total'].sum() / 1e6:.1f} M tokens, {text / 1e6:.1f} M of them text of answers"
-    )
-    for file in (folder / "held-out.txt" for folder in args.answers):
-        if file.exists():
-            held_out = examples_of_file((file, args.base, args.tokenizer))
-            np.savez(args.data / "held-out.npz", **held_out)
-            print(f"{len(held_out['ids'])} held-out examples")
+    files = [file for folder in args.answers for file in sorted(folder.glob("*.txt"))]
+    kinds: dict[str, list[Path]] = {}
+    for file in files:
+        kind = "held-out" if file.stem == "held-out" else "own" if file.stem.startswith(OWN) else "train"
+        kinds.setdefault(kind, []).append(file)
+    for kind, written in kinds.items():
+        jobs = [(file, args.base, args.tokenizer) for file in written]
+        with Pool(args.workers) as pool:
+            examples = joined(pool.map(examples_of_file, jobs, chunksize=1))
+        np.savez(args.data / f"{kind}.npz", **examples)
+        total, text = examples["total"].sum() / 1e6, (examples["end"] - examples["prompt"]).sum() / 1e6
+        print(f"{kind}: {len(examples['ids'])} examples, {total:.1f} M tokens, {text:.1f} M of them text of answers")
 
 
 if __name__ == "__main__":

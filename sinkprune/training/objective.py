@@ -7,6 +7,7 @@ probability t, and the cross-entropy of the masked tokens is weighted 1/t. What 
 - "canvas" rows: the answer only (LLaDA's fine-tuning).
 - "block" rows: one block of the canvas, everything left of it known and everything right of it MASK: the states that
   block-wise decoding meets.
+"Cached" batches are what the student wrote itself, masked as it was while it wrote, with the dual cache (`training.trajectories`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from transformers import LlamaForCausalLM
 
 from sinkprune.training.base import BEGIN_TOKEN_ID, END_TOKEN_ID, MASK_TOKEN_ID
+from sinkprune.training.trajectories import STATES, cached_states
 
 BLOCK = 32
 MIN_T = 0.02
@@ -29,18 +31,23 @@ class Shares:
     """How often each kind of batch or row occurs."""
 
     causal: float = 0.25  # of the batches
+    cached: float = 0.0  # of the batches; the rest are masked
     whole: float = 0.6  # of the masked rows
     block: float = 0.25  # of the masked rows; the rest are canvas rows
 
 
 @dataclass(frozen=True)
 class Batch:
-    """ids: (B, N); prompt, end, total: (B,) positions where the canvas starts, the answer ends, the padding starts."""
+    """ids: (B, N); prompt, end, total: (B,) positions where the canvas starts, the answer ends, the padding starts.
+
+    steps: (B, N), which forward of its block committed a token, 0 the first; None for text that the student did not write.
+    """
 
     ids: Tensor
     prompt: Tensor
     end: Tensor
     total: Tensor
+    steps: Tensor | None = None
 
     @property
     def real(self) -> Tensor:
@@ -85,11 +92,17 @@ def denoising_batch(batch: Batch, shares: Shares, generator: torch.Generator) ->
     return noised, masked, 1 / (t * counted.sum(1)), block
 
 
+def forwarded(kind: str, length: int) -> int:
+    """How many tokens of a forward a row of `length` tokens takes in a batch of this kind."""
+    return length + STATES * BLOCK if kind == "cached" else length
+
+
 class Objective(nn.Module):
     """The model with its two losses; `forward` returns a scalar in nats per token.
 
-    certainty: weight of the entropy of right predictions in block rows (certainty forcing, dParallel, arXiv 2509.26488): what the model
-    would get right anyway it shall commit early, many tokens in one step. End tokens do not count: forced, they come too soon.
+    certainty: weight of the entropy of right predictions in block rows and cached batches (certainty forcing, dParallel, arXiv 2509.26488):
+    what the model would get right anyway it shall commit early, many tokens in one step. End tokens do not count: forced, they come too
+    soon.
     """
 
     def __init__(self, model: LlamaForCausalLM, certainty: float = 0.0):
@@ -97,19 +110,40 @@ class Objective(nn.Module):
         self.model = model
         self.certainty = certainty
 
-    def forward(self, batch: Batch, causal: bool, shares: Shares, generator: torch.Generator) -> Tensor:
-        return self.next_token(batch) if causal else self.denoising(batch, shares, generator)
+    def forward(self, kind: str, batch: Batch, shares: Shares, generator: torch.Generator) -> Tensor:
+        """kind: causal, cached or masked."""
+        if kind == "causal":
+            return self.next_token(batch)
+        return self.cached(batch, generator) if kind == "cached" else self.masked(batch, shares, generator)
 
-    def denoising(self, batch: Batch, shares: Shares, generator: torch.Generator) -> Tensor:
+    def masked(self, batch: Batch, shares: Shares, generator: torch.Generator) -> Tensor:
         noised, masked, weight, block = denoising_batch(batch, shares, generator)
         hidden = self.model.model(noised, attention_mask=batch.real, is_causal=False, use_cache=False).last_hidden_state
-        logits, target = self.model.lm_head(hidden[masked]).float(), batch.ids[masked]
-        loss = F.cross_entropy(logits, target, reduction="none")
-        if self.certainty:
-            right = (logits.argmax(-1) == target) & (target != END_TOKEN_ID) & block.expand_as(masked)[masked]
-            log_p = logits.log_softmax(-1)
-            loss = loss - self.certainty * right * (log_p.exp() * log_p).sum(-1)
+        loss = self.token_losses(hidden[masked], batch.ids[masked], forced=block.expand_as(masked)[masked])
         return (loss * weight[:, None].expand_as(masked)[masked]).sum() / len(batch.ids)
+
+    def cached(self, batch: Batch, generator: torch.Generator) -> Tensor:
+        states = cached_states(batch.ids, batch.prompt, batch.end, batch.real, batch.steps, BLOCK, generator)
+        hidden = self.model.model(
+            states.ids,
+            attention_mask=states.visible,
+            position_ids=states.position,
+            is_causal=False,
+            use_cache=False,
+        ).last_hidden_state
+        counted = states.weight > 0
+        loss = self.token_losses(hidden[counted], states.target[counted], forced=True)
+        return (loss * states.weight[counted]).sum() / states.weight.sum()
+
+    def token_losses(self, hidden: Tensor, target: Tensor, forced: Tensor | bool) -> Tensor:
+        """Cross-entropy (R,) of hidden states (R, D), plus the weighted entropy of right predictions where `forced`."""
+        logits = self.model.lm_head(hidden).float()
+        loss = F.cross_entropy(logits, target, reduction="none")
+        if not self.certainty:
+            return loss
+        right = (logits.argmax(-1) == target) & (target != END_TOKEN_ID) & forced
+        log_p = logits.log_softmax(-1)
+        return loss - self.certainty * right * (log_p.exp() * log_p).sum(-1)
 
     def next_token(self, batch: Batch) -> Tensor:
         """Next-token cross-entropy behind the begin token, up to the first end token; causal rows never see the padding on the right."""

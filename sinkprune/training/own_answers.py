@@ -4,7 +4,8 @@
 
 A model that learns what it would have written anyway becomes surer of it, and then writes more tokens in one step (dParallel, arXiv
 2509.26488, trains on the model's own answers for this reason). `training.examples` drops what repeats itself, so what is learned is
-the student at its best. Files are named and filled as the teacher's are; ids below 16,384 mean the same in both tokenizers.
+the student at its best. Files are named and filled as the teacher's are, in ids of the student's tokenizer; beside R stands steps,
+(prompts, canvas) uint8: which forward of its block committed a token, 0 the first.
 """
 
 from __future__ import annotations
@@ -33,25 +34,26 @@ CHUNK = 8192  # rows of logits at a time
 
 
 @torch.inference_mode()
-def write_canvases(loaded: LoadedModel, prompts: Tensor, length: int, block: int = BLOCK) -> Tensor:
-    """(B, length) int64 on the CPU, what `decoding.generate` with threshold 0.9 and the dual cache writes behind each of `prompts` (B, P).
+def write_canvases(loaded: LoadedModel, prompts: Tensor, length: int, block: int = BLOCK) -> tuple[Tensor, Tensor]:
+    """What `decoding.generate` with threshold 0.9 and the dual cache writes behind each of `prompts` (B, P), and when.
 
-    All rows are forwarded together; a row rests when its block is full, until the others' are.
+    (tokens (B, length) int64, steps (B, length) uint8), on the CPU. All rows are forwarded together; a row rests when its block is full,
+    until the others' are.
     """
     mask, start = loaded.spec.mask_token_id, prompts.shape[1]
     canvas = torch.nn.functional.pad(prompts.to(loaded.device), (0, length), value=mask)
+    steps = torch.zeros_like(canvas, dtype=torch.uint8)
     for first in range(start, start + length, block):
-        _fill_block(loaded, canvas, first, first + block)
-    return canvas[:, start:].cpu()
+        _fill_block(loaded, canvas, steps, first, first + block)
+    return canvas[:, start:].cpu(), steps[:, start:].cpu()
 
 
-def _fill_block(loaded: LoadedModel, canvas: Tensor, start: int, end: int) -> None:
-    """Fill the block start..end of every row of `canvas` (B, N)."""
+def _fill_block(loaded: LoadedModel, canvas: Tensor, steps: Tensor, start: int, end: int) -> None:
+    """Fill the block start..end of every row of `canvas` (B, N), and note in `steps` (B, N) which forward did."""
     mask, cache = loaded.spec.mask_token_id, CanvasCache()
     open_rows = torch.arange(len(canvas), device=canvas.device)
-    first = True
-    while len(open_rows):
-        span = rows_to_forward("dual", first, start, end, canvas.shape[1])
+    for step in range(end - start):  # each commits at least one token
+        span = rows_to_forward("dual", step == 0, start, end, canvas.shape[1])
         cache.overwrite_from(span[0])
         logits = loaded.model(
             canvas[open_rows, slice(*span)],
@@ -65,11 +67,13 @@ def _fill_block(loaded: LoadedModel, canvas: Tensor, start: int, end: int) -> No
         sure |= confidence == confidence.amax(1, keepdim=True)  # at least one
         ids = torch.where(sure, tokens, ids)
         canvas[open_rows, start:end] = ids
+        steps[open_rows, start:end] = steps[open_rows, start:end].masked_fill(sure, step)
         still_open = (ids == mask).any(1).nonzero()[:, 0]
         if len(still_open) < len(open_rows):
             cache.batch_select_indices(still_open)
             open_rows = open_rows[still_open]
-        first = False
+        if not len(open_rows):
+            break
 
 
 def best_of_masked(logits: Tensor, masked: Tensor, mask_token_id: int) -> tuple[Tensor, Tensor]:
@@ -114,10 +118,11 @@ def _joined(group: list[tuple[str, Tensor]]) -> tuple[list[str], Tensor]:
     return list(prompts), torch.cat(ids)
 
 
-def answered(loaded: LoadedModel, groups: Iterable[tuple[list[str], Tensor]]) -> Iterator[tuple[list[str], np.ndarray]]:
-    """Prompts and their answers, group by group, on the canvases in turn."""
+def answered(loaded: LoadedModel, groups: Iterable[tuple[list[str], Tensor]]) -> Iterator[tuple[list[str], dict]]:
+    """Prompts and what their file holds, group by group, on the canvases in turn."""
     for (prompts, ids), length in zip(groups, cycle(CANVASES)):
-        yield prompts, as_answers(write_canvases(loaded, ids, length))
+        canvases, steps = write_canvases(loaded, ids, length)
+        yield prompts, {"R": as_answers(canvases), "steps": steps.numpy()}
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ import random
 import time
 from dataclasses import asdict
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -25,7 +26,7 @@ from torch.nn.parallel import DistributedDataParallel
 from transformers import AutoTokenizer, LlamaForCausalLM
 
 from sinkprune.training.base import student_from
-from sinkprune.training.objective import Batch, Objective, Shares
+from sinkprune.training.objective import Batch, Objective, Shares, forwarded
 from sinkprune.training.quality import heldout_cross_entropy
 
 PEAK_RATE = 8e-4
@@ -35,7 +36,7 @@ LOG = "training-log.jsonl"
 
 
 class Examples:
-    """The examples on the device."""
+    """The examples of one file on the device."""
 
     def __init__(self, path: Path, device: str):
         data = np.load(path)
@@ -43,16 +44,40 @@ class Examples:
         self.prompt, self.end, self.total = (
             torch.from_numpy(data[key].astype(np.int64)).to(device) for key in ("prompt", "end", "total")
         )
-        self.own = torch.from_numpy(data["own"]).to(device)
+        self.steps = torch.from_numpy(data["steps"]).to(device) if "steps" in data else None
 
     def batch(self, index: torch.Tensor, length: int) -> Batch:
-        return Batch(self.ids[index, :length].long(), self.prompt[index], self.end[index], self.total[index])
+        steps = None if self.steps is None else self.steps[index, :length]
+        return Batch(self.ids[index, :length].long(), self.prompt[index], self.end[index], self.total[index], steps)
 
-    def groups(self, own: bool) -> dict[int, torch.Tensor]:
-        """Padded length (a multiple of 32) -> rows; with or without what the student wrote itself."""
-        padded = (self.total + 31) // 32 * 32
-        kept = ~self.own | own
-        return {int(n): ((padded == n) & kept).nonzero()[:, 0] for n in padded[kept].unique()}
+
+class Pool(NamedTuple):
+    """Rows of one file whose padded length, a multiple of 32, is the same."""
+
+    examples: Examples
+    length: int
+    rows: torch.Tensor
+
+    @property
+    def tokens(self) -> int:
+        return self.length * len(self.rows)
+
+    def draw(self, count: int, generator: torch.Generator) -> Batch:
+        """`count` rows at random."""
+        pick = torch.randint(len(self.rows), (count,), generator=generator, device=self.rows.device)
+        return self.examples.batch(self.rows[pick], self.length)
+
+
+def pools_of(examples: Examples) -> list[Pool]:
+    padded = (examples.total + 31) // 32 * 32
+    return [Pool(examples, int(length), (padded == length).nonzero()[:, 0]) for length in padded.unique()]
+
+
+def pools_by_kind(data: Path, device: str) -> dict[str, list[Pool]]:
+    """What each kind of batch draws from: next-token prediction is learned from the teacher alone, who writes that way."""
+    teacher = pools_of(Examples(data / "train.npz", device))
+    own = pools_of(Examples(data / "own.npz", device)) if (data / "own.npz").exists() else []
+    return {"causal": teacher, "cached": own, "masked": teacher + own}
 
 
 def learning_rate(step: int, progress: float, peak: float = PEAK_RATE) -> float:
@@ -93,40 +118,38 @@ def train(args: argparse.Namespace, rank: int, ranks: int, device: str) -> None:
     model = start_model(args).to(device).train()
     tokenizer = AutoTokenizer.from_pretrained(args.tokenizer)
     if args.compile:
+        torch._dynamo.config.recompile_limit = 32  # one graph for every length of every kind of batch
         for layer in model.model.layers:
             layer.compile(dynamic=False)
     losses = Objective(model)
     objective = DistributedDataParallel(losses) if ranks > 1 else losses
     optimizer = make_optimizer(model)
-    examples, held_out = Examples(args.data / "train.npz", device), Examples(args.data / "held-out.npz", device)
-    shares = Shares(causal=args.causal, whole=args.whole, block=args.block)
-    # Next-token prediction is learned from the teacher alone, who writes that way.
-    pools = {causal: examples.groups(own=not causal) for causal in (False, True)}
-    sizes = {causal: [length * len(rows) for length, rows in pool.items()] for causal, pool in pools.items()}
+    pools, held_out = pools_by_kind(args.data, device), Examples(args.data / "held-out.npz", device)
+    shares = Shares(causal=args.causal, cached=args.cached, whole=args.whole, block=args.block)
+    kinds = {"causal": shares.causal, "cached": shares.cached, "masked": 1 - shares.causal - shares.cached}
     shared, noise = random.Random(0), torch.Generator(device).manual_seed(rank)
-    log, window = [], {"denoising": [], "causal": []}
+    log, window = [], {kind: [] for kind in kinds}
     start = last_log = time.perf_counter()
     tokens = step = 0
     while (progress := shared_progress(start, 60 * args.minutes, device)) < 1.0:
-        causal = shared.random() < shares.causal
-        length = shared.choices(list(pools[causal]), sizes[causal])[0]
-        rows = pools[causal][length]
-        pick = rows[torch.randint(len(rows), (args.tokens // length,), generator=noise, device=device)]
+        kind = shared.choices(list(kinds), kinds.values())[0]
+        pool = shared.choices(pools[kind], [pool.tokens for pool in pools[kind]])[0]
+        batch = pool.draw(args.tokens // forwarded(kind, pool.length), noise)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, progress, args.rate)
         losses.certainty = args.certainty if progress > 1 - args.certain else 0.0
         with torch.autocast(device.split(":")[0], torch.bfloat16):
-            loss = objective(examples.batch(pick, length), causal, shares, noise)
+            loss = objective(kind, batch, shares, noise)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        window["causal" if causal else "denoising"].append(loss.detach())
+        window[kind].append(loss.detach())
         step, tokens = step + 1, tokens + args.tokens * ranks
         if rank == 0 and time.perf_counter() - last_log > args.log_seconds:
             log.append(measure(model, held_out, window, step, tokens, time.perf_counter() - start))
             print(json.dumps(log[-1]), flush=True)
-            window = {"denoising": [], "causal": []}
+            window = {kind: [] for kind in kinds}
             save_model(model, tokenizer, args.model)
             last_log = time.perf_counter()
     if rank == 0:
@@ -163,6 +186,7 @@ def main() -> None:
     parser.add_argument("--certainty", type=float, default=0.0, help="weight of certainty forcing")
     parser.add_argument("--certain", type=float, default=0.15, help="in which last share of the time")
     parser.add_argument("--causal", type=float, default=Shares.causal)
+    parser.add_argument("--cached", type=float, default=Shares.cached)
     parser.add_argument("--whole", type=float, default=Shares.whole)
     parser.add_argument("--block", type=float, default=Shares.block)
     parser.add_argument("--log-seconds", type=float, default=45.0)

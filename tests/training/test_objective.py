@@ -77,7 +77,7 @@ def test_padding_does_not_change_the_denoising_loss():
     other = Batch(batch.ids.clone(), batch.prompt, batch.end, batch.total)
     other.ids[:, 72:] = 11
     losses = [
-        Objective(loaded.model).denoising(b, Shares(whole=0.5), torch.Generator().manual_seed(3))
+        Objective(loaded.model).masked(b, Shares(whole=0.5), torch.Generator().manual_seed(3))
         for b in (batch, other)
     ]
     assert losses[0].item() == pytest.approx(losses[1].item(), rel=1e-5)
@@ -98,7 +98,7 @@ def test_certainty_adds_the_entropy_of_right_predictions_in_block_rows_but_not_o
 
     def added(shares: Shares) -> float:
         plain, forced = (
-            Objective(loaded.model, certainty).denoising(batch, shares, torch.Generator().manual_seed(1)).item()
+            Objective(loaded.model, certainty).masked(batch, shares, torch.Generator().manual_seed(1)).item()
             for certainty in (0.0, 2.0)
         )
         return forced - plain

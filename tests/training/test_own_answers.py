@@ -15,8 +15,13 @@ def test_rows_written_together_are_what_generate_writes_alone(tiny, spread):
     loaded = tiny("llama", initializer_range=spread)
     prompts = torch.randint(4, 40, (5, 7), generator=torch.Generator().manual_seed(0))
     config = DecodeConfig(gen_length=12, block_length=4, threshold=0.9, cache="dual")
-    alone = torch.cat([generate(loaded, row[None], config).tokens[:, 7:] for row in prompts])
-    assert torch.equal(write_canvases(loaded, prompts, length=12, block=4), alone)
+    alone = [generate(loaded, row[None], config) for row in prompts]
+    canvases, steps = write_canvases(loaded, prompts, length=12, block=4)
+    assert torch.equal(canvases, torch.cat([result.tokens[:, 7:] for result in alone]))
+    for row, result in zip(steps, alone, strict=True):
+        opened = {step.block: step.index for step in reversed(result.steps)}
+        for step in result.steps:
+            assert torch.all(row[step.committed - 7] == step.index - opened[step.block])
 
 
 def test_nothing_stands_behind_the_end():

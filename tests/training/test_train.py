@@ -13,7 +13,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from sinkprune import DecodeConfig, autoregress, generate, load_model
 from sinkprune.training.base import MASK_TOKEN_ID, STUDENT_LAYERS, student_from
 from sinkprune.training.card import card, in_cell
-from sinkprune.training.train import Examples, learning_rate, train
+from sinkprune.training.train import learning_rate, pools_by_kind, train
 
 BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "bundled"
 
@@ -34,10 +34,13 @@ def one_process():
     dist.destroy_process_group()
 
 
-def write_examples(path: Path) -> None:
+def write_examples(path: Path, **more: np.ndarray) -> None:
     ids = np.tile(np.arange(20, 212, dtype=np.uint16), (40, 1))
-    own = np.arange(40) % 2 == 0
-    np.savez(path, ids=ids, prompt=np.full(40, 12), end=np.full(40, 90), total=np.full(40, 108), own=own)
+    np.savez(path, ids=ids, prompt=np.full(40, 12), end=np.full(40, 90), total=np.full(40, 108), **more)
+
+
+def write_own_examples(path: Path) -> None:
+    write_examples(path, steps=np.tile(np.arange(192, dtype=np.uint8) % 7, (40, 1)))
 
 
 def test_the_student_keeps_the_chosen_layers_and_the_first_tokens():
@@ -56,11 +59,16 @@ def test_the_learning_rate_warms_up_and_ends_at_zero():
     assert learning_rate(1000, 1.0) == 0.0
 
 
-def test_what_the_student_wrote_is_left_out_where_only_the_teacher_is_read(tmp_path):
-    write_examples(tmp_path / "data.npz")
-    examples = Examples(tmp_path / "data.npz", "cpu")
-    assert {length: len(rows) for length, rows in examples.groups(own=True).items()} == {128: 40}
-    assert examples.groups(own=False)[128].tolist() == list(range(1, 40, 2))
+def test_next_token_prediction_reads_the_teacher_alone_and_cached_batches_the_student(tmp_path):
+    write_examples(tmp_path / "train.npz")
+    assert [len(pools) for pools in pools_by_kind(tmp_path, "cpu").values()] == [1, 0, 1]
+    write_own_examples(tmp_path / "own.npz")
+    pools = pools_by_kind(tmp_path, "cpu")
+    written = {kind: [pool.examples.steps is not None for pool in drawn] for kind, drawn in pools.items()}
+    assert written == {"causal": [False], "cached": [True], "masked": [False, True]}
+    batch = pools["cached"][0].draw(10, torch.Generator().manual_seed(0))
+    assert batch.ids.shape == batch.steps.shape == (10, 128)
+    assert torch.equal(batch.steps[0], torch.arange(128, dtype=torch.uint8) % 7)
 
 
 @pytest.mark.usefixtures("one_process")
@@ -73,8 +81,8 @@ def test_training_learns_goes_on_and_its_checkpoint_works_both_ways(tmp_path, mo
         write_examples(data / f"{name}.npz")
     (tmp_path / "model").mkdir()
     args = argparse.Namespace(
-        base=tmp_path / "base", tokenizer=BUNDLED, data=data, model=tmp_path / "model", minutes=0.06, tokens=384,
-        causal=0.25, whole=0.6, log_seconds=1e9, compile=False, init=None, rate=0.02, certainty=0.0,
+        base=tmp_path / "base", tokenizer=BUNDLED, data=data, model=tmp_path / "model", minutes=0.06, tokens=448,
+        causal=0.25, cached=0.0, whole=0.6, log_seconds=1e9, compile=False, init=None, rate=0.02, certainty=0.0,
         block=0.25, certain=0.5,
     )  # fmt: skip
     train(args, rank=0, ranks=1, device="cpu")
@@ -86,13 +94,14 @@ def test_training_learns_goes_on_and_its_checkpoint_works_both_ways(tmp_path, mo
     prompt = torch.arange(20, 32)[None]
     assert generate(loaded, prompt, DecodeConfig(gen_length=8, block_length=8, threshold=0.9)).tokens.shape == (1, 20)
     assert len(list(autoregress(loaded, prompt, 4))) >= 1
-    second = argparse.Namespace(
-        **vars(args) | {"model": tmp_path / "second", "init": tmp_path / "model", "certainty": 1.0, "minutes": 0.02}
-    )
+    write_own_examples(data / "own.npz")
+    changes = {"init": tmp_path / "model", "model": tmp_path / "second", "certainty": 1.0, "cached": 0.6, "minutes": 0.03}
+    second = argparse.Namespace(**vars(args) | changes)
     second.model.mkdir()
     train(second, rank=0, ranks=1, device="cpu")
     log = [json.loads(line) for line in (second.model / "training-log.jsonl").read_text().splitlines()]
     assert [line["certainty"] for line in log if "minutes" in line] == [0.0, 1.0]
+    assert log[-1]["cached"] > 0
 
 
 def test_the_card_of_the_bundled_model_says_what_was_measured():
