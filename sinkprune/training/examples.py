@@ -30,6 +30,7 @@ PROMPT_LIMIT = 32
 SHORTEST = 24  # tokens of an answer
 LARGER = 0.5  # of the finished answers stand on a larger canvas too
 DISTINCT = 0.98  # of the 4-grams of an answer, at least: what is learned repeats itself less than what is written
+SURPRISE = 9.0  # nats, of a token of the student's own answers, at most
 OWN = "answers-own"  # what the files of the student's own answers begin with
 LENGTH = PROMPT_LIMIT + CANVASES[-1]
 CLOSING = (".", "!", "?", '."', '!"', '?"', ".)")
@@ -100,12 +101,13 @@ def read_answers(prompts: Path, base: PreTrainedTokenizerBase) -> tuple[list[str
 
 
 def read_own_answers(prompts: Path) -> tuple[list[list[int]], list[bool], np.ndarray]:
-    """The student's answers in its own ids, whether each ended by itself, and steps (R, canvas) uint8."""
+    """The student's answers in its own ids, whether each ended by itself and hangs together, and steps (R, canvas) uint8."""
     arrays = np.load(prompts.with_suffix(".npz"))
     ids = arrays["R"]
     ended = (ids == END_TOKEN_ID).any(1)
     lengths = np.where(ended, (ids == END_TOKEN_ID).argmax(1), ids.shape[1])
-    return [row[:n].tolist() for row, n in zip(ids, lengths, strict=True)], ended.tolist(), arrays["steps"]
+    good = ended & (arrays["surprise"] <= SURPRISE)
+    return [row[:n].tolist() for row, n in zip(ids, lengths, strict=True)], good.tolist(), arrays["steps"]
 
 
 def with_steps(examples: list[Example], steps: np.ndarray) -> np.ndarray:

@@ -4,8 +4,10 @@
 
 A model that learns what it would have written anyway becomes surer of it, and then writes more tokens in one step (dParallel, arXiv
 2509.26488, trains on the model's own answers for this reason). `training.examples` drops what repeats itself, so what is learned is
-the student at its best. Files are named and filled as the teacher's are, in ids of the student's tokenizer; beside R stands steps,
-(prompts, canvas) uint8: which forward of its block committed a token, 0 the first.
+the student at its best. Files are named and filled as the teacher's are, in ids of the student's tokenizer; beside R stand
+steps, (prompts, canvas) uint8: which forward of its block committed a token, 0 the first; and
+surprise, (prompts,) float32: the largest surprisal of a token, in nats, when the same weights read the answer causally. Tokens committed
+together can contradict each other ("a a lamp"); reading from left to right notices.
 """
 
 from __future__ import annotations
@@ -18,30 +20,32 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from sinkprune.decoding.cache import CanvasCache, rows_to_forward
 from sinkprune.decoding.commit import best_tokens
-from sinkprune.models import LoadedModel, encode_prompt, load_model
+from sinkprune.models import LoadedModel, causal_view, encode_prompt, load_model
 from sinkprune.training.answers import save_until, share
 from sinkprune.training.base import END_TOKEN_ID
 from sinkprune.training.examples import OWN
 from sinkprune.training.teacher import PAD
 
 CANVASES = (64, 96, 64)  # in turn; the page begins with 96
-BLOCK, THRESHOLD = 32, 0.9
+BLOCK, THRESHOLD = 32, 0.97  # higher than the page's 0.9: fewer tokens committed together contradict each other
 CHUNK = 8192  # rows of logits at a time
+SCORED = 256  # answers read at a time
 
 
 @torch.inference_mode()
 def write_canvases(loaded: LoadedModel, prompts: Tensor, length: int, block: int = BLOCK) -> tuple[Tensor, Tensor]:
-    """What `decoding.generate` with threshold 0.9 and the dual cache writes behind each of `prompts` (B, P), and when.
+    """What `decoding.generate` with THRESHOLD and the dual cache writes behind each of `prompts` (B, P), and when.
 
     (tokens (B, length) int64, steps (B, length) uint8), on the CPU. All rows are forwarded together; a row rests when its block is full,
     until the others' are.
     """
     mask, start = loaded.spec.mask_token_id, prompts.shape[1]
-    canvas = torch.nn.functional.pad(prompts.to(loaded.device), (0, length), value=mask)
+    canvas = F.pad(prompts.to(loaded.device), (0, length), value=mask)
     steps = torch.zeros_like(canvas, dtype=torch.uint8)
     for first in range(start, start + length, block):
         _fill_block(loaded, canvas, steps, first, first + block)
@@ -85,6 +89,21 @@ def best_of_masked(logits: Tensor, masked: Tensor, mask_token_id: int) -> tuple[
     return tokens, confidence
 
 
+@torch.inference_mode()
+def largest_surprise(causal: LoadedModel, prompts: Tensor, canvases: Tensor) -> Tensor:
+    """(B,) float32 on the CPU: the largest -log p of a token of `canvases` (B, T) behind `prompts` (B, P), up to the first end token."""
+    begin = torch.full_like(prompts[:, :1], causal.spec.begin_token_id)
+    is_end = (canvases == END_TOKEN_ID).int()
+    behind = is_end.cumsum(1) > is_end
+    largest = []
+    for before, canvas in zip(torch.cat([begin, prompts], 1).split(SCORED), canvases.split(SCORED), strict=True):
+        seen = torch.cat([before, canvas[:, :-1]], 1).to(causal.device)
+        logits = causal.model(seen, use_cache=False, logits_to_keep=canvas.shape[1]).logits
+        nats = F.cross_entropy(logits.float().transpose(1, 2), canvas.to(causal.device), reduction="none")
+        largest.append(nats.cpu())
+    return torch.cat(largest).masked_fill(behind, 0).amax(1)
+
+
 def as_answers(canvases: Tensor) -> np.ndarray:
     """(B, T) uint16 as the teacher's answers are saved: everything behind the first end token is PAD."""
     is_end = (canvases == END_TOKEN_ID).int()
@@ -120,9 +139,11 @@ def _joined(group: list[tuple[str, Tensor]]) -> tuple[list[str], Tensor]:
 
 def answered(loaded: LoadedModel, groups: Iterable[tuple[list[str], Tensor]]) -> Iterator[tuple[list[str], dict]]:
     """Prompts and what their file holds, group by group, on the canvases in turn."""
+    causal = causal_view(loaded)
     for (prompts, ids), length in zip(groups, cycle(CANVASES)):
         canvases, steps = write_canvases(loaded, ids, length)
-        yield prompts, {"R": as_answers(canvases), "steps": steps.numpy()}
+        surprise = largest_surprise(causal, ids, canvases)
+        yield prompts, {"R": as_answers(canvases), "steps": steps.numpy(), "surprise": surprise.numpy()}
 
 
 def main() -> None:

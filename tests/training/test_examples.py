@@ -1,24 +1,33 @@
 """From answers to examples: repetition out, cuts at sentence ends, canvases filled with end tokens."""
 
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from transformers import AutoTokenizer
+
 from sinkprune.training.base import END_TOKEN_ID
 from sinkprune.training.examples import (
     CANVASES,
     LARGER,
     LENGTH,
+    OWN,
+    SURPRISE,
     as_arrays,
     cuts,
     distinct_4grams,
+    examples_of_file,
     joined,
     make_examples,
     sentence_ends,
 )
+from sinkprune.training.teacher import PAD
+
+BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "bundled"
 
 
 def test_repetition_is_measured():
@@ -85,6 +94,29 @@ def test_examples_stand_only_once():
     both = joined([part, part])
     assert len(both["ids"]) == len(part["ids"])
     assert {name: values.tolist() for name, values in both.items()} == {name: v.tolist() for name, v in part.items()}
+
+
+def test_answers_of_the_student_that_break_off_or_contradict_themselves_are_dropped(tmp_path):
+    closing = AutoTokenizer.from_pretrained(BUNDLED).encode(".", add_special_tokens=False)[0]
+    words = list(range(1000, 1040))
+    good = [*words, closing, END_TOKEN_ID] + [PAD] * 22
+    cut, no_end = [*words, END_TOKEN_ID] + [PAD] * 23, list(range(1000, 1064))
+    steps = np.tile(np.arange(64, dtype=np.uint8) % 32, (4, 1))
+    np.savez(
+        tmp_path / f"{OWN}-0.npz",
+        R=np.array([good, good, cut, no_end], np.uint16),
+        steps=steps,
+        surprise=np.array([SURPRISE - 1, SURPRISE + 1, 0, 0], np.float32),
+    )
+    (tmp_path / f"{OWN}-0.txt").write_text("Tell me about zinc.\nPraise copper.\nPraise tin.\nPraise iron.\n")
+    made = examples_of_file((tmp_path / f"{OWN}-0.txt", BUNDLED, BUNDLED))
+    assert (made["total"] - made["prompt"]).tolist() == [64, 96]
+    assert (made["end"] - made["prompt"]).tolist() == [41, 41]
+    for ids, prompt, row in zip(made["ids"], made["prompt"], made["steps"], strict=True):
+        assert ids[prompt : prompt + 41].tolist() == [*words, closing]
+        assert row[:prompt].tolist() == [0] * prompt
+        assert row[prompt : prompt + 64].tolist() == steps[0].tolist()
+        assert not row[prompt + 64 :].any()
 
 
 def test_an_answer_of_the_student_stands_on_two_canvases():

@@ -1,12 +1,21 @@
 """The student's batched decoding writes what `generate` writes, and its files are read as the teacher's are."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from sinkprune.decoding import DecodeConfig, generate
-from sinkprune.models import encode_prompt, load_model
-from sinkprune.training.own_answers import as_answers, batches, read_prompts, write_canvases
+from sinkprune.models import causal_view, encode_prompt, load_model
+from sinkprune.training.own_answers import (
+    THRESHOLD,
+    as_answers,
+    batches,
+    largest_surprise,
+    read_prompts,
+    write_canvases,
+)
 from sinkprune.training.teacher import END, PAD
 
 
@@ -14,7 +23,7 @@ from sinkprune.training.teacher import END, PAD
 def test_rows_written_together_are_what_generate_writes_alone(tiny, spread):
     loaded = tiny("llama", initializer_range=spread)
     prompts = torch.randint(4, 40, (5, 7), generator=torch.Generator().manual_seed(0))
-    config = DecodeConfig(gen_length=12, block_length=4, threshold=0.9, cache="dual")
+    config = DecodeConfig(gen_length=12, block_length=4, threshold=THRESHOLD, cache="dual")
     alone = [generate(loaded, row[None], config) for row in prompts]
     canvases, steps = write_canvases(loaded, prompts, length=12, block=4)
     assert torch.equal(canvases, torch.cat([result.tokens[:, 7:] for result in alone]))
@@ -22,6 +31,18 @@ def test_rows_written_together_are_what_generate_writes_alone(tiny, spread):
         opened = {step.block: step.index for step in reversed(result.steps)}
         for step in result.steps:
             assert torch.all(row[step.committed - 7] == step.index - opened[step.block])
+
+
+def test_the_largest_surprise_is_that_of_reading_from_left_to_right_up_to_the_end(model_folder):
+    loaded = causal_view(load_model(model_folder))
+    begin, loaded = 4, replace(loaded, spec=replace(loaded.spec, begin_token_id=4))
+    prompts, canvases = torch.tensor([[5, 6], [7, 8]]), torch.tensor([[9, 10, END, 11], [12, 13, 14, 15]])
+    expected = []
+    for prompt, answer in zip(prompts.tolist(), ([9, 10, END], [12, 13, 14, 15]), strict=True):
+        ids = torch.tensor([[begin, *prompt, *answer]])
+        log_p = loaded.model(ids).logits[0].float().log_softmax(-1)
+        expected.append(max(-log_p[2 + i, token].item() for i, token in enumerate(answer)))
+    assert largest_surprise(loaded, prompts, canvases).tolist() == pytest.approx(expected, rel=1e-4)
 
 
 def test_nothing_stands_behind_the_end():

@@ -6,7 +6,7 @@ import torch
 from sinkprune.decoding import DecodeConfig, denoise
 from sinkprune.training.base import MASK_TOKEN_ID
 from sinkprune.training.objective import Batch, Objective
-from sinkprune.training.own_answers import write_canvases
+from sinkprune.training.own_answers import THRESHOLD, write_canvases
 from sinkprune.training.trajectories import STATES, cached_states, soon_weight
 
 PROMPT, CANVAS, BLOCK, PADDING = 5, 12, 4, 3
@@ -35,7 +35,7 @@ def test_states_and_their_logits_are_those_of_decoding(tiny, seed):
     logits = loaded.model(
         states.ids, attention_mask=states.visible, position_ids=states.position, is_causal=False, use_cache=False
     ).logits
-    config = DecodeConfig(gen_length=CANVAS, block_length=BLOCK, threshold=0.9, cache="dual")
+    config = DecodeConfig(gen_length=CANVAS, block_length=BLOCK, threshold=THRESHOLD, cache="dual")
     width = batch.ids.shape[1]
     compared = 0
     for row, prompt in enumerate(prompts):
