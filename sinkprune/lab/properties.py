@@ -50,9 +50,13 @@ def best_finding(name: str, run: Watched) -> Finding | None:
 
 
 def follows_writing(run: Watched, layer: int | None) -> Finding | None:
-    """The lead goes to tokens of the answer as soon as they are written, at least twice, while the causal lane's lead stays."""
+    """The lead goes to text of the answer as soon as it is written, at least twice, while the causal lane's lead stays.
+
+    Moves to end marks do not count: they are often written from the back, which is not where the reader looks.
+    """
     reigns, causal = run.reigns(layer), run.causal(layer)
-    new = [reign for reign in reigns[1:] if 0 <= run.written[reign.position] == reign.first - 1]
+    text = [reign for reign in reigns[1:] if not is_special(run.texts[reign.position])]
+    new = [reign for reign in text if 0 <= run.written[reign.position] == reign.first - 1]
     if len(new) < 2 or causal is None or causal.moves:
         return None
     names = list(dict.fromkeys(run.token(reign.position) for reign in new))

@@ -86,7 +86,7 @@ def phase_row(number: int, phase: list[dict]) -> str:
         f"{settings['minutes']:g} min on {settings['gpus']}",
         f"{last['Mtokens']:g}",
         f"{settings['rate']:g}",
-        " / ".join(f"{settings[name]:g}" for name in ("causal", "whole", "block")),
+        " / ".join(f"{settings.get(name, 0):g}" for name in ("causal", "cached", "whole", "block")),
         forced,
         f"{last['masked_text']:.3f}",
         f"{last['next_token']:.3f}",

@@ -34,8 +34,9 @@ def samples(dense: LoadedModel, prompts: Sequence[str]) -> dict:
     """{"prompts", "dense": answers, "pruned": [{"method", "sparsity", "answers"}]}; answers in the order of the prompts."""
     pruned = []
     for method in UNSTRUCTURED:
+        measured = {}  # the second sparsity need not measure the dense model again
         for sparsity in SPARSITIES:
-            copy = prune_model(dense, PruneConfig(method, sparsity)).loaded
+            copy = prune_model(dense, PruneConfig(method, sparsity), measured=measured).loaded
             pruned.append({"method": method, "sparsity": sparsity, "answers": answers(copy, prompts)})
             print(f"{method} {sparsity:.0%}: {pruned[-1]['answers'][0][:80]}", flush=True)
     return {"prompts": list(prompts), "dense": answers(dense, prompts), "pruned": pruned}
