@@ -96,7 +96,8 @@ def main() -> None:
     if part == 0:
         save(args.folder, "held-out", held_out_prompts(), {"R": answer(model, tokenizer, held_out_prompts())})
     answered = (
-        (prompts, {"R": answer(model, tokenizer, prompts)}) for prompts in batches(model, tokenizer, part, parts, args.batch)
+        (prompts, {"R": answer(model, tokenizer, prompts)})
+        for prompts in batches(model, tokenizer, part, parts, args.batch)
     )
     save_until(args.minutes, args.folder, f"answers-{part}", answered)
 

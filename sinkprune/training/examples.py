@@ -90,24 +90,24 @@ def closing_and_digit_tokens(tokenizer: PreTrainedTokenizerBase) -> tuple[np.nda
     return np.array([text.endswith(CLOSING) for text in texts]), np.array([text.isdigit() for text in texts])
 
 
-def read_answers(prompts: Path, base: PreTrainedTokenizerBase) -> tuple[list[str], list[str], list[bool]]:
-    """Prompts, the teacher's answers, and whether each ended by itself."""
-    lines = prompts.read_text().splitlines()
-    ids = np.load(prompts.with_suffix(".npz"))["R"]
+def until_end(ids: np.ndarray) -> tuple[list[list[int]], np.ndarray]:
+    """Each row of ids (R, T) before its first end token, and (R,) bool, whether it has one."""
     ended = (ids == END_TOKEN_ID).any(1)
     lengths = np.where(ended, (ids == END_TOKEN_ID).argmax(1), ids.shape[1])
-    texts = base.batch_decode([row[:n].tolist() for row, n in zip(ids, lengths, strict=True)])
-    return lines, [text.strip() for text in texts], ended.tolist()
+    return [row[:n].tolist() for row, n in zip(ids, lengths, strict=True)], ended
 
 
-def read_own_answers(prompts: Path) -> tuple[list[list[int]], list[bool], np.ndarray]:
+def read_answers(file: Path, base: PreTrainedTokenizerBase) -> tuple[list[str], np.ndarray]:
+    """The teacher's answers, and whether each ended by itself."""
+    rows, ended = until_end(np.load(file)["R"])
+    return [text.strip() for text in base.batch_decode(rows)], ended
+
+
+def read_own_answers(file: Path) -> tuple[list[list[int]], np.ndarray, np.ndarray]:
     """The student's answers in its own ids, whether each ended by itself and hangs together, and steps (R, canvas) uint8."""
-    arrays = np.load(prompts.with_suffix(".npz"))
-    ids = arrays["R"]
-    ended = (ids == END_TOKEN_ID).any(1)
-    lengths = np.where(ended, (ids == END_TOKEN_ID).argmax(1), ids.shape[1])
-    good = ended & (arrays["surprise"] <= SURPRISE)
-    return [row[:n].tolist() for row, n in zip(ids, lengths, strict=True)], good.tolist(), arrays["steps"]
+    arrays = np.load(file)
+    rows, ended = until_end(arrays["R"])
+    return rows, ended & (arrays["surprise"] <= SURPRISE), arrays["steps"]
 
 
 def with_steps(examples: list[Example], steps: np.ndarray) -> np.ndarray:
@@ -122,13 +122,13 @@ def examples_of_file(job: tuple[Path, Path, Path]) -> dict[str, np.ndarray]:
     prompts_file, base_folder, tokenizer_folder = job
     tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder)
     closes, digits = closing_and_digit_tokens(tokenizer)
+    prompts, answers_file = prompts_file.read_text().splitlines(), prompts_file.with_suffix(".npz")
     own = prompts_file.stem.startswith(OWN)
     if own:
-        prompts = prompts_file.read_text().splitlines()
-        answer_ids, finished, steps = read_own_answers(prompts_file)
+        answer_ids, finished, steps = read_own_answers(answers_file)
         where = ((steps.shape[1], steps.shape[1] + 32), 1.0)
     else:
-        prompts, texts, finished = read_answers(prompts_file, AutoTokenizer.from_pretrained(base_folder))
+        texts, finished = read_answers(answers_file, AutoTokenizer.from_pretrained(base_folder))
         answer_ids, where = tokenizer(texts).input_ids, (CANVASES, LARGER)
     topics = [] if prompts_file.stem == "held-out" else [topic_words(prompt) for prompt in held_out_prompts()]
     prompt_ids = tokenizer([FRAME[0] + without_final_mark(prompt) + FRAME[1] for prompt in prompts]).input_ids
@@ -165,7 +165,9 @@ def joined(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("base", type=Path, help="folder with the base's tokenizer, which the teacher's answers are written in")
+    parser.add_argument(
+        "base", type=Path, help="folder with the base's tokenizer, which the teacher's answers are written in"
+    )
     parser.add_argument("tokenizer", type=Path, help="folder with the 16k tokenizer")
     parser.add_argument("data", type=Path)
     parser.add_argument("answers", type=Path, nargs="+", help="folders of answers, the teacher's or the student's")

@@ -43,7 +43,9 @@ def test_the_sink_follows_the_writing():
     assert "never leaves position 0" in finding.look
     assert found("writing", [leaders], {8: (0, " sun"), 20: (0, " sea")}) is None  # written long before
     assert found("writing", [leaders], written, causal=[0, 0, 1, 0, 0, 0]) is None  # the causal lead moves too
-    assert found("writing", [leaders], {8: (written[8][0], "<|im_end|>"), 20: written[20]}) is None  # one of the two is no text
+    assert (
+        found("writing", [leaders], {8: (written[8][0], "<|im_end|>"), 20: written[20]}) is None
+    )  # one of the two is no text
 
 
 def test_a_long_drift():

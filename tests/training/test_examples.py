@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from transformers import AutoTokenizer
 
 from sinkprune.training.base import END_TOKEN_ID
@@ -117,6 +116,19 @@ def test_answers_of_the_student_that_break_off_or_contradict_themselves_are_drop
         assert row[:prompt].tolist() == [0] * prompt
         assert row[prompt : prompt + 64].tolist() == steps[0].tolist()
         assert not row[prompt + 64 :].any()
+
+
+def test_an_answer_of_the_teacher_is_tokenised_anew_and_has_no_steps(tmp_path):
+    tokenizer = AutoTokenizer.from_pretrained(BUNDLED)
+    text = "Zinc is a grey metal that people put on iron so that rain and air cannot reach it, and the iron does not rust for years."
+    ids = tokenizer.encode(text, add_special_tokens=False)
+    np.savez(tmp_path / "answers-0.npz", R=np.array([[*ids, END_TOKEN_ID] + [PAD] * (111 - len(ids))], np.uint16))
+    (tmp_path / "answers-0.txt").write_text("Tell me about zinc.\n")
+    made = examples_of_file((tmp_path / "answers-0.txt", BUNDLED, BUNDLED))
+    assert set(made) == {"ids", "prompt", "end", "total"}
+    row, prompt, end = made["ids"][0], made["prompt"][0], made["end"][0]
+    assert tokenizer.decode(row[:prompt]) == "Tell me about zinc<|im_start|>"
+    assert row[prompt:end].tolist() == ids
 
 
 def test_an_answer_of_the_student_stands_on_two_canvases():

@@ -77,8 +77,7 @@ def test_padding_does_not_change_the_denoising_loss():
     other = Batch(batch.ids.clone(), batch.prompt, batch.end, batch.total)
     other.ids[:, 72:] = 11
     losses = [
-        Objective(loaded.model).masked(b, Shares(whole=0.5), torch.Generator().manual_seed(3))
-        for b in (batch, other)
+        Objective(loaded.model).masked(b, Shares(whole=0.5), torch.Generator().manual_seed(3)) for b in (batch, other)
     ]
     assert losses[0].item() == pytest.approx(losses[1].item(), rel=1e-5)
 

@@ -95,7 +95,13 @@ def test_training_learns_goes_on_and_its_checkpoint_works_both_ways(tmp_path, mo
     assert generate(loaded, prompt, DecodeConfig(gen_length=8, block_length=8, threshold=0.9)).tokens.shape == (1, 20)
     assert len(list(autoregress(loaded, prompt, 4))) >= 1
     write_own_examples(data / "own.npz")
-    changes = {"init": tmp_path / "model", "model": tmp_path / "second", "certainty": 1.0, "cached": 0.6, "minutes": 0.03}
+    changes = {
+        "init": tmp_path / "model",
+        "model": tmp_path / "second",
+        "certainty": 1.0,
+        "cached": 0.6,
+        "minutes": 0.03,
+    }
     second = argparse.Namespace(**vars(args) | changes)
     second.model.mkdir()
     train(second, rank=0, ranks=1, device="cpu")

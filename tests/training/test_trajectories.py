@@ -49,9 +49,7 @@ def test_states_and_their_logits_are_those_of_decoding(tiny, seed):
             assert torch.equal(states.weight[row, here] > 0, masked)
             if not masked.any():  # a block that one forward filled has no later state
                 continue
-            index = next(
-                i for i in range(len(of_block)) if torch.equal(unfilled(of_block, i, place), masked)
-            )
+            index = next(i for i in range(len(of_block)) if torch.equal(unfilled(of_block, i, place), masked))
             assert torch.equal(states.target[row, here], steps[-1].canvas[0, place])
             confidence = logits[row, here].softmax(-1)
             confidence[:, MASK_TOKEN_ID] = 0
