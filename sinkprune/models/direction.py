@@ -45,6 +45,6 @@ def causal_view(loaded: LoadedModel) -> LoadedModel:
 
 
 def causal_prompt(loaded: LoadedModel, prompt_ids: torch.Tensor) -> torch.Tensor:
-    """The prompt (1, P) as the autoregressive lane reads it: behind the begin token, where the model has one."""
+    """Prompts (B, P) as the autoregressive lane reads them: behind the begin token, where the model has one."""
     begin = loaded.spec.begin_token_id
-    return prompt_ids if begin is None else torch.cat([prompt_ids.new_tensor([[begin]]), prompt_ids], dim=1)
+    return prompt_ids if begin is None else torch.cat([torch.full_like(prompt_ids[:, :1], begin), prompt_ids], dim=1)

@@ -7,11 +7,11 @@ torchrun --nproc-per-node 2 -m sinkprune.training.train build/base build/tokeniz
 
 # The student answers the same prompts, and learns in one forward what it wrote in several; once more, from its result on.
 python -m sinkprune.training.own_answers build/first build/answers build/own
-python -m sinkprune.training.examples build/base build/tokenizer build/data build/answers build/own
+python -m sinkprune.training.examples build/base build/tokenizer build/data build/own
 torchrun --nproc-per-node 2 -m sinkprune.training.train build/base build/tokenizer build/data build/second --init build/first \
     --minutes 5 --rate 4e-4 --certainty 2 --certain 1 --causal 0.2 --cached 0.4 --whole 0.45 --block 0.3
 python -m sinkprune.training.own_answers build/second build/answers build/own-2
-python -m sinkprune.training.examples build/base build/tokenizer build/data build/answers build/own-2
+python -m sinkprune.training.examples build/base build/tokenizer build/data build/own-2
 torchrun --nproc-per-node 2 -m sinkprune.training.train build/base build/tokenizer build/data build/model --init build/second \
     --minutes 7 --rate 3e-4 --certainty 0.5 --certain 1 --causal 0.2 --cached 0.4 --whole 0.45 --block 0.3
 

@@ -1,14 +1,16 @@
 """From answers to training examples: drop repetition, cut at sentence ends, tokenise with 16,384 tokens.
 
-    python -m sinkprune.training.examples build/base build/tokenizer build/data build/answers build/own
+    python -m sinkprune.training.examples build/base build/tokenizer build/data build/answers
 
 An example is prompt (without its final mark) + answer + end tokens; the part after the prompt, the canvas, is 64, 96, 128 or 160 tokens
 long. A finished answer stands on the smallest canvas that holds it, half of them on a larger one too: a model that sees all short answers
 on large canvases ends early, since end tokens are what it is surest of. On smaller canvases, and when the teacher did not finish, an answer
 is cut at the last sentence end that fits. What the student wrote itself is never cut, and stands on the canvas it was written on and on the
-next larger one. Answers that say little (below 24 tokens) are dropped, and one without a closing mark counts as not finished. Saved as
-train.npz (the teacher's) and own.npz (the student's): ids (n, 192) uint16, and per example the prompt's length, the answer's end (its first
-end token) and the total length; of the student's also steps (n, 192) uint8, as `training.own_answers` says.
+next larger one. Answers that say little (below 24 tokens) are dropped, and one without a closing mark counts as not finished.
+
+Saved as train.npz (the teacher's), held-out.npz and own.npz (the student's), whichever the folders hold answers of: ids (n, 192) uint16,
+and per example the prompt's length, the answer's end (its first end token) and the total length; of the student's also steps (n, 192)
+uint8, as `training.own_answers` says.
 """
 
 from __future__ import annotations
@@ -110,12 +112,19 @@ def read_own_answers(file: Path) -> tuple[list[list[int]], np.ndarray, np.ndarra
     return rows, ended & (arrays["surprise"] <= SURPRISE), arrays["steps"]
 
 
-def with_steps(examples: list[Example], steps: np.ndarray) -> np.ndarray:
-    """(len(examples), 192) uint8: `steps` (canvas,) uint8 from each example's prompt on; what a larger canvas adds came at once."""
+def placed_steps(examples: list[Example], steps: np.ndarray) -> np.ndarray:
+    """(n, 192) uint8: each row of steps (n, canvas) from its example's prompt on; what a larger canvas adds came at once."""
     rows = np.zeros((len(examples), LENGTH), np.uint8)
-    for row, (_, prompt, _, _) in zip(rows, examples, strict=True):
-        row[prompt : prompt + len(steps)] = steps
+    for row, (_, prompt, _, _), committed in zip(rows, examples, steps, strict=True):
+        row[prompt : prompt + len(committed)] = committed
     return rows
+
+
+def kind_of(prompts_file: Path) -> str:
+    """Which file of examples its answers go into: held-out, own (the student's) or train (the teacher's)."""
+    if prompts_file.stem == "held-out":
+        return "held-out"
+    return "own" if prompts_file.stem.startswith(OWN) else "train"
 
 
 def examples_of_file(job: tuple[Path, Path, Path]) -> dict[str, np.ndarray]:
@@ -123,27 +132,27 @@ def examples_of_file(job: tuple[Path, Path, Path]) -> dict[str, np.ndarray]:
     tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder)
     closes, digits = closing_and_digit_tokens(tokenizer)
     prompts, answers_file = prompts_file.read_text().splitlines(), prompts_file.with_suffix(".npz")
-    own = prompts_file.stem.startswith(OWN)
-    if own:
+    kind = kind_of(prompts_file)
+    if kind == "own":
         answer_ids, finished, steps = read_own_answers(answers_file)
         where = ((steps.shape[1], steps.shape[1] + 32), 1.0)
     else:
         texts, finished = read_answers(answers_file, AutoTokenizer.from_pretrained(base_folder))
         answer_ids, where = tokenizer(texts).input_ids, (CANVASES, LARGER)
-    topics = [] if prompts_file.stem == "held-out" else [topic_words(prompt) for prompt in held_out_prompts()]
+    topics = [] if kind == "held-out" else [topic_words(prompt) for prompt in held_out_prompts()]
     prompt_ids = tokenizer([FRAME[0] + without_final_mark(prompt) + FRAME[1] for prompt in prompts]).input_ids
     random.seed(prompts_file.stem)
     made: list[Example] = []
-    made_steps = [np.zeros((0, LENGTH), np.uint8)]
+    source: list[int] = []  # the answer that each was made of
     for i, (text, prompt, answer, done) in enumerate(zip(prompts, prompt_ids, answer_ids, finished, strict=True)):
         ends = sentence_ends(answer, closes, digits)
-        if shares_a_topic(text, topics) or (own and not (done and len(answer) in ends)):
+        if shares_a_topic(text, topics) or (kind == "own" and not (done and len(answer) in ends)):
             continue
         examples = make_examples(prompt, answer, done, ends, *where)
         made += examples
-        if own:
-            made_steps.append(with_steps(examples, steps[i]))
-    return as_arrays(made) | ({"steps": np.concatenate(made_steps)} if own else {})
+        source += [i] * len(examples)
+    own = {"steps": placed_steps(made, steps[np.array(source, int)])} if kind == "own" else {}
+    return as_arrays(made) | own
 
 
 def as_arrays(examples: list[Example]) -> dict[str, np.ndarray]:
@@ -174,18 +183,18 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=8)
     args = parser.parse_args()
     args.data.mkdir(parents=True, exist_ok=True)
-    files = [file for folder in args.answers for file in sorted(folder.glob("*.txt"))]
-    kinds: dict[str, list[Path]] = {}
-    for file in files:
-        kind = "held-out" if file.stem == "held-out" else "own" if file.stem.startswith(OWN) else "train"
-        kinds.setdefault(kind, []).append(file)
-    for kind, written in kinds.items():
-        jobs = [(file, args.base, args.tokenizer) for file in written]
-        with Pool(args.workers) as pool:
-            examples = joined(pool.map(examples_of_file, jobs, chunksize=1))
-        np.savez(args.data / f"{kind}.npz", **examples)
-        total, text = examples["total"].sum() / 1e6, (examples["end"] - examples["prompt"]).sum() / 1e6
-        print(f"{kind}: {len(examples['ids'])} examples, {total:.1f} M tokens, {text:.1f} M of them text of answers")
+    jobs: dict[str, list[tuple[Path, Path, Path]]] = {}
+    for folder in args.answers:
+        for file in [*sorted(folder.glob("answers-*.txt")), *folder.glob("held-out.txt")]:
+            jobs.setdefault(kind_of(file), []).append((file, args.base, args.tokenizer))
+    with Pool(args.workers) as pool:
+        for kind, files in jobs.items():
+            examples = joined(pool.map(examples_of_file, files, chunksize=1))
+            np.savez(args.data / f"{kind}.npz", **examples)
+            total, text = examples["total"].sum() / 1e6, (examples["end"] - examples["prompt"]).sum() / 1e6
+            print(
+                f"{kind}: {len(examples['ids'])} examples, {total:.1f} M tokens, {text:.1f} M of them text of answers"
+            )
 
 
 if __name__ == "__main__":

@@ -98,7 +98,7 @@ def forwarded(kind: str, length: int) -> int:
 
 
 class Objective(nn.Module):
-    """The model with its two losses; `forward` returns a scalar in nats per token.
+    """The model with a loss for each kind of batch; `forward` returns a scalar in nats per token.
 
     certainty: weight of the entropy of right predictions in block rows and cached batches (certainty forcing, dParallel, arXiv 2509.26488):
     what the model would get right anyway it shall commit early, many tokens in one step. End tokens do not count: forced, they come too
@@ -123,7 +123,7 @@ class Objective(nn.Module):
         return (loss * weight[:, None].expand_as(masked)[masked]).sum() / len(batch.ids)
 
     def cached(self, batch: Batch, generator: torch.Generator) -> Tensor:
-        states = cached_states(batch.ids, batch.prompt, batch.end, batch.real, batch.steps, BLOCK, generator)
+        states = cached_states(batch, BLOCK, generator)
         hidden = self.model.model(
             states.ids,
             attention_mask=states.visible,

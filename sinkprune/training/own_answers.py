@@ -25,7 +25,7 @@ from torch import Tensor
 
 from sinkprune.decoding.cache import CanvasCache, rows_to_forward
 from sinkprune.decoding.commit import best_tokens
-from sinkprune.models import LoadedModel, causal_view, encode_prompt, load_model
+from sinkprune.models import LoadedModel, causal_prompt, causal_view, encode_prompt, load_model
 from sinkprune.training.answers import save_until, share
 from sinkprune.training.base import END_TOKEN_ID
 from sinkprune.training.examples import OWN
@@ -92,23 +92,24 @@ def best_of_masked(logits: Tensor, masked: Tensor, mask_token_id: int) -> tuple[
 @torch.inference_mode()
 def largest_surprise(causal: LoadedModel, prompts: Tensor, canvases: Tensor) -> Tensor:
     """(B,) float32 on the CPU: the largest -log p of a token of `canvases` (B, T) behind `prompts` (B, P), up to the first end token."""
-    begin = torch.full_like(prompts[:, :1], causal.spec.begin_token_id)
-    is_end = (canvases == END_TOKEN_ID).int()
-    behind = is_end.cumsum(1) > is_end
-    largest = []
-    for before, canvas in zip(torch.cat([begin, prompts], 1).split(SCORED), canvases.split(SCORED), strict=True):
+    nats = []
+    for before, canvas in zip(causal_prompt(causal, prompts).split(SCORED), canvases.split(SCORED), strict=True):
         seen = torch.cat([before, canvas[:, :-1]], 1).to(causal.device)
         logits = causal.model(seen, use_cache=False, logits_to_keep=canvas.shape[1]).logits
-        nats = F.cross_entropy(logits.float().transpose(1, 2), canvas.to(causal.device), reduction="none")
-        largest.append(nats.cpu())
-    return torch.cat(largest).masked_fill(behind, 0).amax(1)
+        target = canvas.to(causal.device)
+        nats.append(F.cross_entropy(logits.float().transpose(1, 2), target, reduction="none").cpu())
+    return torch.cat(nats).masked_fill(behind_end(canvases), 0).amax(1)
+
+
+def behind_end(canvases: Tensor) -> Tensor:
+    """(B, T) bool, True behind the first end token of a row."""
+    is_end = (canvases == END_TOKEN_ID).int()
+    return is_end.cumsum(1) > is_end
 
 
 def as_answers(canvases: Tensor) -> np.ndarray:
     """(B, T) uint16 as the teacher's answers are saved: everything behind the first end token is PAD."""
-    is_end = (canvases == END_TOKEN_ID).int()
-    behind = is_end.cumsum(1) > is_end
-    return canvases.masked_fill(behind, PAD).numpy().astype(np.uint16)
+    return canvases.masked_fill(behind_end(canvases), PAD).numpy().astype(np.uint16)
 
 
 def read_prompts(answers: Path, part: int, parts: int) -> list[str]:

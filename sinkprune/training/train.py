@@ -3,9 +3,10 @@
     torchrun --nproc-per-node 4 -m sinkprune.training.train build/base build/tokenizer build/data build/model --minutes 15
 
 AdamW with a linear warm-up, a constant rate and a linear decay over the last 40 % of the time; float32 weights, bf16 autocast;
-the twelve layers are compiled once (regional compilation). In the last part of the time the loss also asks for certainty (`--certainty`,
-`--certain`). `--init` goes on from a trained model, a phase of its own. The log goes to build/model/training-log.jsonl, where the card
-reads it: for each phase one line of settings, then one per measurement.
+the twelve layers are compiled once (regional compilation). build/data holds train.npz, held-out.npz and, for cached batches, own.npz.
+In the last part of the time the loss also asks for certainty (`--certainty`, `--certain`). `--init` goes on from a trained model, a phase
+of its own. The log goes to build/model/training-log.jsonl, where the card reads it: for each phase one line of settings, then one per
+measurement.
 """
 
 from __future__ import annotations

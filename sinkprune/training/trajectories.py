@@ -8,12 +8,15 @@ pseudo-trajectories are dLLM distillation's name for this (d3LLM, arXiv 2601.075
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
 from sinkprune.training.base import MASK_TOKEN_ID
+
+if TYPE_CHECKING:
+    from sinkprune.training.objective import Batch
 
 STATES = 3  # of a block, besides its first
 SOON = 0.8  # weight of a token that the n-th forward from now committed: SOON^n
@@ -33,24 +36,18 @@ class States(NamedTuple):
     visible: Tensor
 
 
-def cached_states(
-    ids: Tensor, prompt: Tensor, end: Tensor, real: Tensor, steps: Tensor, block: int, generator: torch.Generator
-) -> States:
-    """States of one block of each example, drawn among the blocks that hold text.
-
-    ids, real, steps: (B, N), the last the forward of its block that committed a token, 0 the first; prompt, end: (B,) positions where the
-    canvas starts and the answer ends.
-    """
-    rows, length = ids.shape
-    device = ids.device
-    blocks = (end - prompt) // block + 1
-    start = prompt + (torch.rand(rows, generator=generator, device=device) * blocks).long() * block
+def cached_states(batch: Batch, block: int, generator: torch.Generator) -> States:
+    """States of one block of each example, drawn among the blocks that hold text; the batch has its steps."""
+    rows, length = batch.ids.shape
+    device = batch.ids.device
+    blocks = (batch.end - batch.prompt) // block + 1
+    start = batch.prompt + (torch.rand(rows, generator=generator, device=device) * blocks).long() * block
     position = torch.arange(length, device=device).expand(rows, -1)
     place = start[:, None] + torch.arange(block, device=device)
     inside = (position >= start[:, None]) & (position < start[:, None] + block)
-    opened = ids.masked_fill(real & (position >= start[:, None]), MASK_TOKEN_ID)
+    opened = batch.ids.masked_fill(batch.real & (position >= start[:, None]), MASK_TOKEN_ID)
 
-    text, committed = ids.gather(1, place), steps.gather(1, place)
+    text, committed = batch.ids.gather(1, place), batch.steps.gather(1, place)
     last = committed.amax(1, keepdim=True)
     now = 1 + (torch.rand(rows, STATES, generator=generator, device=device) * last).long()
     wait = committed[:, None] - now[:, :, None]  # (B, STATES, block): how many forwards from now; negative where known
@@ -58,10 +55,10 @@ def cached_states(
     first = torch.zeros(rows, length, device=device).scatter(1, place, soon_weight(committed))
     return States(
         ids=torch.cat([opened, later.masked_fill(wait >= 0, MASK_TOKEN_ID).flatten(1)], 1),
-        target=torch.cat([ids, later.flatten(1)], 1),
+        target=torch.cat([batch.ids, later.flatten(1)], 1),
         position=torch.cat([position, place.repeat(1, STATES)], 1),
         weight=torch.cat([first, soon_weight(wait).flatten(1)], 1),
-        visible=visibility(real, inside, block)[:, None],
+        visible=visibility(batch.real, inside, block)[:, None],
     )
 
 

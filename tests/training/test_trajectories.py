@@ -24,7 +24,7 @@ def written(loaded, seed: int = 0) -> tuple[Batch, torch.Tensor]:
 
 def states_of(batch: Batch, seed: int = 0):
     generator = torch.Generator().manual_seed(seed)
-    return cached_states(batch.ids, batch.prompt, batch.end, batch.real, batch.steps, BLOCK, generator)
+    return cached_states(batch, BLOCK, generator)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
