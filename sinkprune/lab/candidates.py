@@ -1,4 +1,4 @@
-"""The runs among which the presets are chosen: prompts of different kinds, each written in parallel, some in other ways as well."""
+"""The runs among which the presets are chosen: prompts of different kinds, each written one token a step, some in other ways as well."""
 
 from __future__ import annotations
 
@@ -18,37 +18,23 @@ class Candidate:
     """A prompt and how it is written by diffusion; the autoregressive lane is always beside it."""
 
     prompt: str
-    config: DecodeConfig = PARALLEL
+    config: DecodeConfig = SINGLE
 
 
 PROMPTS = (
     "Write a short story about a fox who learns to swim",
     "Tell me a bedtime story about the moon",
+    "Once upon a time, in a small village, there lived a baker",
     "Write a story about a robot who wants to paint",
     "Tell me about honey",
-    "What makes a good teacher",
     "The lighthouse keeper",
-    "Why is the sky blue",
-    "Once upon a time, in a small village, there lived a baker",
     "Explain what a star is to a child",
     "How do I make a simple vegetable soup",
     "Describe a walk along the sea in winter",
-    "What is the difference between a frog and a toad",
-    "Give me three tips for sleeping better",
-    "Write a letter to a friend who has moved away",
-    "How does a bicycle stay upright",
-    "What happens to leaves in autumn, and why",
-    "Tell me about the life of a bee",
-    "Write a poem about rain",
-    "Who invented the telescope, and what did they see with it",
-    "Explain how bread is baked, step by step",
     "The train was late. The station was empty. A dog waited on the platform",
-    "Describe your perfect day",
-    "What should I pack for a week in the mountains",
-    "Why do cats purr",
 )
 CANDIDATES = (
     *(Candidate(prompt) for prompt in PROMPTS),
-    *(Candidate(prompt, config) for config in (WIDE, SINGLE) for prompt in PROMPTS[:4]),
+    *(Candidate(prompt, config) for config in (PARALLEL, WIDE) for prompt in PROMPTS[:4]),
     *(Candidate(prompt, config) for config in (DUAL, PREFIX) for prompt in PROMPTS[:3]),
 )

@@ -4,7 +4,8 @@
 
 The command runs every candidate (`lab.candidates`), measures what each run shows (`lab.properties`), and keeps for every property the run
 that shows it most clearly, each run once as long as there are others. Sentences are read off the recordings as they are stored, so they are
-true of them whatever model wrote them. Answers that are short or repeat themselves are left out. It says which property no run showed.
+true of them whatever model wrote them. Answers that are short or repeat themselves are left out, and runs of few steps wherever steps
+are to be watched. It says which property no run showed.
 
 A preset is one gzip file of JSON: {"name", "title", "look", "trace"}; its name is that of its property. The heads of its trace, by far the
 largest part, are taken out of the frames and stored per lane as differences from step to step, which compress well: "packed" =
@@ -38,6 +39,8 @@ MAX_BYTES = 300 * 1024
 ROUNDINGS = (1, 2, 4, 8, 16)
 MIN_WORDS = 8  # an answer with fewer is too short to be watched
 MAX_REPEATED = 0.1  # share of an answer's word triples that were there before
+MIN_STEPS = 16  # a run of fewer is over before its sinks were seen to move
+FAST = ("parallel", "cached")  # properties of runs that need few steps
 
 
 @dataclass(frozen=True)
@@ -136,7 +139,8 @@ def record_presets(
     for number, candidate in enumerate(candidates, 1):
         trace = record(loaded, candidate)
         run = Watched(trace)
-        found = {name: finding for name in PROPERTIES if (finding := best_finding(name, run))}
+        names = PROPERTIES if run.steps >= MIN_STEPS else FAST
+        found = {name: finding for name in names if (finding := best_finding(name, run))}
         readable = is_readable(trace)
         shown = ", ".join(found) if readable else "hardly readable"
         print(f"{number}/{len(candidates)} {candidate.prompt!r}: {shown}", flush=True)

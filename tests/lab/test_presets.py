@@ -10,6 +10,7 @@ from sinkprune.lab import presets
 from sinkprune.lab.candidates import CANDIDATES, Candidate
 from sinkprune.lab.presets import (
     MAX_BYTES,
+    MIN_STEPS,
     PRESET_FOLDER,
     Preset,
     choose,
@@ -152,6 +153,15 @@ def test_recording_keeps_what_was_found_and_says_what_was_not(loaded, tmp_path, 
     names = sorted(name for name, preset in kept.items() if preset)
     assert sorted(preset.name for preset in load_presets(tmp_path)) == names
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"{name}.json.gz" for name in names]
+
+
+def test_a_run_of_few_steps_shows_only_what_few_steps_are_for(loaded, tmp_path, monkeypatch):
+    run = make_run([[2] * (MIN_STEPS - 1)])
+    run["lanes"][0]["text"] = "a fox swims in the cold blue sea today"
+    assert best_finding("stays", Watched(run))
+    monkeypatch.setattr(presets, "record", lambda loaded, candidate: run)
+    kept = record_presets(loaded, [Candidate("a")], tmp_path)
+    assert [name for name, preset in kept.items() if preset] == ["parallel"]
 
 
 def test_candidates_differ():
