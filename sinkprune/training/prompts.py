@@ -1,7 +1,8 @@
-"""The prompts the teacher answers, and 64 held-out prompts that training never sees.
+"""The prompts the teacher answers, 64 held-out prompts that training never sees, and 128 validation prompts.
 
 Half come from templates filled with words; half the teacher writes itself, as a user's turn that begins with one of our stems. The
-held-out prompts were written by hand: no template can produce one, and a prompt that shares its topic with one is dropped.
+held-out prompts were written by hand: no template can produce one, and a prompt that shares its topic with one is dropped. The validation
+prompts, by hand too, are what choices are made on (which of several tries, how sure it may be); their topics are not kept out of training.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 
 WORDS = json.loads(Path(__file__).with_name("prompt_words.json").read_text())
 HELD_OUT = Path(__file__).with_name("held_out_prompts.txt")
+VALIDATION = Path(__file__).with_name("validation_prompts.txt")
 _SLOT = re.compile(r"\{(\w+?)\d?\}")
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z ,'’;:\-]{11,118}[.?!]")
 # What a prompt cannot do alone (a text, a table), code and links, and what a tiny teacher cannot write.
@@ -52,6 +54,11 @@ def usable(prompt: str) -> bool:
 def held_out_prompts() -> list[str]:
     """The 64 prompts that training never saw."""
     return HELD_OUT.read_text().splitlines()
+
+
+def validation_prompts() -> list[str]:
+    """The 128 prompts that choices are made on."""
+    return VALIDATION.read_text().splitlines()
 
 
 def topic_words(prompt: str) -> set[str]:

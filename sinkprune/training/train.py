@@ -193,6 +193,10 @@ def main() -> None:
     parser.add_argument("--log-seconds", type=float, default=45.0)
     parser.add_argument("--no-compile", dest="compile", action="store_false")
     args = parser.parse_args()
+    if args.cached and not (args.data / "own.npz").exists():
+        parser.error(
+            f"{args.data} holds no own.npz for cached batches: make it with training.own_answers and training.examples"
+        )
     rank, ranks = int(os.environ.get("LOCAL_RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     device = f"cuda:{rank}" if torch.cuda.is_available() else "cpu"
     if device != "cpu":

@@ -1,0 +1,110 @@
+"""The last step: how sure the student is, fitted on prompts that the evaluation does not use.
+
+    python -m sinkprune.training.temperature build/base build/fifth build/model
+
+A student that learned its own answers is surer of new prompts than it is right, and threshold decoding then commits tokens together that
+contradict each other. Its logits are multiplied by one number below 1 (temperature scaling, Guo et al. 2017, arXiv 1706.04599): the
+smallest that the teacher's answers to the validation prompts do not show, their masked cross-entropy rising by less than FREE. The number
+goes into the gain of the last norm, so nothing else needs to know of it. Which token is likeliest at a place never changes.
+What was measured goes to build/model/temperature.json, where the card reads it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
+
+from sinkprune.lab.likelihood import ANSWER_LEVELS
+from sinkprune.models import LoadedModel, encode_prompt, load_model
+from sinkprune.models.loading import default_dtype
+from sinkprune.training.answers import answer
+from sinkprune.training.evaluate import reference_canvases
+from sinkprune.training.prompts import validation_prompts
+from sinkprune.training.teacher import END, PAD
+from sinkprune.training.train import LOG, save_model
+
+SCALES = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75)
+FREE = 0.005  # nats per token
+RECORD = "temperature.json"
+
+
+@torch.inference_mode()
+def scaled_cross_entropy(
+    loaded: LoadedModel, canvases: Iterable[tuple[Tensor, Tensor]], scales: Sequence[float], seed: int = 0
+) -> Tensor:
+    """(len(scales),) masked cross-entropy of the canvases with the logits times each scale, nats per token, mean over the noise levels.
+
+    canvases: prompts (1, P) with what stands behind them (T,); every scale sees the same masks.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    means = []
+    for prompt_ids, canvas in canvases:
+        counts = torch.tensor([max(1, round(level * len(canvas))) for level in ANSWER_LEVELS])
+        order = torch.rand(len(counts), len(canvas), generator=generator).argsort(1)
+        masked = order < counts[:, None]
+        noised = torch.where(masked, loaded.spec.mask_token_id, canvas)
+        ids = torch.cat([prompt_ids.cpu().expand(len(counts), -1), noised], 1).to(loaded.device)
+        logits = loaded.model(ids, use_cache=False, logits_to_keep=len(canvas)).logits.float().transpose(1, 2)
+        target = canvas.expand(len(counts), -1).to(loaded.device)
+        losses = torch.stack([F.cross_entropy(scale * logits, target, reduction="none").cpu() for scale in scales])
+        means.append(((losses * masked).sum(2) / counts).mean(1))
+    return torch.stack(means).mean(0)
+
+
+def smallest_free_scale(losses: Sequence[float], scales: Sequence[float] = SCALES, free: float = FREE) -> float:
+    """The smallest of `scales` whose loss is less than `free` above that of the first one."""
+    return min(scale for scale, loss in zip(scales, losses, strict=True) if loss < losses[0] + free)
+
+
+def scale_logits(model: LlamaForCausalLM, scale: float) -> None:
+    """Multiply the logits of `model` by `scale`, in place."""
+    with torch.no_grad():
+        model.model.norm.weight.mul_(scale)
+
+
+def teacher_answers(base: Path, prompts: list[str]) -> list[dict]:
+    """{"prompt", "answer", "finished"} for each prompt."""
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    tokenizer.pad_token_id = PAD
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=default_dtype(torch.bfloat16, device)).to(device).eval()
+    answers = []
+    for prompt, ids in zip(prompts, answer(model, tokenizer, prompts).tolist(), strict=True):
+        finished = END in ids
+        text = tokenizer.decode(ids[: ids.index(END)] if finished else ids)
+        answers.append({"prompt": prompt, "answer": text, "finished": finished})
+    return answers
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    for folder in ("base", "model", "result"):
+        parser.add_argument(folder, type=Path)
+    args = parser.parse_args()
+    loaded = load_model(args.model)
+    canvases = [
+        (encode_prompt(loaded, entry["prompt"]), canvas)
+        for entry in teacher_answers(args.base, validation_prompts())
+        for canvas in reference_canvases(loaded, [entry])
+    ]
+    losses = scaled_cross_entropy(loaded, canvases, SCALES).tolist()
+    scale = smallest_free_scale(losses)
+    measured = {"scale": scale, "scales": SCALES, "masked_cross_entropy": [round(loss, 4) for loss in losses]}
+    print(json.dumps(measured))
+    model = LlamaForCausalLM.from_pretrained(args.model, dtype=torch.float32)
+    scale_logits(model, scale)
+    save_model(model, loaded.tokenizer, args.result)
+    shutil.copy(args.model / LOG, args.result)
+    (args.result / RECORD).write_text(json.dumps(measured) + "\n")
+
+
+if __name__ == "__main__":
+    main()
