@@ -1,6 +1,6 @@
 """The model card: what was trained on what, what was measured, and what it cannot do.
 
-python -m sinkprune.training.card assets/bundled    # reads evaluation.json, samples.json and training-log.jsonl, writes README.md
+python -m sinkprune.training.card assets/bundled    # writes README.md from the four files that training and measuring left there
 """
 
 from __future__ import annotations
@@ -9,18 +9,44 @@ import argparse
 import json
 from pathlib import Path
 
+from sinkprune.training.temperature import RECORD
+
 TEMPLATE = Path(__file__).with_name("card_template.md")
 
 
-def card(evaluation: dict, samples: dict, log: list[dict]) -> str:
+def card(evaluation: dict, samples: dict, log: list[dict], temperature: dict) -> str:
     """The card as Markdown with front matter.
 
-    log: for each phase of training its settings, then one line per measurement.
+    log: for each phase of training its settings, then one line per measurement. temperature: as `training.temperature` saves it.
     """
+    dlm = evaluation["sinks"]["dlm"]
+    loss_of = dict(zip(temperature["scales"], temperature["masked_cross_entropy"], strict=True))
+    return TEMPLATE.read_text().format(
+        prompts=evaluation["prompts"],
+        watched=dlm["prompts"],
+        device=evaluation["device"],
+        dtype=evaluation["dtype"],
+        measurements="\n".join(f"| {what} | {value} |" for what, value in measurements(evaluation)),
+        phases="\n".join(phase_row(number, phase) for number, phase in enumerate(phases(log), start=1)),
+        training="\n".join(
+            f"| {m['seconds']} | {m['Mtokens']} | {m['masked']:.3f} | {m['masked_text']:.3f} | {m['next_token']:.3f} |"
+            for m in phases(log)[-1][1:]
+        ),
+        scale=f"{temperature['scale']:g}",
+        loss_scaled=f"{loss_of[temperature['scale']]:.3f}",
+        loss_unscaled=f"{loss_of[1.0]:.3f}",
+        layers=layer_table(evaluation["sinks_by_layer"]),
+        samples=sample_tables(samples),
+        causal_samples="\n\n".join(quoted(sample) for sample in evaluation["autoregressive"]),
+    )
+
+
+def measurements(evaluation: dict) -> list[tuple[str, str]]:
+    """(what was measured, its value) as the card says them."""
     nats, text, speed = evaluation["cross_entropy"], evaluation["text"], evaluation["speed"]
     difference = speed["answer_nats_difference"]
     dlm, ar = evaluation["sinks"]["dlm"], evaluation["sinks"]["ar"]
-    rows = [
+    return [
         (
             "held-out masked cross-entropy, mean over t = .15 … .95, the end tokens that fill the canvas included",
             f"{nats['masked']:.2f} nats per token",
@@ -52,21 +78,6 @@ def card(evaluation: dict, samples: dict, log: list[dict]) -> str:
             f"diffusion {dlm['spatial_median']:.2f}, autoregressive {ar['spatial_median']:.2f} (medians)",
         ),
     ]
-    return TEMPLATE.read_text().format(
-        prompts=evaluation["prompts"],
-        watched=dlm["prompts"],
-        device=evaluation["device"],
-        dtype=evaluation["dtype"],
-        measurements="\n".join(f"| {what} | {value} |" for what, value in rows),
-        phases="\n".join(phase_row(number, phase) for number, phase in enumerate(phases(log), start=1)),
-        training="\n".join(
-            f"| {m['seconds']} | {m['Mtokens']} | {m['masked']:.3f} | {m['masked_text']:.3f} | {m['next_token']:.3f} |"
-            for m in phases(log)[-1][1::3]
-        ),
-        layers=layer_table(evaluation["sinks_by_layer"]),
-        samples=sample_tables(samples),
-        causal_samples="\n\n".join(quoted(sample) for sample in evaluation["autoregressive"]),
-    )
 
 
 def phases(log: list[dict]) -> list[list[dict]]:
@@ -133,7 +144,8 @@ def main() -> None:
     evaluation = json.loads((model / "evaluation.json").read_text())
     samples = json.loads((model / "samples.json").read_text())
     log = [json.loads(line) for line in (model / "training-log.jsonl").read_text().splitlines()]
-    (model / "README.md").write_text(card(evaluation, samples, log))
+    temperature = json.loads((model / RECORD).read_text())
+    (model / "README.md").write_text(card(evaluation, samples, log, temperature))
 
 
 if __name__ == "__main__":

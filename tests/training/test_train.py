@@ -114,7 +114,8 @@ def test_the_card_of_the_bundled_model_says_what_was_measured():
     evaluation = json.loads((BUNDLED / "evaluation.json").read_text())
     log = [json.loads(line) for line in (BUNDLED / "training-log.jsonl").read_text().splitlines()]
     samples = json.loads((BUNDLED / "samples.json").read_text())
-    assert (BUNDLED / "README.md").read_text() == card(evaluation, samples, log)
+    temperature = json.loads((BUNDLED / "temperature.json").read_text())
+    assert (BUNDLED / "README.md").read_text() == card(evaluation, samples, log, temperature)
 
 
 def test_what_a_model_wrote_stays_text_in_the_cards_tables():
