@@ -133,10 +133,14 @@ def answer_likelihood(
         raise ValueError("the answer is empty: there is nothing to measure")
     text = torch.cat([prompt_ids.reshape(-1), answer])
     generator = torch.Generator().manual_seed(seed)
-    counts = [max(1, round(level * len(answer))) for _ in range(draws) for level in levels]
-    masks = torch.stack([_random_mask(len(answer), count, generator) for count in counts])
+    masks = torch.cat([level_masks(len(answer), generator, levels) for _ in range(draws)])
     losses = _masked_losses(loaded, text, len(text) - len(answer), masks, batch_size=2 * len(levels))
     return Estimate((losses.sum(1) / masks.sum(1)).reshape(draws, len(levels)).mean(1))
+
+
+def level_masks(length: int, generator: torch.Generator, levels: Sequence[float] = ANSWER_LEVELS) -> torch.Tensor:
+    """(levels, length) bool: at each level t, t x length of the tokens at random, at least one."""
+    return torch.stack([_random_mask(length, max(1, round(level * length)), generator) for level in levels])
 
 
 def _random_mask(length: int, count: int, generator: torch.Generator) -> torch.Tensor:

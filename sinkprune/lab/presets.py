@@ -40,7 +40,6 @@ ROUNDINGS = (1, 2, 4, 8, 16)
 MIN_WORDS = 8  # an answer with fewer is too short to be watched
 MAX_REPEATED = 0.1  # share of an answer's word triples that were there before
 MIN_STEPS = 16  # a run of fewer is over before its sinks were seen to move
-FAST = ("parallel", "cached")  # properties of runs that need few steps
 
 
 @dataclass(frozen=True)
@@ -139,7 +138,7 @@ def record_presets(
     for number, candidate in enumerate(candidates, 1):
         trace = record(loaded, candidate)
         run = Watched(trace)
-        names = PROPERTIES if run.steps >= MIN_STEPS else FAST
+        names = [name for name, shown in PROPERTIES.items() if shown.fast or run.steps >= MIN_STEPS]
         found = {name: finding for name in names if (finding := best_finding(name, run))}
         readable = is_readable(trace)
         shown = ", ".join(found) if readable else "hardly readable"

@@ -30,11 +30,12 @@ class Finding:
 
 @dataclass(frozen=True)
 class Property:
-    """single: whether it is looked for in single layers as well as in the mean."""
+    """single: whether it is looked for in single layers as well as in the mean. fast: whether it is about runs that need few steps."""
 
     title: str
     find: Callable[[Watched, int | None], Finding | None]
     single: bool = True
+    fast: bool = False
 
 
 def best_finding(name: str, run: Watched) -> Finding | None:
@@ -265,8 +266,8 @@ PROPERTIES = {
     "punctuation": Property("Punctuation sinks", punctuation),
     "hides": Property("What the mean hides", mean_hides, single=False),
     "backwards": Property("The lead walks backwards", walks_backwards),
-    "parallel": Property("Many tokens at once", many_at_once, single=False),
-    "cached": Property("Cached decoding", cached, single=False),
+    "parallel": Property("Many tokens at once", many_at_once, single=False, fast=True),
+    "cached": Property("Cached decoding", cached, single=False, fast=True),
     "stays": Property("A sink that stays", stays, single=False),
 }
 

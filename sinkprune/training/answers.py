@@ -17,8 +17,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM, PreTrainedTokenizerBase
 
+from sinkprune.models.loading import default_device, default_dtype
 from sinkprune.training.prompts import draw_stems, held_out_prompts, template_prompts, usable
 from sinkprune.training.teacher import END, PAD, continue_texts
 
@@ -26,6 +27,15 @@ ANSWER_TOKENS = 112
 PROMPT_TOKENS = 24  # that the teacher may add to a stem
 HINT = " Answer in two short sentences."
 REPETITION_PENALTY = 1.05
+
+
+def load_teacher(base: Path) -> tuple[LlamaForCausalLM, PreTrainedTokenizerBase]:
+    """The base model and its tokenizer, on the first GPU or the CPU."""
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    tokenizer.pad_token_id = PAD
+    device = torch.device(default_device())
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=default_dtype(torch.bfloat16, device))
+    return model.to(device).eval(), tokenizer
 
 
 def answer(model, tokenizer, prompts: list[str]) -> np.ndarray:
@@ -88,10 +98,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=8192)
     args = parser.parse_args()
     part, parts = args.part
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    tokenizer = AutoTokenizer.from_pretrained(args.base)
-    tokenizer.pad_token_id = PAD
-    model = AutoModelForCausalLM.from_pretrained(args.base, dtype=torch.bfloat16).to(device).eval()
+    model, tokenizer = load_teacher(args.base)
     torch.manual_seed(part)
     if part == 0:
         save(args.folder, "held-out", held_out_prompts(), {"R": answer(model, tokenizer, held_out_prompts())})

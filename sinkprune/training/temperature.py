@@ -20,15 +20,14 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
+from transformers import LlamaForCausalLM
 
-from sinkprune.lab.likelihood import ANSWER_LEVELS
+from sinkprune.lab.likelihood import level_masks
 from sinkprune.models import LoadedModel, encode_prompt, load_model
-from sinkprune.models.loading import default_dtype
-from sinkprune.training.answers import answer
+from sinkprune.training.answers import answer, load_teacher
 from sinkprune.training.evaluate import reference_canvases
+from sinkprune.training.examples import until_end
 from sinkprune.training.prompts import validation_prompts
-from sinkprune.training.teacher import END, PAD
 from sinkprune.training.train import LOG, save_model
 
 SCALES = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75)
@@ -47,15 +46,13 @@ def scaled_cross_entropy(
     generator = torch.Generator().manual_seed(seed)
     means = []
     for prompt_ids, canvas in canvases:
-        counts = torch.tensor([max(1, round(level * len(canvas))) for level in ANSWER_LEVELS])
-        order = torch.rand(len(counts), len(canvas), generator=generator).argsort(1)
-        masked = order < counts[:, None]
+        masked = level_masks(len(canvas), generator)  # (L, T)
         noised = torch.where(masked, loaded.spec.mask_token_id, canvas)
-        ids = torch.cat([prompt_ids.cpu().expand(len(counts), -1), noised], 1).to(loaded.device)
+        ids = torch.cat([prompt_ids.cpu().expand(len(masked), -1), noised], 1).to(loaded.device)
         logits = loaded.model(ids, use_cache=False, logits_to_keep=len(canvas)).logits.float().transpose(1, 2)
-        target = canvas.expand(len(counts), -1).to(loaded.device)
+        target = canvas.expand(len(masked), -1).to(loaded.device)
         losses = torch.stack([F.cross_entropy(scale * logits, target, reduction="none").cpu() for scale in scales])
-        means.append(((losses * masked).sum(2) / counts).mean(1))
+        means.append(((losses * masked).sum(2) / masked.sum(1)).mean(1))
     return torch.stack(means).mean(0)
 
 
@@ -72,16 +69,10 @@ def scale_logits(model: LlamaForCausalLM, scale: float) -> None:
 
 def teacher_answers(base: Path, prompts: list[str]) -> list[dict]:
     """{"prompt", "answer", "finished"} for each prompt."""
-    tokenizer = AutoTokenizer.from_pretrained(base)
-    tokenizer.pad_token_id = PAD
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=default_dtype(torch.bfloat16, device)).to(device).eval()
-    answers = []
-    for prompt, ids in zip(prompts, answer(model, tokenizer, prompts).tolist(), strict=True):
-        finished = END in ids
-        text = tokenizer.decode(ids[: ids.index(END)] if finished else ids)
-        answers.append({"prompt": prompt, "answer": text, "finished": finished})
-    return answers
+    model, tokenizer = load_teacher(base)
+    rows, ended = until_end(answer(model, tokenizer, prompts))
+    told = zip(prompts, tokenizer.batch_decode(rows), ended.tolist(), strict=True)
+    return [{"prompt": prompt, "answer": text, "finished": finished} for prompt, text, finished in told]
 
 
 def main() -> None:
