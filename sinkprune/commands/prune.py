@@ -18,7 +18,7 @@ from pathlib import Path
 
 from sinkprune.commands.options import add_model, add_pruning, add_seed, calibration_of, loaded_model, pruning_of
 from sinkprune.commands.progress import prune, remark
-from sinkprune.lab.compare import layer_sparsity
+from sinkprune.lab.overlap import layer_sparsity
 from sinkprune.models import check_target, save_model
 from sinkprune.pruning import STRUCTURED, CalibrationConfig, PruneConfig, PruneResult
 

@@ -10,7 +10,7 @@ import torch
 import transformers
 
 from sinkprune.decoding import DecodeConfig
-from sinkprune.lab.compare import layer_sparsity
+from sinkprune.lab.overlap import layer_sparsity
 from sinkprune.models import LoadedModel
 from sinkprune.pruning import STRUCTURED, CalibrationConfig, PruneConfig, PruneResult
 from sinkprune.pruning.settings import BUILT_IN
@@ -93,7 +93,7 @@ def run_card(
     pruning: PruneConfig | None = None,
     calibration: CalibrationConfig | None = None,
 ) -> RunCard:
-    """The card of one finished lane of `lab.runs.compare_run`.
+    """The card of one finished lane of `traces.runs.compare_run`.
 
     loaded: the model that wrote it. result, pruning, calibration: only where it was pruned.
     """

@@ -9,8 +9,8 @@ import torch
 
 from sinkprune.decoding import DecodeConfig
 from sinkprune.lab.card import RunCard, run_card, threads
-from sinkprune.lab.compare import Divergence, agreement, answer_end, answer_ids, first_divergence, repeated_ngrams
 from sinkprune.lab.likelihood import ANSWER_DRAWS, ANSWER_LEVELS, answer_likelihood, paired_difference
+from sinkprune.lab.overlap import Divergence, agreement, answer_end, answer_ids, first_divergence, repeated_ngrams
 from sinkprune.models import LoadedModel
 from sinkprune.pruning import STRUCTURED, CalibrationConfig, PruneConfig, PruneResult
 
@@ -160,7 +160,7 @@ def measure(
     pruning: PruneConfig,
     calibration: CalibrationConfig,
 ) -> Comparison:
-    """Measure a finished `lab.runs.compare_run`: four likelihoods of twenty masked copies each."""
+    """Measure a finished `traces.runs.compare_run`: four likelihoods of twenty masked copies each."""
     spec, (first, second) = dense.spec, trace["lanes"]
     answers = [answer_ids(lane, spec.mask_token_id) for lane in (first, second)]
     written = [ids[: answer_end(ids, spec.eos_token_id)] for ids in answers]

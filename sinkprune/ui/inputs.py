@@ -12,9 +12,9 @@ from contextlib import contextmanager
 import gradio as gr
 
 from sinkprune.decoding import DecodeConfig
-from sinkprune.lab.runs import decode_config
 from sinkprune.pruning import STRUCTURED, CalibrationConfig, PruneConfig
 from sinkprune.pruning.settings import MAX_STRUCTURED
+from sinkprune.traces.runs import decode_config
 
 GEN_LENGTHS = (32, 64, 96, 128, 160)
 BLOCK_LENGTHS = (8, 16, 24, 32, 48, 64, 96)

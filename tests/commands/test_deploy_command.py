@@ -92,7 +92,7 @@ def test_space_yaml_is_the_source_of_the_front_matter(project, hub, capsys):
 
 def test_the_real_space_gets_all_that_the_page_needs_and_no_tests():
     names = {path.relative_to(ROOT).as_posix() for path in deploy.space_files(ROOT)}
-    assert {"app.py", "assets/bundled/config.json", "sinkprune/ui/player/player.js", "requirements.txt"} <= names
+    assert {"app.py", "assets/bundled/config.json", "sinkprune/ui/web/player/player.js", "requirements.txt"} <= names
     assert not any(name.startswith(("tests", ".")) or "__pycache__" in name for name in names)
     assert sum((ROOT / name).stat().st_size for name in names) < 200e6
 

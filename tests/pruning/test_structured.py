@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from slow_references import inputs_of, slow_token_weights
 from structured_twins import some_ids, zeroed
 
-from sinkprune.lab.compare import layer_sparsity
+from sinkprune.lab.overlap import layer_sparsity
 from sinkprune.pruning import (
     ALLOCATIONS,
     METHODS,

@@ -1,0 +1,37 @@
+"""Pruning on the page: one loop that says where it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator
+from contextlib import closing
+
+from sinkprune.models import LoadedModel
+from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneResult
+from sinkprune.ui.server.workbench import Workbench
+from sinkprune.ui.words.text import progress_line
+
+PROGRESS_EVERY = 0.25  # seconds between two lines of progress
+
+
+def prune_and_say(
+    bench: Workbench,
+    pruning: PruneConfig,
+    calibration: CalibrationConfig,
+    show: Callable[[str], tuple],
+    dense: LoadedModel | None = None,
+) -> Generator[tuple, None, tuple[PruneResult, bool]]:
+    """Prune, or take from the store: yields `show(line of progress)` now and then; returns the result and whether it had been kept.
+
+    Closing it cancels the pruning. dense: see `Workbench.prune`.
+    """
+    said, kept = 0.0, True
+    with closing(bench.prune(pruning, calibration, dense)) as steps:
+        for step in steps:
+            if isinstance(step, PruneResult):
+                return step, kept
+            kept = False
+            if time.monotonic() - said > PROGRESS_EVERY:
+                said = time.monotonic()
+                yield show(progress_line(step))
+    raise RuntimeError("pruning ended without a result")
