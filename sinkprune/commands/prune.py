@@ -18,9 +18,9 @@ from pathlib import Path
 
 from sinkprune.commands.options import add_model, add_pruning, add_seed, calibration_of, loaded_model, pruning_of
 from sinkprune.commands.progress import prune, remark
-from sinkprune.lab.overlap import layer_sparsity
 from sinkprune.models import check_target, save_model
 from sinkprune.pruning import STRUCTURED, CalibrationConfig, PruneConfig, PruneResult
+from sinkprune.pruning.settings import layer_sparsity
 
 ZEROS = "zeros in a dense matrix take as long to multiply as other numbers: this copy is not faster"
 RECORD = "sinkprune.json"

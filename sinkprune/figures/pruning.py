@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from sinkprune.figures.sinks import STYLES, TEXT, styled
+from sinkprune.figures.style import STYLES, TEXT, styled
 from sinkprune.recorded.pruned_sinks import PrunedRivers
 
 SYMBOLS = ("circle", "diamond")

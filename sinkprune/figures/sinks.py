@@ -1,40 +1,20 @@
 """The paper's figures of moving sinks, drawn with plotly from what `traces.sink_statistics` and `traces.stages` measured.
 
 One run gives lines and bars; several runs of a kind give their mean or median with what shows their spread.
-Colours: blue for the first lane, vermilion for the second (close to Okabe-Ito, at least 3:1 against white and against a dark card), told
-apart by dash and hatch as well. Backgrounds are transparent and text is mid grey, so one figure serves light and dark pages. Only
-attributes of plotly.js 3 are used.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from sinkprune.figures.style import STYLES, TEXT, Style, styled
 from sinkprune.traces.sink_statistics import PROGRESS, LaneStatistics, known_values, mean_trajectory, progress
 from sinkprune.traces.stages import Stages
 
-
-@dataclass(frozen=True)
-class Style:
-    """How the first and the second kind of lane are told apart."""
-
-    colour: str
-    band: str
-    dash: str
-    hatch: str
-
-
-STYLES = (
-    Style("#2b83c6", "rgba(43,131,198,0.25)", "solid", ""),
-    Style("#d55e00", "rgba(213,94,0,0.25)", "dash", "/"),
-)
-TEXT = "#7f8794"
-GRID = "rgba(127,135,148,0.25)"
 MARKERS = (("circle", "top center"), ("diamond-open", "bottom center"))  # both are seen where they fall on one spot
 LAYER_FLOOR = 0.01  # tokens squared: a centroid that stays within a tenth of a token
 SMALLEST_BAR = 1e-3  # a log axis has no zero: variances below this are drawn here, with their true value written
@@ -217,14 +197,3 @@ def stage_heatmaps(lanes: Sequence[Stages]) -> go.Figure:
         figure.update_yaxes(title=f"{lane.title}<br>position", row=row, col=1)
     figure.update_annotations(font_size=12)
     return styled(figure, height=60 + 190 * len(lanes)).update_layout(margin_l=65)
-
-
-def styled(figure: go.Figure, height: int) -> go.Figure:
-    """The figure with the look that all share; changed in place and returned."""
-    axis = {"gridcolor": GRID, "zerolinecolor": GRID, "linecolor": GRID}
-    figure.update_xaxes(**axis).update_yaxes(**axis)
-    return figure.update_layout(
-        template=go.layout.Template(), height=height, margin={"l": 50, "r": 15, "t": 30, "b": 45},
-        paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", font={"color": TEXT, "size": 12},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
-    )  # fmt: skip

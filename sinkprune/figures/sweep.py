@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from sinkprune.figures.sinks import TEXT, styled
+from sinkprune.figures.style import TEXT, styled
 from sinkprune.lab.sweep import SweepPoint
 
 # Colours close to Okabe-Ito's, each at least 3:1 against white and a dark card; the symbol tells methods apart without them.

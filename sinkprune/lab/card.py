@@ -10,10 +10,9 @@ import torch
 import transformers
 
 from sinkprune.decoding import DecodeConfig
-from sinkprune.lab.overlap import layer_sparsity
 from sinkprune.models import LoadedModel
 from sinkprune.pruning import STRUCTURED, CalibrationConfig, PruneConfig, PruneResult
-from sinkprune.pruning.settings import BUILT_IN
+from sinkprune.pruning.settings import BUILT_IN, layer_sparsity
 
 ZEROS = "zeros in a dense matrix take as long to multiply as other numbers"
 BUILT_IN_TEXT = "built-in text (a cut of WikiText-2's validation split)"

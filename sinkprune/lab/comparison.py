@@ -10,9 +10,10 @@ import torch
 from sinkprune.decoding import DecodeConfig
 from sinkprune.lab.card import RunCard, run_card, threads
 from sinkprune.lab.likelihood import ANSWER_DRAWS, ANSWER_LEVELS, answer_likelihood, paired_difference
-from sinkprune.lab.overlap import Divergence, agreement, answer_end, answer_ids, first_divergence, repeated_ngrams
+from sinkprune.lab.overlap import agreement, answer_end, repeated_ngrams
 from sinkprune.models import LoadedModel
 from sinkprune.pruning import STRUCTURED, CalibrationConfig, PruneConfig, PruneResult
+from sinkprune.traces.parting import Divergence, answer_ids, first_divergence
 
 LIKELIHOOD = f"""Nats per token: cross-entropy of masked answer tokens, mean over {len(ANSWER_LEVELS)} mask levels with {ANSWER_DRAWS} draws
 each, the same masks for both models; ± is the standard error over the draws: how far other masks may move it."""

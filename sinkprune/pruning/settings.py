@@ -139,3 +139,14 @@ class PruneResult:
     masks: dict[str, torch.Tensor]
     sparsity: float
     seconds: float
+
+
+def layer_sparsity(masks: dict[str, torch.Tensor]) -> list[float]:
+    """Zeros / weights per layer, in layer order, from the masks of a PruneResult (names `model.layers.<i>. …`)."""
+    zeros: dict[int, int] = {}
+    weights: dict[int, int] = {}
+    for name, mask in masks.items():
+        layer = int(name.split("layers.")[1].split(".")[0])
+        zeros[layer] = zeros.get(layer, 0) + int(mask.sum())
+        weights[layer] = weights.get(layer, 0) + mask.numel()
+    return [zeros[layer] / weights[layer] for layer in sorted(weights)]

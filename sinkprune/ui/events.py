@@ -1,4 +1,4 @@
-"""Pruning on the page: one loop that says where it is."""
+"""The events of the page: how those that run the model are queued, how quick ones are not, and one loop that says where pruning is."""
 
 from __future__ import annotations
 
@@ -11,6 +11,14 @@ from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneResult
 from sinkprune.ui.server.workbench import Workbench
 from sinkprune.ui.words.text import progress_line
 
+MODEL_EVENT = {
+    "concurrency_id": "model",
+    "concurrency_limit": 1,
+    "api_visibility": "private",
+    "show_progress": "hidden",
+}
+STATE_SECONDS = 3600  # a visitor's last trace is a few MB: it goes when they have been away this long
+QUICK_EVENT = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 PROGRESS_EVERY = 0.25  # seconds between two lines of progress
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import gradio as gr
 
+from sinkprune.ui.events import QUICK_EVENT
 from sinkprune.ui.inputs import calibration_from, decoding_from, pruning_from
 from sinkprune.ui.sections.copy_controls import copy_updates
-from sinkprune.ui.sections.watch import QUICK_EVENT
 from sinkprune.ui.server.links import OWN, Link, comparison_link, read_link
 from sinkprune.ui.server.workbench import Workbench
 from sinkprune.ui.words.text import note

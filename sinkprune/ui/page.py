@@ -9,10 +9,10 @@ from sinkprune.recorded.pruned_sinks import load_pruned_sinks
 from sinkprune.recorded.pruning_table import load_table
 from sinkprune.ui.api import add_endpoints
 from sinkprune.ui.components.served import WEB
-from sinkprune.ui.inputs import decoding_controls
 from sinkprune.ui.opening import open_links
 from sinkprune.ui.sections.all_methods import methods_section
 from sinkprune.ui.sections.compare import compare_section
+from sinkprune.ui.sections.decoding_controls import decoding_controls
 from sinkprune.ui.sections.models import models_section
 from sinkprune.ui.sections.pruned_sinks import pruned_sinks_section
 from sinkprune.ui.sections.results import table_section

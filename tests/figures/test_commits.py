@@ -5,8 +5,9 @@ import dataclasses
 import pytest
 
 from sinkprune.decoding import DecodeConfig, denoise
-from sinkprune.figures.commits import commit_figure, confidence_needed, lane_commits
+from sinkprune.figures.commits import commit_figure
 from sinkprune.pruning import CalibrationConfig, PruneConfig
+from sinkprune.traces.commits import confidence_needed, lane_commits
 from sinkprune.traces.runs import check_prompt, compare_run, finish
 from sinkprune.ui.words.reading import commits_reading
 

@@ -7,13 +7,7 @@ import pytest
 
 from sinkprune.decoding import DecodeConfig
 from sinkprune.figures.pruning import change_heatmap, gain_figure, sparsity_per_layer
-from sinkprune.figures.sinks import (
-    LAYER_FLOOR,
-    sink_trajectory,
-    stage_heatmaps,
-    variance_bars,
-    variance_by_layer,
-)
+from sinkprune.figures.sinks import LAYER_FLOOR, sink_trajectory, stage_heatmaps, variance_bars, variance_by_layer
 from sinkprune.traces.runs import finish, trace_run
 from sinkprune.traces.sink_statistics import PROGRESS, layer_statistics, mean_trajectory, trace_statistics
 from sinkprune.traces.stages import trace_stages

@@ -3,16 +3,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sinkprune.lab.overlap import (
-    Divergence,
-    agreement,
-    answer_end,
-    answer_ids,
-    distinct_ngrams,
-    first_divergence,
-    layer_sparsity,
-    repeated_ngrams,
-)
+from sinkprune.lab.overlap import agreement, answer_end, distinct_ngrams, repeated_ngrams
+from sinkprune.pruning.settings import layer_sparsity
+from sinkprune.traces.parting import Divergence, answer_ids, first_divergence
 
 TOKENS = st.lists(st.integers(0, 5), max_size=12)
 

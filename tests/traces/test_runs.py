@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sinkprune.decoding import DecodeConfig, autoregress, generate
-from sinkprune.lab.overlap import answer_ids
 from sinkprune.pruning import CalibrationConfig, PruneConfig, prune_model
 from sinkprune.traces import runs
 from sinkprune.traces.check import check_trace
 from sinkprune.traces.format import decode_lane
+from sinkprune.traces.parting import answer_ids
 from sinkprune.traces.runs import check_prompt, compare_run, decode_config, finish, trace_run
 
 PROMPT = "why do stars shine ?"

@@ -5,24 +5,16 @@ from __future__ import annotations
 import html
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import gradio as gr
 
 from sinkprune.figures.rows import Row, as_csv, as_json
 from sinkprune.ui.components.served import WEB
 from sinkprune.ui.inputs import in_words
+from sinkprune.ui.words.figure_texts import FigureText
 
 SAVE = (WEB / "figure_card.js").read_text(encoding="utf-8")
 TYPES = {"csv": "text/csv", "json": "application/json"}
-
-
-@dataclass(frozen=True)
-class FigureText:
-    """title: plain text. definition: HTML of our own, the equation and what it means in plain words."""
-
-    title: str
-    definition: str
 
 
 def figure_card(name: str, text: FigureText) -> tuple[gr.HTML, gr.Plot, gr.HTML]:

@@ -14,7 +14,7 @@ import gradio as gr
 from sinkprune.lab.all_methods import MethodRow, Refusal, Underway, compare_all
 from sinkprune.pruning import CalibrationConfig
 from sinkprune.ui.components.methods_table import methods_table
-from sinkprune.ui.events import PROGRESS_EVERY
+from sinkprune.ui.events import MODEL_EVENT, PROGRESS_EVERY, QUICK_EVENT
 from sinkprune.ui.inputs import (
     BOUNDS,
     COPY,
@@ -25,7 +25,6 @@ from sinkprune.ui.inputs import (
     in_words,
     pruning_from,
 )
-from sinkprune.ui.sections.watch import MODEL_EVENT, QUICK_EVENT
 from sinkprune.ui.server.workbench import Workbench
 from sinkprune.ui.words.text import note, progress_line
 

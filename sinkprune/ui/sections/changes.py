@@ -11,9 +11,8 @@ import gradio as gr
 from sinkprune.figures.pruning import change_heatmap
 from sinkprune.pruning import CalibrationConfig, PruneConfig, calibration_set
 from sinkprune.pruning.changes import LINEARS, MaskChanges, mask_changes
-from sinkprune.ui.events import prune_and_say
+from sinkprune.ui.events import MODEL_EVENT, QUICK_EVENT, STATE_SECONDS, prune_and_say
 from sinkprune.ui.inputs import in_words
-from sinkprune.ui.sections.watch import MODEL_EVENT, QUICK_EVENT, STATE_SECONDS
 from sinkprune.ui.server.workbench import Workbench
 from sinkprune.ui.words.reading import changes_reading
 from sinkprune.ui.words.text import CHANGES, note, progress_line

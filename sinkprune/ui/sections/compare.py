@@ -9,23 +9,25 @@ from functools import partial
 import gradio as gr
 
 from sinkprune.decoding import DecodeConfig
-from sinkprune.figures.commits import commit_figure, confidence_needed, lane_commits
+from sinkprune.figures.commits import commit_figure
 from sinkprune.figures.pruning import sparsity_per_layer
 from sinkprune.figures.sinks import sink_trajectory
 from sinkprune.lab.comparison import Comparison, measure
-from sinkprune.lab.overlap import fingerprint, layer_sparsity
 from sinkprune.lab.store import store_key
 from sinkprune.models import LoadedModel
 from sinkprune.pruning import STRUCTURED, CalibrationConfig, PruneConfig, PruneResult
+from sinkprune.pruning.settings import layer_sparsity
+from sinkprune.traces.commits import confidence_needed, lane_commits
+from sinkprune.traces.parting import fingerprint
 from sinkprune.traces.runs import check_prompt, compare_run
 from sinkprune.traces.sink_statistics import trace_statistics
 from sinkprune.ui.components.pins import pin_of, pins
 from sinkprune.ui.components.player import player
-from sinkprune.ui.events import prune_and_say
+from sinkprune.ui.events import MODEL_EVENT, QUICK_EVENT, STATE_SECONDS, prune_and_say
 from sinkprune.ui.inputs import calibration_from, decoding_from, in_words, pruning_from
 from sinkprune.ui.sections.changes import changes_section, show_changes
 from sinkprune.ui.sections.copy_controls import copy_controls
-from sinkprune.ui.sections.watch import MODEL_EVENT, QUICK_EVENT, STATE_SECONDS, ended
+from sinkprune.ui.sections.watch import ended
 from sinkprune.ui.server.links import comparison_link, without_expect
 from sinkprune.ui.server.workbench import Workbench
 from sinkprune.ui.words.reading import commits_reading

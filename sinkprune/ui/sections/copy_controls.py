@@ -5,8 +5,8 @@ from __future__ import annotations
 import gradio as gr
 
 from sinkprune.pruning import ALLOCATIONS, SINK_RULES, STRUCTURED
+from sinkprune.ui.events import QUICK_EVENT
 from sinkprune.ui.inputs import BOUNDS, COPY, MAX_SPARSITY, PATTERNS, sparsity_bound
-from sinkprune.ui.sections.watch import QUICK_EVENT
 from sinkprune.ui.words.text import method_choices, seconds_info
 
 

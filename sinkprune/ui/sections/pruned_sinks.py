@@ -13,8 +13,8 @@ from sinkprune.figures.rows import river_rows
 from sinkprune.recorded.pruned_sinks import PrunedRivers, PrunedSinks
 from sinkprune.ui.components.figure_card import figure_card, figure_file, words
 from sinkprune.ui.components.scripts import WHEN_SEEN
+from sinkprune.ui.events import QUICK_EVENT
 from sinkprune.ui.inputs import in_words
-from sinkprune.ui.sections.sink_figures import QUICK_EVENT
 from sinkprune.ui.words.figure_texts import PRUNED_SINKS
 from sinkprune.ui.words.reading import rivers_words
 

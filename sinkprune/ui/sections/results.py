@@ -9,7 +9,7 @@ import gradio as gr
 from sinkprune.figures.pruning import gain_figure
 from sinkprune.recorded.table_text import bits_table, details_table, findings, gains_table, measured, structured_table
 from sinkprune.ui.components.scripts import SCROLLERS, WHEN_SEEN
-from sinkprune.ui.sections.watch import QUICK_EVENT
+from sinkprune.ui.events import QUICK_EVENT
 from sinkprune.ui.words.text import NO_TABLE, TABLE_TERMS
 
 FIGURES = {

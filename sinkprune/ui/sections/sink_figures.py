@@ -16,6 +16,7 @@ from sinkprune.traces.sink_statistics import LaneStatistics, layer_statistics, t
 from sinkprune.traces.stages import Stages, trace_stages
 from sinkprune.ui.components.figure_card import figure_card, figure_file, words
 from sinkprune.ui.components.scripts import WHEN_SEEN
+from sinkprune.ui.events import QUICK_EVENT
 from sinkprune.ui.inputs import in_words
 from sinkprune.ui.words.figure_texts import SINK_FIGURES
 from sinkprune.ui.words.reading import CACHED, layers_words, stage_words, trajectory_words, variance_words
@@ -24,7 +25,6 @@ from sinkprune.ui.words.text import DEFINITIONS
 MEAN = 0  # in the list of layers, which counts from 1 as the player does
 RUN, SET = "run", "set"
 FIGURES = ("layer", "source", *(part for name in SINK_FIGURES for part in (name, f"{name}_words")))
-QUICK_EVENT = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
 
 def figure_section(recorded: PromptSet | None, trace: dict | None, last: gr.State) -> tuple[dict, gr.State]:

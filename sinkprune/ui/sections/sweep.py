@@ -25,10 +25,9 @@ from sinkprune.lab.sweep import (
 )
 from sinkprune.models import LoadedModel
 from sinkprune.traces.runs import check_prompt
-from sinkprune.ui.events import PROGRESS_EVERY
+from sinkprune.ui.events import MODEL_EVENT, PROGRESS_EVERY, QUICK_EVENT
 from sinkprune.ui.inputs import MAX_SPARSITY, calibration_from, decoding_from, in_words
 from sinkprune.ui.sections.all_methods import underway_line
-from sinkprune.ui.sections.watch import MODEL_EVENT, QUICK_EVENT
 from sinkprune.ui.server.workbench import Workbench
 from sinkprune.ui.words.text import note
 

@@ -16,28 +16,13 @@ from sinkprune.recorded.prompt_set import PromptSet, load_prompt_set
 from sinkprune.traces.check import read_trace
 from sinkprune.traces.runs import trace_run
 from sinkprune.ui.components.player import player
+from sinkprune.ui.events import MODEL_EVENT, QUICK_EVENT, STATE_SECONDS
 from sinkprune.ui.inputs import decoding_from, in_words
-from sinkprune.ui.sections.sink_figures import (
-    FIGURES,
-    MEAN,
-    QUICK_EVENT,
-    draw,
-    draw_layer,
-    figure_section,
-    layer_index,
-    layer_list,
-)
+from sinkprune.ui.sections.sink_figures import FIGURES, MEAN, draw, draw_layer, figure_section, layer_index, layer_list
 from sinkprune.ui.server.links import preset_link, watch_link
 from sinkprune.ui.server.workbench import Workbench
 from sinkprune.ui.words.text import final_mark, note
 
-MODEL_EVENT = {
-    "concurrency_id": "model",
-    "concurrency_limit": 1,
-    "api_visibility": "private",
-    "show_progress": "hidden",
-}
-STATE_SECONDS = 3600  # a visitor's last trace is a few MB: it goes when they have been away this long
 FIGURES_EVERY = 2.0  # seconds between two updates of the figures during a run
 OUTPUTS = ("shown", "last", "said", "chips", *FIGURES, "run", "stop")
 IDLE = {"run": gr.Button(interactive=True), "stop": gr.Button(interactive=False)}

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from sinkprune.ui.components.figure_card import FigureText
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class FigureText:
+    """title: plain text. definition: HTML of our own, the equation and what it means in plain words."""
+
+    title: str
+    definition: str
+
 
 SINK_FIGURES = {
     "trajectory": FigureText(

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sinkprune.figures.commits import LaneCommits
 from sinkprune.pruning.changes import MaskChanges
 from sinkprune.recorded.pruned_sinks import PrunedRivers
+from sinkprune.traces.commits import LaneCommits
 from sinkprune.traces.sink_statistics import LaneStatistics, known_values, mean_trajectory
 from sinkprune.traces.stages import Stages
 
