@@ -42,10 +42,6 @@ def check_shape(config: PretrainedConfig) -> None:
     heads, groups = config.num_attention_heads, config.num_key_value_heads
     if heads % groups:
         raise ValueError(f"config.json has {heads} attention heads, which {groups} key-value heads cannot share evenly")
-    if head_dim is None and config.hidden_size % heads:
-        raise ValueError(f"config.json has a hidden_size of {config.hidden_size}, no multiple of its {heads} heads")
-    if (head_dim or config.hidden_size // heads) % 2:
-        raise ValueError("config.json has heads of an odd width: rotary positions turn pairs of numbers")
     if config.hidden_act not in ACT2FN:
         raise ValueError(
             f"hidden_act {config.hidden_act!r} in config.json is none that transformers knows, such as 'silu'"

@@ -114,7 +114,7 @@ def _layout(raw: dict) -> Layout:
     model_type = raw.get("model_type")
     if not isinstance(model_type, str) or model_type not in LAYOUTS:
         raise ValueError(
-            f"model_type {model_type!r} cannot run here: use a transformers folder of type {', '.join(PLAIN_CONFIGS)}, "
+            f"config.json: model_type {model_type!r} cannot run here: use a transformers folder of type {', '.join(PLAIN_CONFIGS)}, "
             "or one in the original LLaDA, MMaDA or Dream layout"
         )
     return LAYOUTS[model_type]
