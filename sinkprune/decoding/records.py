@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import torch
 
+from sinkprune.decoding.guidance import check_scale
+
 CACHE_MODES = ("none", "prefix", "dual")
 REMASKING_RULES = ("low_confidence", "random")
 
@@ -20,6 +22,7 @@ class DecodeConfig:
     factor: commit the largest n whose n-th confidence c satisfies (n + 1)(1 - c) < factor, at least one.
     cache: "none" forwards the whole canvas; "prefix" keeps keys and values before the block; "dual" also those after it.
     temperature: 0 is greedy; above, Gumbel noise is added to the logits, drawn from `seed`.
+    cfg_scale: classifier-free guidance (guidance.py); above 0 each step takes two forwards, and both count.
     """
 
     gen_length: int = 128
@@ -31,6 +34,7 @@ class DecodeConfig:
     temperature: float = 0.0
     remasking: str = "low_confidence"
     seed: int = 0
+    cfg_scale: float = 0.0
 
     def __post_init__(self) -> None:
         _check_lengths(self.gen_length, self.block_length)
@@ -43,6 +47,7 @@ class DecodeConfig:
             raise ValueError(f"temperature must lie between 0 and 5, not {self.temperature}")
         if not 0 <= self.seed < 2**31:
             raise ValueError(f"seed must be a whole number from 0 to {2**31 - 1}, not {self.seed}")
+        check_scale(self.cfg_scale)
 
     @property
     def blocks(self) -> int:
@@ -75,8 +80,9 @@ def _check_commit_rule(config: DecodeConfig) -> None:
 
 @dataclass(frozen=True)
 class Step:
-    """One forward pass and what it committed. Tensors are on the CPU and never change after the step is yielded.
+    """One denoising step (a forward, or two with guidance) and what it committed. Tensors are on the CPU and never change later.
 
+    nfe: forwards so far.
     canvas: (1, N) token ids after the commit. Autoregressive lane: N grows by one a step.
     committed: (C,) positions filled by this step, ascending.
     confidence: (N,) float32, probability of each position's best token in this forward; NaN where none was computed.
