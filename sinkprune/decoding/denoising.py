@@ -55,15 +55,15 @@ def _denoise(loaded: LoadedModel, prompt: torch.Tensor, config: DecodeConfig, re
             began = time.perf_counter()
             asked = _positions_to_fill(canvas, start, end, loaded, config.cache != "none" and step == 0)
             seen = reader.read(canvas, (start, end), step, asked)
-            logits = seen.logits
+            logits, forwards = seen.logits, 1
             if unguided:
-                bare = without_given(canvas, given, mask)
-                logits = guided(logits, unguided.read(bare, (start, end), step, asked).logits, config.cfg_scale)
+                bare = unguided.read(without_given(canvas, given, mask), (start, end), step, asked)
+                logits, forwards = guided(logits, bare.logits, config.cfg_scale), 2
             steps_left = config.steps // config.blocks - step
             committed, tokens, confidence = _commit(logits, asked, loaded, config, steps_left, generator)
             canvas[0, committed] = tokens
             seconds += time.perf_counter() - began
-            nfe += 2 if unguided else 1
+            nfe += forwards
             yield Step(
                 index=index,
                 block=block,
@@ -74,6 +74,9 @@ def _denoise(loaded: LoadedModel, prompt: torch.Tensor, config: DecodeConfig, re
                 rows=seen.rows,
                 seconds=seconds,
                 column_mass=seen.column_mass,
+                kv_entries=forwards * seen.kv_entries,
+                kv_bytes=forwards * seen.kv_bytes,
+                kept=seen.kept,
             )
             index += 1
             if not (canvas[0, start:end] == mask).any():

@@ -49,7 +49,10 @@ def batched_guidance(loaded, prompt, config):
 @pytest.mark.parametrize("scale", [0.5, 2.0])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_tokens_are_those_of_the_official_formula(family, scale, cache):
-    loaded, prompt = make_tiny(family, initializer_range=0.25), some_prompt(7)  # larger weights end in ties at confidence 1
+    loaded, prompt = (
+        make_tiny(family, initializer_range=0.25),
+        some_prompt(7),
+    )  # larger weights end in ties at confidence 1
     config = DecodeConfig(16, 8, 16, cache=cache, cfg_scale=scale)
     forwards = count_forwards(loaded)
     result = generate(loaded, prompt, config)
