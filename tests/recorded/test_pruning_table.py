@@ -14,11 +14,11 @@ from sinkprune.recorded.table_cells import (
     VARIANTS,
     Cell,
     Protocol,
-    fingerprint,
     material,
     measure_cell,
     plan,
     read_cells,
+    weights_fingerprint,
 )
 from sinkprune.recorded.table_summary import PAIRS, summarise
 
@@ -132,7 +132,7 @@ def test_a_cell_measured_again_agrees_with_the_shipped_table():
     """Same weights; bits within the uncertainty that the table itself gives to this cell's distance from dense."""
     loaded = load_model("bundled")
     about, (dense, *cells) = read_cells(FOLDER / "cells.jsonl")
-    assert about["weights"] == fingerprint(loaded)
+    assert about["weights"] == weights_fingerprint(loaded)
     protocol = Protocol(texts=24, prompts=1, gen_length=32)
     cell = Cell("wanda", 0.5, 0)
     again = measure_cell(loaded, cell, protocol, material(loaded, protocol), dense["answers"][:1], {})
