@@ -1,4 +1,4 @@
-"""Recorded runs that play the moment a page opens, without a model: `load_presets()` reads them, this module as a command records them.
+"""Recorded runs that play at once, without a model: `load_presets()` reads them, this module as a command records them.
 
     python -m sinkprune.recorded.presets [--model NAME]     # records all candidates, keeps the clearest run of each property
 

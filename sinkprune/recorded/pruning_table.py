@@ -5,7 +5,7 @@
 
 FOLDER/cells.jsonl gets a line as soon as a cell is measured (format: `recorded.table_cells`), so an interrupted run
 goes on where it stopped.
-FOLDER/table.json is the summary of the complete seeds (format: `recorded.table_summary`), which the page reads; written after each seed.
+FOLDER/table.json is the summary of the complete seeds (format: `recorded.table_summary`), written after each seed.
 """
 
 from __future__ import annotations

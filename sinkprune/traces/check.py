@@ -1,4 +1,4 @@
-"""Reading a trace that comes from outside: everything a player or a figure relies on is checked, and every refusal is a sentence.
+"""Reading a trace that comes from outside: everything that readers rely on is checked, and every refusal is a sentence.
 
 `read_trace(text)` parses and checks, `check_trace(trace)` checks what is already parsed, `trace_text(trace)` writes it again.
 Sizes are bounded before anything is decoded, so a hostile file costs no more than its own length.

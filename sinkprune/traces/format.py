@@ -1,16 +1,16 @@
-"""The trace: a recorded run as JSON, the one format that the player, the exports and the presets read.
+"""The trace: a recorded run as JSON, the one format of live runs, exports and presets.
 
 ```
 trace = {"format": "sinkprune-trace", "version": 1,
          "run": "9f2c…",                       changes with every run, so that the same prompt twice is two values
-         "prompt": "…",                        what the visitor typed
+         "prompt": "…",                        what was typed
          "model": {"name": "bundled", "layers": L, "heads": H, "revision": "…" | null},
          "settings": {…},                      the DecodeConfig as a dict, plus what else made the run
          "lanes": [lane, …],                   one or two; lanes of a trace share prompt, seed and clock
          "view": {"layer": index | null}}      optional: the layer (from 0) shown when the run opens; null or absent: the mean over all
 lane  = {"kind": "dlm" | "ar",
          "title": "Diffusion",                 shown above the lane
-         "model": "bundled" | store key,       which weights wrote it (the player asks for N x N maps by it)
+         "model": "bundled" | store key,       which weights wrote it (N x N maps are asked for by it)
          "promptLength": P, "length": N,       positions 0 … N-1, the first P are the prompt
          "ids": [id, …], "tokens": [text, …],  P entries: the prompt's token ids and texts (models.running_texts)
          "maskId": id, "maskText": "<mask>",   what stands at a position of the canvas that is not committed yet; -1 and
