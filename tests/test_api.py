@@ -6,7 +6,7 @@ import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
-from sinkprune.lab.trace_check import check_trace
+from sinkprune.traces.check import check_trace
 from tests.running_app import app_address
 
 pytestmark = pytest.mark.bundled

@@ -24,8 +24,8 @@ from sinkprune.commands.options import (
 from sinkprune.commands.progress import prune
 from sinkprune.commands.trace import add_output, record, write_trace
 from sinkprune.lab.comparison import measure
-from sinkprune.lab.runs import check_prompt, compare_run
 from sinkprune.lab.store import store_key
+from sinkprune.traces.runs import check_prompt, compare_run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -17,11 +17,9 @@ from pathlib import Path
 
 from sinkprune.commands.options import add_model, add_pruning, add_seed, calibration_of, loaded_model, pruning_of
 from sinkprune.commands.progress import prune, remark
-from sinkprune.lab.compare import layer_sparsity
 from sinkprune.models import check_save, check_target, left_behind, save_model
-from sinkprune.pruning import STRUCTURED, CalibrationConfig, PruneConfig, PruneResult
-
-ZEROS = "zeros in a dense matrix take as long to multiply as other numbers: this copy is not faster"
+from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneResult
+from sinkprune.pruning.settings import layer_sparsity
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,8 +50,7 @@ def run(options: argparse.Namespace) -> None:
     layers = layer_sparsity(result.masks)
     print(f"{pruning.method}: asked {pruning.target:.2%}, achieved {result.sparsity:.4%}, in {result.seconds:.1f} s")
     print("per layer: " + ", ".join(f"{share:.2%}" for share in layers))
-    if pruning.method not in STRUCTURED:
-        remark(ZEROS)
+    remark(pruning.record.speed)
     if options.save:
         record = _record(options.model, pruning, used, result, layers)
         layout = save_model(result.loaded, options.model, options.save, record)
@@ -68,7 +65,7 @@ def _record(
         "model": model,
         "revision": result.loaded.spec.revision,
         "pruning": asdict(pruning),
-        "calibration": asdict(used) if pruning.method != "magnitude" else None,
+        "calibration": asdict(used) if pruning.record.reads_text else None,
         "sparsity": result.sparsity,
         "sparsity_per_layer": layers,
         "seconds": round(result.seconds, 2),

@@ -1,4 +1,4 @@
-"""Record a run, attention included, as the JSON that the page's player reads (sinkprune/lab/trace.py describes it).
+"""Record a run, attention included, as the JSON that the page's player reads (sinkprune/traces/format.py describes it).
 
 examples:
   python -m sinkprune trace "Why is the sky blue" --output sky.json
@@ -23,7 +23,7 @@ from sinkprune.commands.options import (
     prompt_of,
 )
 from sinkprune.commands.progress import bar, remark
-from sinkprune.lab.runs import TITLES, trace_run
+from sinkprune.traces.runs import TITLES, trace_run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,7 +64,7 @@ def add_output(parser: argparse.ArgumentParser, required: bool = False) -> None:
 
 
 def record(steps) -> dict:
-    """Run a `lab.runs` generator to its end under a bar; returns the finished trace."""
+    """Run a `traces.runs` generator to its end under a bar; returns the finished trace."""
     with bar(0, "recording", "step") as shown:
         for trace in steps:
             shown.update(1)

@@ -1,4 +1,4 @@
-"""A sweep over sparsities: bits per token under pruned copies, live, beside the recorded table (lab.table_summary).
+"""A sweep over sparsities: bits per token under pruned copies, live, beside the recorded table (recorded.table_summary).
 
 What is scored is a `Ruler`: either the dense model's own answer to one prompt, or the teacher's answers to some of the held-out prompts.
 Every copy sees the same masks, so differences to the dense model are paired. `sweep` yields a point as soon as it is measured, with signs
@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sinkprune.decoding import DecodeConfig, generate
-from sinkprune.lab.compare import answer_end
-from sinkprune.lab.compare_all import Prune, Refusal, Underway, prune_underway
+from sinkprune.lab.all_methods import Prune, Refusal, Underway, prune_underway
 from sinkprune.lab.likelihood import ANSWER_DRAWS, Estimate, LikelihoodConfig, answer_likelihood, masked_likelihood
-from sinkprune.lab.runs import check_prompt
+from sinkprune.lab.overlap import answer_end
 from sinkprune.lab.texts import held_out_texts
 from sinkprune.models import LoadedModel
 from sinkprune.pruning import CalibrationConfig, PruneConfig
+from sinkprune.traces.runs import check_prompt
 
 TEXTS = 32  # held-out answers, one mask each: the first of the table's texts and masks
 MAX_POINTS = 24

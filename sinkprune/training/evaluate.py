@@ -19,11 +19,11 @@ import torch
 import torch.nn.functional as F
 
 from sinkprune.decoding import DecodeConfig, autoregress, generate
-from sinkprune.lab.compare import answer_end, repeated_ngrams
 from sinkprune.lab.likelihood import ANSWER_DRAWS, Estimate, answer_likelihood
-from sinkprune.lab.statistics import layer_medians, sink_statistics, summary
+from sinkprune.lab.overlap import answer_end, repeated_ngrams
 from sinkprune.lab.texts import CANVAS, held_out_answers
 from sinkprune.models import LoadedModel, causal_prompt, causal_view, decode_answer, encode_prompt, load_model
+from sinkprune.traces.sink_statistics import layer_medians, sink_statistics, summary
 from sinkprune.training.examples import CLOSING, closing_and_digit_tokens, cuts, sentence_ends
 
 PLAIN = DecodeConfig(gen_length=CANVAS, block_length=32, steps=CANVAS)

@@ -16,10 +16,9 @@ import gradio as gr
 
 from sinkprune.decoding import DecodeConfig, denoise
 from sinkprune.decoding.records import CACHE_MODES
-from sinkprune.lab.compare import answer_end, layer_sparsity
-from sinkprune.lab.compare_all import Underway
+from sinkprune.lab.all_methods import Underway
 from sinkprune.lab.comparison import measure
-from sinkprune.lab.runs import check_prompt, compare_run, decode_config, trace_run
+from sinkprune.lab.overlap import answer_end
 from sinkprune.lab.sweep import SweepPoint
 from sinkprune.models import decode_answer
 from sinkprune.pruning import (
@@ -31,10 +30,12 @@ from sinkprune.pruning import (
     PruneProgress,
     PruneResult,
 )
+from sinkprune.pruning.settings import layer_sparsity
+from sinkprune.traces.runs import check_prompt, compare_run, decode_config, trace_run
 from sinkprune.ui.inputs import PATTERNS, calibration_from, in_words, pruning_from
-from sinkprune.ui.methods import all_methods, collect, new_table
-from sinkprune.ui.sweep import SCORED, run_sweep
-from sinkprune.ui.workbench import Workbench
+from sinkprune.ui.sections.all_methods import all_methods, collect, new_table
+from sinkprune.ui.sections.sweep import SCORED, run_sweep
+from sinkprune.ui.server.workbench import Workbench
 
 Method = Literal[METHODS]
 Pattern = Literal[tuple(PATTERNS)]

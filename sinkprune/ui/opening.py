@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import gradio as gr
 
-from sinkprune.ui.copy_controls import copy_updates
+from sinkprune.ui.events import QUICK_EVENT
 from sinkprune.ui.inputs import calibration_from, decoding_from, pruning_from
-from sinkprune.ui.links import OWN, Link, comparison_link, read_link
-from sinkprune.ui.text import note
-from sinkprune.ui.watch import QUICK_EVENT
-from sinkprune.ui.workbench import Workbench
+from sinkprune.ui.sections.copy_controls import copy_updates
+from sinkprune.ui.server.links import OWN, Link, comparison_link, read_link
+from sinkprune.ui.server.workbench import Workbench
+from sinkprune.ui.words.text import note
 
 # Pressing the button keeps one way to run: the queue, cancelling and messages are those of any other run.
 START = """

@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import gradio as gr
 
-from sinkprune.lab.presets import load_presets
-from sinkprune.lab.pruned_sinks import load_pruned_sinks
-from sinkprune.lab.table import load_table
+from sinkprune.recorded.presets import load_presets
+from sinkprune.recorded.pruned_sinks import load_pruned_sinks
+from sinkprune.recorded.pruning_table import load_table
 from sinkprune.ui.api import add_endpoints
-from sinkprune.ui.compare import compare_section
-from sinkprune.ui.inputs import decoding_controls
-from sinkprune.ui.methods import methods_section
-from sinkprune.ui.models_section import models_section
+from sinkprune.ui.components.served import WEB
 from sinkprune.ui.opening import open_links
-from sinkprune.ui.pruned_sinks_section import pruned_sinks_section
-from sinkprune.ui.sweep import sweep_section
-from sinkprune.ui.table_section import table_section
-from sinkprune.ui.text import ABOUT, HERO
+from sinkprune.ui.sections.all_methods import methods_section
+from sinkprune.ui.sections.compare import compare_section
+from sinkprune.ui.sections.decoding_controls import decoding_controls
+from sinkprune.ui.sections.models import models_section
+from sinkprune.ui.sections.pruned_sinks import pruned_sinks_section
+from sinkprune.ui.sections.results import table_section
+from sinkprune.ui.sections.sweep import sweep_section
+from sinkprune.ui.sections.watch import watch_section
+from sinkprune.ui.server.workbench import Workbench
+from sinkprune.ui.server.zero_gpu import put_events_on_gpu
 from sinkprune.ui.theme import theme
-from sinkprune.ui.watch import watch_section
-from sinkprune.ui.workbench import Workbench
-from sinkprune.ui.zero_gpu import put_events_on_gpu
+from sinkprune.ui.words.text import ABOUT, HERO
 
 DEFAULT_PROMPT = "Why is the sky blue"
 LAUNCH = {
     "theme": theme(),
-    "css_paths": [Path(__file__).with_name(name) for name in ("page.css", "models.css")],
+    "css_paths": [WEB / "page.css", WEB / "models.css"],
     "run_history": False,
     "max_file_size": "16mb",  # a saved run of the longest answer has about 9
     "state_session_capacity": 200,  # visitors whose last runs are in memory, a few MB each; those away longest go first

@@ -15,7 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 from playwright.sync_api import Browser, sync_playwright
 
-from sinkprune.ui.player_component import FOLDER, player
+from sinkprune.ui.components.player import FOLDER, player
 
 SYSTEM_CHROMIUM = Path("/usr/bin/chromium")
 

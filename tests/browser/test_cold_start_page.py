@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from sinkprune.lab.cold_start import ROOT, STAGES, cold_start, main
+from sinkprune.benchmarks.cold_start import ROOT, STAGES, cold_start, main
 
 pytestmark = [pytest.mark.browser, pytest.mark.bundled]
 

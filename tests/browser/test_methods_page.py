@@ -7,13 +7,13 @@ import time
 import gradio as gr
 import pytest
 
-from sinkprune.lab.compare_all import ORDER
+from sinkprune.lab.all_methods import ORDER
 from sinkprune.pruning import PruneProgress
-from sinkprune.ui.inputs import decoding_controls
-from sinkprune.ui.methods import methods_section
 from sinkprune.ui.page import LAUNCH
-from sinkprune.ui.sweep import sweep_section
-from tests.lab.table_samples import made_up_table
+from sinkprune.ui.sections.all_methods import methods_section
+from sinkprune.ui.sections.decoding_controls import decoding_controls
+from sinkprune.ui.sections.sweep import sweep_section
+from tests.recorded.table_samples import made_up_table
 from tests.tiny_bench import tiny_bench
 
 pytestmark = pytest.mark.browser

@@ -8,9 +8,9 @@ import gradio as gr
 import pytest
 from watched_page import watched_page
 
+from sinkprune.ui.components.pins import pins
 from sinkprune.ui.page import LAUNCH
-from sinkprune.ui.pins_component import pins
-from sinkprune.ui.result_card import ACTIONS
+from sinkprune.ui.words.result_card import ACTIONS
 
 pytestmark = pytest.mark.browser
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from player_traces import make_trace
 
-from sinkprune.lab.trace_light import RecentRuns
+from sinkprune.ui.server.light_traces import RecentRuns
 
 pytestmark = pytest.mark.browser
 

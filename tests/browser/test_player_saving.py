@@ -11,7 +11,7 @@ from player_pages import served_player
 from player_traces import HOSTILE, hostile_trace, make_map, make_trace
 from watched_page import watched_page
 
-from sinkprune.lab.trace_check import read_trace
+from sinkprune.traces.check import read_trace
 
 pytestmark = pytest.mark.browser
 

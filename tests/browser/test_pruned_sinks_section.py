@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from watched_page import watched_page
 
-from sinkprune.lab.pruned_sinks import PrunedRivers, PrunedSinks
 from sinkprune.pruning import METHODS
+from sinkprune.recorded.pruned_sinks import PrunedRivers, PrunedSinks
 from sinkprune.ui.page import LAUNCH
-from sinkprune.ui.pruned_sinks_section import pruned_sinks_section
+from sinkprune.ui.sections.pruned_sinks import pruned_sinks_section
 
 pytestmark = pytest.mark.browser
 

@@ -8,11 +8,11 @@ import gradio as gr
 import pytest
 from player_traces import make_trace
 
-from sinkprune.lab.prompt_set import PromptSet
-from sinkprune.lab.stages import trace_stages
-from sinkprune.lab.statistics import layer_statistics, trace_statistics
+from sinkprune.recorded.prompt_set import PromptSet
+from sinkprune.traces.sink_statistics import layer_statistics, trace_statistics
+from sinkprune.traces.stages import trace_stages
 from sinkprune.ui.page import LAUNCH
-from sinkprune.ui.sink_figures import figure_section
+from sinkprune.ui.sections.sink_figures import figure_section
 
 pytestmark = pytest.mark.browser
 

@@ -8,12 +8,13 @@ import torch
 
 from sinkprune.decoding import DecodeConfig
 from sinkprune.lab.citation import bibtex_with_settings
-from sinkprune.lab.compare import answer_end, answer_ids, fingerprint, first_divergence
 from sinkprune.lab.comparison import MEANINGS, code, measure
 from sinkprune.lab.likelihood import ANSWER_DRAWS, answer_likelihood, paired_difference
-from sinkprune.lab.runs import compare_run, finish
+from sinkprune.lab.overlap import answer_end
 from sinkprune.pruning import CalibrationConfig, PruneConfig, prune_model
-from sinkprune.ui.result_card import result_card
+from sinkprune.traces.parting import answer_ids, fingerprint, first_divergence
+from sinkprune.traces.runs import compare_run, finish
+from sinkprune.ui.words.result_card import result_card
 
 HOSTILE = "why ` @misc{x} <img src=x onerror=alert(1)> ?"
 CONFIG = DecodeConfig(gen_length=8, block_length=4, steps=8)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from sinkprune.decoding import DecodeConfig
-from sinkprune.lab.compare_all import Refusal
+from sinkprune.lab.all_methods import Refusal
 from sinkprune.lab.likelihood import LikelihoodConfig, masked_likelihood
 from sinkprune.lab.sweep import OutOfTime, SweepPoint, held_out_ruler, prompt_ruler, sweep
 from sinkprune.lab.texts import held_out_texts

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from slow_references import inputs_of, slow_token_weights
 from structured_twins import some_ids, zeroed
 
-from sinkprune.lab.compare import layer_sparsity
 from sinkprune.pruning import (
     ALLOCATIONS,
     METHODS,
@@ -20,6 +19,7 @@ from sinkprune.pruning import (
     prune_model,
 )
 from sinkprune.pruning.calibration import noised
+from sinkprune.pruning.settings import layer_sparsity
 from sinkprune.pruning.structured import CHANNEL_MULTIPLE, UnitScores, choose_units
 
 BIASES = {"attention_bias": True, "mlp_bias": True}  # in every linear

@@ -8,12 +8,12 @@ from urllib.parse import parse_qsl
 import pytest
 
 from sinkprune.models import LoadedModel
-from sinkprune.ui.compare import OUTPUTS, _cancelled, _compare
 from sinkprune.ui.inputs import COPY, DECODING
-from sinkprune.ui.links import read_link
-from sinkprune.ui.workbench import Workbench
-from tests.lab.conftest import tiny_model
+from sinkprune.ui.sections.compare import OUTPUTS, _cancelled, _compare
+from sinkprune.ui.server.links import read_link
+from sinkprune.ui.server.workbench import Workbench
 from tests.tiny_bench import tiny_bench
+from tests.word_model import tiny_model
 
 PROMPT = "why do stars shine ?"
 CHOICES = [*(COPY | {"method": "wanda", "samples": 8}).values(), *(DECODING | {"gen_length": 32}).values()]

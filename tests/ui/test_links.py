@@ -19,7 +19,7 @@ from sinkprune.ui.inputs import (
     decoding_values,
     pruning_from,
 )
-from sinkprune.ui.links import OWN, Link, comparison_link, preset_link, read_link, watch_link
+from sinkprune.ui.server.links import OWN, Link, comparison_link, preset_link, read_link, watch_link
 
 RULES = st.sampled_from([{"threshold": 0.87}, {"factor": 1.3}, {}])
 DECODINGS = st.builds(

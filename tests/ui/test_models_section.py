@@ -10,9 +10,10 @@ import torch
 from sinkprune.decoding import DecodeConfig, generate
 from sinkprune.models import MODELS, encode_prompt
 from sinkprune.pruning import CalibrationConfig, PruneConfig
-from sinkprune.ui import models_section as section
-from sinkprune.ui import watch, workbench
-from sinkprune.ui.workbench import Workbench
+from sinkprune.ui.sections import models as section
+from sinkprune.ui.sections import watch
+from sinkprune.ui.server import workbench
+from sinkprune.ui.server.workbench import Workbench
 from tests.tiny_models import make_tiny, save_tiny
 
 

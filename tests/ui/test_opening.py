@@ -8,11 +8,11 @@ import pytest
 
 from sinkprune.decoding import DecodeConfig
 from sinkprune.pruning import CalibrationConfig, PruneConfig
-from sinkprune.ui.compare import _as_linked
-from sinkprune.ui.copy_controls import copy_controls, copy_updates
-from sinkprune.ui.inputs import decoding_controls
-from sinkprune.ui.links import comparison_link
 from sinkprune.ui.opening import another_model, open_links
+from sinkprune.ui.sections.compare import _as_linked
+from sinkprune.ui.sections.copy_controls import copy_controls, copy_updates
+from sinkprune.ui.sections.decoding_controls import decoding_controls
+from sinkprune.ui.server.links import comparison_link
 
 SETTINGS = ("a <b>star</b>", DecodeConfig(64, 32, 64, factor=2.0), PruneConfig("structured", 0.6), CalibrationConfig(8))
 LINK = comparison_link("bundled", *SETTINGS, "0123456789ab")

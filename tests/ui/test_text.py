@@ -3,7 +3,7 @@
 import pytest
 
 from sinkprune.pruning import METHODS, PruneProgress
-from sinkprune.ui.text import (
+from sinkprune.ui.words.text import (
     DROPPED,
     HOLDS,
     METHODS_IN_WORDS,
@@ -13,7 +13,7 @@ from sinkprune.ui.text import (
     progress_line,
     seconds_info,
 )
-from tests.lab.table_samples import made_up_table
+from tests.recorded.table_samples import made_up_table
 
 
 def test_a_note_is_text():

@@ -10,10 +10,10 @@ import gradio as gr
 import pytest
 from forking_spaces import module
 
-from sinkprune.lab.trace_check import check_trace
+from sinkprune.traces.check import check_trace
 from sinkprune.ui.page import build_page
-from sinkprune.ui.workbench import Workbench
-from sinkprune.ui.zero_gpu import MOST_SECONDS, estimated_seconds, on_gpu, zero_gpu
+from sinkprune.ui.server.workbench import Workbench
+from sinkprune.ui.server.zero_gpu import MOST_SECONDS, estimated_seconds, on_gpu, zero_gpu
 
 SHORT = {"prompt": "why", "gen_length": 16, "block_length": 16}
 

@@ -1,0 +1,137 @@
+"""Section "All methods": every method at one sparsity on the page's prompt, as a table that fills while it is measured."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import asdict
+from functools import partial
+
+import gradio as gr
+
+from sinkprune.lab.all_methods import MethodRow, Refusal, Underway, compare_all
+from sinkprune.pruning import CalibrationConfig
+from sinkprune.ui.components.methods_table import methods_table
+from sinkprune.ui.events import MODEL_EVENT, PROGRESS_EVERY, QUICK_EVENT
+from sinkprune.ui.inputs import (
+    BOUNDS,
+    COPY,
+    MAX_SPARSITY,
+    PATTERNS,
+    calibration_from,
+    decoding_from,
+    in_words,
+    pruning_from,
+)
+from sinkprune.ui.server.workbench import Workbench
+from sinkprune.ui.words.text import note, progress_line
+
+IDLE = {"go": gr.Button(interactive=True), "cancel": gr.Button(interactive=False)}
+BUSY = {"go": gr.Button(interactive=False), "cancel": gr.Button(interactive=True)}
+OUTPUTS = ("status", "shown", "go", "cancel")
+EMPTY = "No method has run yet."
+INVITATION = "The prompt above is written by the whole model and by one pruned copy a method, all decoded alike."
+DEFINITIONS = """
+- **Nats of the dense answer**: cross-entropy of masked tokens of the dense model's answer under this copy, mean over five mask levels with
+  four draws each, the same masks for every copy. Below it: the difference to the dense model ± its standard error over the draws. It says
+  how much the copy lost on this one answer, not on language as a whole: the sweep below can be measured on held-out answers.
+- **Nats of its text**: the same for what this copy wrote, under the dense model: low means that the dense model could have written it.
+- **Best and worst** are marked by the number as it is shown, among the pruned copies. A loop of one word can win a column: read the text.
+- **Write, s** is one measurement on this machine without recording attention; copies with the same shape differ by chance and by forwards.
+"""
+
+
+def methods_section(bench: Workbench, prompt: gr.Textbox, decoding: list[gr.components.Component]) -> gr.Slider:
+    """Build the section and wire it to the page's prompt and decoding controls; returns the control of `calibration_from`."""
+    gr.HTML("<h2>All methods at one sparsity</h2>")
+    with gr.Row(elem_classes="choices"):
+        sparsity = gr.Slider(
+            0, MAX_SPARSITY, value=COPY["sparsity"], step=0.05, label="Sparsity of every copy", elem_id="all-sparsity",
+            info="share of the weights set to zero, or removed by the structured methods",
+        )  # fmt: skip
+        pattern = gr.Radio(list(PATTERNS), value="free", label="Pattern of every copy", elem_classes="plain-radio")
+        samples = gr.Slider(
+            *BOUNDS["samples"], value=COPY["samples"], step=8, label="Sequences to calibrate on", elem_id="all-samples",
+            info="of 128 tokens, from the built-in text",
+        )  # fmt: skip
+    with gr.Row(elem_classes="actions"):
+        go = gr.Button("Run all methods", variant="primary", elem_id="all-run", scale=0, min_width=200)
+        cancel = gr.Button("Cancel", elem_id="all-cancel", interactive=False, scale=0, min_width=90)
+    status = gr.HTML(note("", INVITATION), elem_id="all-status")
+    shown = methods_table(EMPTY, elem_id="all-methods")
+    with gr.Accordion("What the numbers mean", open=False):
+        gr.Markdown(DEFINITIONS)
+    outputs = [status, shown, go, cancel]
+    # "once" would swallow a press while the cancelled run before it still closes.
+    run = go.click(
+        partial(_run, bench), [prompt, sparsity, pattern, samples, *decoding], outputs,
+        trigger_mode="multiple", **MODEL_EVENT,
+    )  # fmt: skip
+    run.then(lambda: _update(**IDLE), None, outputs, **QUICK_EVENT)
+    stopped = _update(
+        status=note("Cancelled", "The rows that are there stay. Copies that were finished need not be pruned again."),
+        **IDLE,
+    )
+    cancel.click(lambda: stopped, None, outputs, cancels=run, **QUICK_EVENT)
+    return samples
+
+
+def all_methods(
+    bench: Workbench, prompt: str, sparsity: float, pattern: str, calibration: CalibrationConfig, config: object
+) -> Iterator[Underway | Refusal | MethodRow]:
+    """`lab.all_methods` on the bench's model, from the values of the page or the API. Raises ValueError at the call."""
+    pruning = pruning_from(
+        COPY["method"], sparsity, pattern, COPY["sink_rule"], COPY["sink_weight"], COPY["allocation"]
+    )
+    dense = bench.loaded
+    return compare_all(dense, prompt, config, pruning, calibration, partial(bench.prune, dense=dense))
+
+
+def collect(table: dict, step: Refusal | MethodRow) -> dict:
+    """The table with one row or refusal more, as a new value: {"run", "rows", "refused"}, JSON values only."""
+    name = "rows" if isinstance(step, MethodRow) else "refused"
+    return {**table, name: [*table[name], asdict(step)]}
+
+
+def new_table() -> dict:
+    """A table without rows; its run id differs from every other."""
+    return {"run": uuid.uuid4().hex, "rows": [], "refused": []}
+
+
+def underway_line(step: Underway) -> str:
+    """What goes on, as a line of the page."""
+    if step.progress is not None:
+        return progress_line(step.progress, step.method)
+    doing = f"writes, {step.forwards} forward passes so far" if step.doing == "writing" else "is measured"
+    return note("Live", f"{step.method} {doing}.")
+
+
+def _run(
+    bench: Workbench, prompt: str, sparsity: float, pattern: str, samples: int, *decoding: object
+) -> Iterator[tuple]:
+    with in_words():
+        if not bench.ready:
+            yield _update(status=note("Live", "The model is still loading: the methods start by themselves."), **BUSY)
+        steps = all_methods(bench, prompt, sparsity, pattern, calibration_from(samples), decoding_from(*decoding))
+        table, said = new_table(), 0.0
+        yield _update(status=note("Live", "The dense model writes."), shown=table, **BUSY)
+        with closing(steps):
+            for step in steps:
+                if not isinstance(step, Underway):
+                    table = collect(table, step)
+                    yield _update(shown=table)
+                elif time.monotonic() - said > PROGRESS_EVERY:
+                    said = time.monotonic()
+                    yield _update(status=underway_line(step))
+        yield _update(status=note("Done", _said(bench, table)), **IDLE)
+
+
+def _said(bench: Workbench, table: dict) -> str:
+    return f"{len(table['rows']) - 1} pruned copies beside the dense model, all measured on this machine ({bench.machine})."
+
+
+def _update(**values: object) -> tuple:
+    """The values of some of OUTPUTS; the others stay as they are."""
+    return tuple(values.get(name, gr.skip()) for name in OUTPUTS)

@@ -1,0 +1,130 @@
+"""What the sink weight changed (paper Fig. 7 and 8): on request, a sink-aware copy's plain twin is pruned and their masks compared."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from functools import partial
+
+import gradio as gr
+
+from sinkprune.figures.pruning import change_heatmap
+from sinkprune.pruning import CalibrationConfig, PruneConfig, calibration_set
+from sinkprune.pruning.changes import LINEARS, MaskChanges, mask_changes
+from sinkprune.ui.events import MODEL_EVENT, QUICK_EVENT, STATE_SECONDS, prune_and_say
+from sinkprune.ui.inputs import in_words
+from sinkprune.ui.server.workbench import Workbench
+from sinkprune.ui.words.reading import changes_reading
+from sinkprune.ui.words.text import CHANGES, note, progress_line
+
+SEQUENCES = (
+    8  # calibration sequences on which the strength of sinks is measured: more would take long and change little
+)
+TWINS = {"ablation": "the same method with the sink weight off", "official": "the official baseline"}
+FIGURES = ("strength", "disagreement", "difference", "linears")
+OUTPUTS = ("status", "figures", "reading", *FIGURES, "go", "cancel")
+IDLE = {"go": gr.Button(interactive=True), "cancel": gr.Button(interactive=False)}
+BUSY = {"go": gr.Button(interactive=False), "cancel": gr.Button(interactive=True)}
+
+Copy = tuple[PruneConfig, CalibrationConfig]  # what made the pruned copy on show
+
+
+def changes_section(bench: Workbench) -> tuple[gr.Column, gr.State]:
+    """Build the section, closed; returns it and the state that tells it which copy is on show (a `Copy`): see `show_changes`."""
+    made = gr.State(time_to_live=STATE_SECONDS)
+    with gr.Column(visible=False) as section:
+        gr.HTML("<h2>What the sink weight changed</h2>")
+        against = gr.Radio(
+            [(words, name) for name, words in TWINS.items()], value="ablation", label="Twin of this copy",
+            info="the official baseline differs in noise and sums as well", elem_classes="plain-radio",
+        )  # fmt: skip
+        with gr.Row(elem_classes="actions"):
+            go = gr.Button("Prune it and compare the masks", elem_id="changes-run", scale=0, min_width=300)
+            cancel = gr.Button("Cancel", elem_id="changes-cancel", interactive=False, scale=0, min_width=90)
+        status = gr.HTML(elem_id="changes-status")
+        with gr.Column(visible=False) as figures:
+            reading = gr.Markdown(elem_classes="reading")
+            with gr.Row(elem_classes="figures"):
+                plots = [_figure(name) for name in FIGURES[:2]]
+            with gr.Row(elem_classes="figures"):
+                plots += [_figure(name) for name in FIGURES[2:]]
+    outputs = [status, figures, reading, *plots, go, cancel]
+    # "once" would swallow a press while the cancelled run before it still closes.
+    run = go.click(partial(_compare_masks, bench), [made, against], outputs, trigger_mode="multiple", **MODEL_EVENT)
+    run.then(lambda: _update(**IDLE), None, outputs, **QUICK_EVENT)
+    stopped = _update(status=note("Cancelled", "The twin was not pruned."), **IDLE)
+    cancel.click(lambda: stopped, None, outputs, cancels=run, **QUICK_EVENT)
+    made.change(lambda: _update(status="", figures=gr.Column(visible=False), **IDLE), None, outputs, **QUICK_EVENT)
+    return section, made
+
+
+def show_changes(pruning: PruneConfig, calibration: CalibrationConfig) -> tuple[gr.Column, Copy]:
+    """The updates of the section and its state when a copy has come on show: only sink-aware copies have a plain twin."""
+    return gr.Column(visible=is_sink_aware(pruning)), (pruning, calibration)
+
+
+def is_sink_aware(pruning: PruneConfig) -> bool:
+    """Whether sinks were weighted down."""
+    return pruning.record.sink_aware and pruning.sink_weight and 0 < pruning.target < 1
+
+
+def twin(pruning: PruneConfig, against: str) -> PruneConfig:
+    """The plain twin of a sink-aware setting, at the same sparsity. Raises ValueError for an unknown kind of twin."""
+    if against == "ablation":
+        return dataclasses.replace(pruning, sink_weight=False)
+    if against == "official":
+        return dataclasses.replace(pruning, method=pruning.record.baseline)
+    raise ValueError(f"a copy is compared with its {' or its '.join(TWINS)} twin, not with {str(against)[:40]!r}")
+
+
+def _figure(name: str) -> gr.Plot:
+    title, definition = CHANGES[name]
+    with gr.Column(min_width=320):
+        gr.HTML(f"<h3>{title}</h3><details class='definition'><summary>What is this?</summary>{definition}</details>")
+        return gr.Plot(show_label=False, container=False, elem_id=f"changes-{name}")
+
+
+def _update(**values: object) -> tuple:
+    """The values of some of OUTPUTS; the others stay as they are."""
+    return tuple(values.get(name, gr.skip()) for name in OUTPUTS)
+
+
+def _compare_masks(bench: Workbench, made: Copy | None, against: str) -> Iterator[tuple]:
+    with in_words():
+        if made is None:
+            raise ValueError("there is no copy to compare: press Prune and generate first")
+        pruning, calibration = made
+        plain = twin(pruning, against)
+        yield _update(status=progress_line(None), **BUSY)
+        results = []
+        for config in (plain, pruning):  # the copy itself is in the store, if it did not have to leave
+            result, _ = yield from prune_and_say(bench, config, calibration, lambda line: _update(status=line))
+            results.append(result)
+        yield _update(status=note("", "Measuring how strong the sinks are in every head of the dense model."))
+        ids = calibration_set(bench.loaded, calibration)[:SEQUENCES]
+        masks = [result.masks for result in results]
+        changes = mask_changes(bench.loaded, *masks, ids, calibration.seed, pruning.sink_rule)
+        said = f"{pruning.method} at {pruning.target:.0%} compared with {TWINS[against]} ({_name(plain)})."
+        yield _update(
+            status=note("Done", said),
+            figures=gr.Column(visible=True),
+            reading=changes_reading(changes),
+            **_draw(changes),
+            **IDLE,
+        )
+
+
+def _name(pruning: PruneConfig) -> str:
+    return pruning.method if pruning.sink_weight else f"{pruning.method}, weight 1"
+
+
+def _draw(changes: MaskChanges) -> dict:
+    """The figure of each of FIGURES."""
+    heads = [str(head + 1) for head in range(changes.sink_strength.shape[1])]
+    linears = [name.split(".")[1].removesuffix("_proj") for name in LINEARS]
+    return {
+        "strength": change_heatmap(changes.sink_strength.numpy(), heads, "head"),
+        "disagreement": change_heatmap(changes.disagreement_by_head.numpy(), heads, "head"),
+        "difference": change_heatmap(changes.difference_by_head.numpy(), heads, "head", signed=True),
+        "linears": change_heatmap(changes.disagreement_by_linear.numpy(), linears, "linear"),
+    }

@@ -1,0 +1,33 @@
+// What every view of a lane draws from; made anew when data or choices change, never per step.
+
+import { colourTable, level, scaleTop } from "./colour.js";
+import { findParting, isComparison } from "./parting.js";
+import { blockRanges } from "./river.js";
+import { trackSinks } from "./sinks.js";
+import { massOf } from "./trace.js";
+
+// choices: {scope, rule, palette, theme, axis}
+export function makeScenes(run, choices) {
+  const { scope, rule } = choices;
+  const comparison = isComparison(run);
+  const parting = comparison ? findParting(run.lanes) : null;
+  const axisLength = Math.max(...run.lanes.map((lane) => lane.length));
+  const scenes = run.lanes.map((lane, laneIndex) => {
+    const massAt = (step) => massOf(run, lane, step, scope);
+    const track = trackSinks(lane.frames.length, massAt, (step) => lane.frames[step].visible, rule);
+    const blocks = blockRanges(lane, run.settings.block_length);
+    return { ...choices, run, lane, laneIndex, comparison, parting, axisLength, massAt, track, blocks };
+  });
+  const top = scaleTop(Math.max(...scenes.map((scene) => scene.track.peak)));
+  const table = colourTable(choices.palette);
+  for (const scene of scenes) Object.assign(scene, { top, shade: (mass) => table[level(mass, top)] });
+  return scenes;
+}
+
+// Ticks of the clock at which the lead passes to another token in any lane: [{tick, laneIndex, position}], by tick.
+export function sinkMoves(scenes) {
+  const moves = scenes.flatMap(({ lane, laneIndex, axis, track }) => track.moved.map((step) => ({
+    tick: axis.tickOf(lane, step), laneIndex, position: track.leaders[step],
+  })));
+  return moves.sort((a, b) => a.tick - b.tick);
+}
