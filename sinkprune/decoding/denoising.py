@@ -14,7 +14,7 @@ from contextlib import nullcontext
 import torch
 
 from sinkprune.decoding.cache import CanvasCache, rows_to_forward
-from sinkprune.decoding.checks import check_denoises, check_prompt
+from sinkprune.decoding.checks import check_denoises, check_finite, check_prompt
 from sinkprune.decoding.commit import best_tokens, choose, negative_entropy
 from sinkprune.decoding.packing import packed_view
 from sinkprune.decoding.records import DecodeConfig, Generation, Step
@@ -130,6 +130,7 @@ def _commit(
     """(positions (C,) ascending, tokens (C,), confidence (R,) of all asked positions), on the CPU."""
     tokens, confidence = best_tokens(logits, loaded.spec.mask_token_id, config.temperature, generator)
     tokens, confidence = tokens.cpu(), confidence.cpu()
+    check_finite(confidence)  # a NaN or infinity among the logits of a row makes each of its probabilities NaN
     ranking = confidence
     if config.remasking == "random":
         ranking = torch.rand(confidence.shape, generator=generator)

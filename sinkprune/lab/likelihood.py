@@ -20,10 +20,11 @@ from dataclasses import dataclass
 
 import torch
 
-from sinkprune.decoding.checks import check_denoises
+from sinkprune.decoding.checks import check_denoises, check_finite
 from sinkprune.lab.intervals import student_quantile
 from sinkprune.lab.texts import file_texts, held_out_texts
 from sinkprune.models import LoadedModel, load_model
+from sinkprune.models.limits import check_ids, check_length, check_seed
 
 ANSWER_LEVELS = (0.15, 0.35, 0.55, 0.75, 0.95)
 ANSWER_DRAWS = 4  # of masks at each level, where the error is shown: the spread of fewer says little
@@ -40,6 +41,7 @@ class LikelihoodConfig:
     def __post_init__(self) -> None:
         if self.patterns < 1 or self.batch_size < 1:
             raise ValueError("likelihood needs at least 1 mask pattern and a batch size of at least 1")
+        check_seed(self.seed)
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def masked_likelihood(
     """Negative log-likelihood of each text in nats per token (an upper bound), under `loaded`.
 
     texts: LongTensors (T,); the first prompt_lengths[i] tokens of text i are its condition, never masked and not counted.
-    Raises ValueError when there is no text, or nothing to predict in one.
+    Raises ValueError when there is no text, nothing to predict in one, one is longer than the model reads, and for NaN or infinity.
     """
     config = config or LikelihoodConfig()
     if not texts:
@@ -108,6 +110,7 @@ def _text_nats(loaded: LoadedModel, text: torch.Tensor, start: int, config: Like
     length = len(text) - start
     if length < 1:
         raise ValueError(f"text {number + 1} has no token to predict: give it at least one after its prompt")
+    check_length(loaded, len(text), f"text {number + 1}")
     generator = torch.Generator().manual_seed(config.seed * 1_000_003 + number)
     first = torch.rand(1, generator=generator).item()
     counts = [1 + int((first + pattern / config.patterns) % 1 * length) for pattern in range(config.patterns)]
@@ -157,11 +160,13 @@ def _masked_losses(
     """(patterns, length) float64: cross-entropy in nats at masked positions, 0 elsewhere. masks cover text[start:]."""
     check_denoises(loaded)
     losses = torch.zeros(masks.shape, dtype=torch.float64)
+    check_ids(loaded, text, "a text")
     text = text.to(loaded.device)
     for rows in _batches(len(masks), batch_size):
         mask = torch.nn.functional.pad(masks[rows], (start, 0)).to(loaded.device)  # (B, T)
         canvas = torch.where(mask, loaded.spec.mask_token_id, text)
         losses[rows][masks[rows]] = _cross_entropy_at(loaded, canvas, mask, text.expand_as(mask)[mask]).double().cpu()
+    check_finite(losses)
     return losses
 
 
