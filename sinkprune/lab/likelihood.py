@@ -75,6 +75,11 @@ class Estimate:
         """The standard error in bits per token."""
         return self.standard_error / math.log(2)
 
+    @property
+    def in_bits(self) -> str:
+        """Mean and standard error in bits, to three decimals; a single value has no error."""
+        return f"{self.bits:.3f}" + (f" ± {self.bits_error:.3f}" if len(self.values) > 1 else " (no error of one text)")
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -100,10 +105,7 @@ def masked_likelihood(
     config = config or LikelihoodConfig()
     if not texts:
         raise ValueError("likelihood needs at least one text")
-    if loaded.spec.mask_token_id is None:
-        raise ValueError(
-            f"{loaded.spec.name!r} has no MASK, and this likelihood is that of masked tokens: measure another model"
-        )
+    _check_has_mask(loaded)
     starts = prompt_lengths or [0] * len(texts)
     values = [
         _text_nats(loaded, text, start, config, number)
@@ -112,11 +114,32 @@ def masked_likelihood(
     return Estimate(torch.tensor(values, dtype=torch.float64))
 
 
+def check_texts(
+    loaded: LoadedModel, texts: Sequence[torch.Tensor], prompt_lengths: Sequence[int] | None = None
+) -> None:
+    """Raise ValueError, before anything is measured, where `masked_likelihood` would for one of the texts."""
+    _check_has_mask(loaded)
+    for number, (text, start) in enumerate(zip(texts, prompt_lengths or [0] * len(texts), strict=True), start=1):
+        _check_text(loaded, text, start, number)
+
+
+def _check_has_mask(loaded: LoadedModel) -> None:
+    if loaded.spec.mask_token_id is None:
+        raise ValueError(
+            f"{loaded.spec.name!r} has no MASK, and this likelihood is that of masked tokens: measure another model"
+        )
+
+
+def _check_text(loaded: LoadedModel, text: torch.Tensor, start: int, number: int) -> None:
+    if len(text) <= start:
+        raise ValueError(f"text {number} has no token to predict: give it at least one after its prompt")
+    check_length(loaded, len(text), f"text {number}")
+    check_ids(loaded, text, f"text {number}")
+
+
 def _text_nats(loaded: LoadedModel, text: torch.Tensor, start: int, config: LikelihoodConfig, number: int) -> float:
     length = len(text) - start
-    if length < 1:
-        raise ValueError(f"text {number + 1} has no token to predict: give it at least one after its prompt")
-    check_length(loaded, len(text), f"text {number + 1}")
+    _check_text(loaded, text, start, number + 1)
     generator = torch.Generator().manual_seed(config.seed * 1_000_003 + number)
     first = torch.rand(1, generator=generator).item()
     counts = [1 + int((first + pattern / config.patterns) % 1 * length) for pattern in range(config.patterns)]
@@ -168,7 +191,6 @@ def _masked_losses(
     """(patterns, length) float64: cross-entropy in nats at masked positions, 0 elsewhere. masks cover text[start:]."""
     check_denoises(loaded)
     losses = torch.zeros(masks.shape, dtype=torch.float64)
-    check_ids(loaded, text, "a text")
     text = text.to(loaded.device)
     given = torch.arange(len(text), device=loaded.device) < start
     for rows in _batches(len(masks), batch_size):
@@ -242,7 +264,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except ValueError as error:
         parser.error(str(error))
     print(
-        f"{loaded.spec.name}: {estimate.bits:.3f} ± {estimate.bits_error:.3f} bits per token "
+        f"{loaded.spec.name}: {estimate.in_bits} bits per token "
         f"(standard error over {len(texts)} texts, {config.patterns} mask patterns each, seed {config.seed})"
     )
 

@@ -22,7 +22,9 @@ def check_length(loaded: LoadedModel, length: int, what: str) -> None:
     """Raise ValueError where `length` tokens are more than the positions that the model was built for."""
     limit = loaded.model.config.max_position_embeddings
     if length > limit:
-        raise ValueError(f"{what} has {length} tokens, and {loaded.spec.name!r} reads {limit} at most: use a shorter one")
+        raise ValueError(
+            f"{what} has {length} tokens, and {loaded.spec.name!r} reads {limit} at most: use a shorter one"
+        )
 
 
 def check_ids(loaded: LoadedModel, ids: torch.Tensor, what: str) -> None:
