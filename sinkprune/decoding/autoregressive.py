@@ -9,7 +9,7 @@ from contextlib import nullcontext
 import torch
 from transformers import DynamicCache
 
-from sinkprune.decoding.checks import check_prompt_ids
+from sinkprune.decoding.checks import check_finite, check_prompt_ids
 from sinkprune.decoding.commit import best_tokens
 from sinkprune.decoding.packing import packed_view
 from sinkprune.decoding.records import Step
@@ -53,7 +53,7 @@ def _autoregress(causal: LoadedModel, canvas: torch.Tensor, gen_length: int, rec
             seconds=seconds,
             column_mass=mass,
         )
-        if token == causal.spec.eos_token_id:
+        if token in causal.spec.end_token_ids:
             return
 
 
@@ -66,6 +66,7 @@ def _forward(
             0
         ]
         token, confidence = best_tokens(logits, causal.spec.mask_token_id)
+        check_finite(confidence)
     return int(token), float(confidence), recording.column_mass[:, 0].cpu() if record else None
 
 

@@ -1,4 +1,4 @@
-"""What a prompt must be, said before the first forward."""
+"""What a prompt must be, said before the first forward; and what a model's numbers must be, said after it."""
 
 from __future__ import annotations
 
@@ -22,11 +22,21 @@ def check_prompt_ids(loaded: LoadedModel, prompt_ids: torch.Tensor, gen_length: 
         raise ValueError(f"prompt_ids must lie between 0 and {config.vocab_size - 1}, the model's vocabulary")
     limit = config.max_position_embeddings
     if length + gen_length > limit:
+        shorter = f" or use a gen_length up to {limit - length}" if limit > length else ""
         raise ValueError(
             f"the prompt has {length} tokens and the answer {gen_length}, but the model reads {limit} at most: "
-            f"shorten the prompt or use a gen_length up to {max(0, limit - length)}"
+            f"shorten the prompt{shorter}"
         )
     return prompt_ids.detach().to("cpu", torch.long)
+
+
+def check_finite(values: torch.Tensor) -> None:
+    """Raise ValueError where probabilities or losses are NaN or infinite: logits that are make them so."""
+    if not values.isfinite().all():
+        raise ValueError(
+            "the model computes numbers that are not finite (NaN or infinity): its weights are damaged, or its dtype is too "
+            "narrow for them; load it in float32, or download it again"
+        )
 
 
 def check_denoises(loaded: LoadedModel) -> None:

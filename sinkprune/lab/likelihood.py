@@ -15,10 +15,11 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from sinkprune.decoding.checks import check_denoises
+from sinkprune.decoding.checks import check_denoises, check_finite
 from sinkprune.decoding.guidance import check_scale, guided, without_given
 from sinkprune.lab.intervals import Interval, crossed_interval
 from sinkprune.models import LoadedModel
+from sinkprune.models.limits import check_ids, check_length, check_seed
 
 ANSWER_LEVELS = (0.15, 0.35, 0.55, 0.75, 0.95)
 ANSWER_DRAWS = 4  # of masks at each level, where the error is shown: the spread of fewer says little
@@ -41,6 +42,7 @@ class LikelihoodConfig:
         if self.patterns < 1 or self.batch_size < 1:
             raise ValueError("likelihood needs at least 1 mask pattern and a batch size of at least 1")
         check_scale(self.cfg_scale)
+        check_seed(self.seed)
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,11 @@ class Estimate:
         """The standard error in bits per token."""
         return self.standard_error / math.log(2)
 
+    @property
+    def in_bits(self) -> str:
+        """Mean and standard error in bits, to three decimals; a single value has no error."""
+        return f"{self.bits:.3f}" + (f" ± {self.bits_error:.3f}" if len(self.values) > 1 else " (no error of one text)")
+
 
 def masked_likelihood(
     loaded: LoadedModel,
@@ -78,15 +85,12 @@ def masked_likelihood(
     """Negative log-likelihood of each text in nats per token (an upper bound), under `loaded`.
 
     texts: LongTensors (T,); the first prompt_lengths[i] tokens of text i are its condition, never masked and not counted.
-    Raises ValueError when there is no text, or nothing to predict in one.
+    Raises ValueError when there is no text, nothing to predict in one, one is longer than the model reads, and for NaN or infinity.
     """
     config = config or LikelihoodConfig()
     if not texts:
         raise ValueError("likelihood needs at least one text")
-    if loaded.spec.mask_token_id is None:
-        raise ValueError(
-            f"{loaded.spec.name!r} has no MASK, and this likelihood is that of masked tokens: measure another model"
-        )
+    _check_has_mask(loaded)
     starts = prompt_lengths or [0] * len(texts)
     values = [
         _text_nats(loaded, text, start, config, number)
@@ -95,10 +99,32 @@ def masked_likelihood(
     return Estimate(torch.tensor(values, dtype=torch.float64))
 
 
+def check_texts(
+    loaded: LoadedModel, texts: Sequence[torch.Tensor], prompt_lengths: Sequence[int] | None = None
+) -> None:
+    """Raise ValueError, before anything is measured, where `masked_likelihood` would for one of the texts."""
+    _check_has_mask(loaded)
+    for number, (text, start) in enumerate(zip(texts, prompt_lengths or [0] * len(texts), strict=True), start=1):
+        _check_text(loaded, text, start, number)
+
+
+def _check_has_mask(loaded: LoadedModel) -> None:
+    if loaded.spec.mask_token_id is None:
+        raise ValueError(
+            f"{loaded.spec.name!r} has no MASK, and this likelihood is that of masked tokens: measure another model"
+        )
+
+
+def _check_text(loaded: LoadedModel, text: torch.Tensor, start: int, number: int) -> None:
+    if len(text) <= start:
+        raise ValueError(f"text {number} has no token to predict: give it at least one after its prompt")
+    check_length(loaded, len(text), f"text {number}")
+    check_ids(loaded, text, f"text {number}")
+
+
 def _text_nats(loaded: LoadedModel, text: torch.Tensor, start: int, config: LikelihoodConfig, number: int) -> float:
     length = len(text) - start
-    if length < 1:
-        raise ValueError(f"text {number + 1} has no token to predict: give it at least one after its prompt")
+    _check_text(loaded, text, start, number + 1)
     generator = torch.Generator().manual_seed(config.seed * 1_000_003 + number)
     first = torch.rand(1, generator=generator).item()
     counts = [1 + int((first + pattern / config.patterns) % 1 * length) for pattern in range(config.patterns)]
@@ -161,6 +187,7 @@ def _masked_losses(
         targets = text.expand_as(mask)[mask]
         found = cross_entropy(head, hidden, targets, without=without, cfg_scale=cfg_scale)
         losses[rows][masks[rows]] = found.double().cpu()
+    check_finite(losses)
     return losses
 
 

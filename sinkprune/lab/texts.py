@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from sinkprune.models import LoadedModel, encode_prompt
+from sinkprune.models.chat import encode_text
+from sinkprune.models.limits import check_length
+from sinkprune.models.text_files import WHOLE, TextFile, open_text, tokens_at
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -56,23 +59,32 @@ def sentence_ends(tokenizer: PreTrainedTokenizerBase, text: str) -> tuple[list[i
 def file_texts(loaded: LoadedModel, path: str | Path, length: int = 128, most: int = 64) -> list[torch.Tensor]:
     """The file's tokens cut into sequences of `length`, a shorter rest left out; `most` of them, spread over the file.
 
-    Raises ValueError where the file is missing, is not UTF-8 text, or is shorter than one sequence.
+    Special tokens' names are read as their characters. Raises ValueError where the file is missing, is not UTF-8 text, or is shorter than
+    one sequence, and where a sequence is longer than the model reads.
     """
     _check_tokenizer(loaded)
     if length < 1 or most < 1:
         raise ValueError("sequences need a length of at least 1 token, and at least 1 sequence is needed")
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(
-            f"{path} cannot be read as UTF-8 text ({type(error).__name__}): give a plain text file"
-        ) from None
-    ids = torch.tensor(loaded.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"], dtype=torch.long)
+    check_length(loaded, length, "a sequence")
+    file = open_text(path)
+    if file.size > max(WHOLE, 8 * most * length):
+        return _spread(loaded, file, length, most)
+    ids = torch.tensor(encode_text(loaded.tokenizer, file.piece(0, file.size)), dtype=torch.long)
     sequences = len(ids) // length
     if not sequences:
         raise ValueError(f"{path} has {len(ids)} tokens: use a longer text, or sequences shorter than {length} tokens")
     chosen = range(sequences) if sequences <= most else [number * sequences // most for number in range(most)]
     return [ids[number * length : (number + 1) * length] for number in chosen]
+
+
+def _spread(loaded: LoadedModel, file: TextFile, length: int, most: int) -> list[torch.Tensor]:
+    """Sequences that begin at evenly spaced bytes of a large file, so that only these are tokenised."""
+    rows = [tokens_at(loaded.tokenizer, file, number * file.size // most, length) for number in range(most)]
+    if len(rows[0]) < length:
+        raise ValueError(
+            f"{file.path} has {len(rows[0])} tokens: use a longer text, or sequences shorter than {length}"
+        )
+    return [torch.tensor(row, dtype=torch.long) for row in rows]
 
 
 def held_out_answers() -> dict[str, list[dict]]:

@@ -139,7 +139,7 @@ def measure_cell(
         **asdict(cell),
         "bits": _bits(result.loaded, protocol, on),
         "agreement": [
-            round(agreement(*pair, loaded.spec.eos_token_id), 4) for pair in zip(answers, dense_answers, strict=True)
+            round(agreement(*pair, loaded.spec.end_token_ids), 4) for pair in zip(answers, dense_answers, strict=True)
         ],
         "repeated": [_repeated(loaded, answer) for answer in answers],
         "achieved": round(result.sparsity, 5),
@@ -164,7 +164,7 @@ def _write(loaded: LoadedModel, protocol: Protocol, on: Material) -> list[list[i
 
 
 def _repeated(loaded: LoadedModel, answer: list[int]) -> float:
-    return round(repeated_ngrams(answer[: answer_end(answer, loaded.spec.eos_token_id)]), 4)
+    return round(repeated_ngrams(answer[: answer_end(answer, loaded.spec.end_token_ids)]), 4)
 
 
 def _speed_up(dense: LoadedModel, pruned: LoadedModel, canvas: torch.Tensor) -> float:

@@ -136,7 +136,7 @@ def _compare(bench: Workbench, linked: str | None, prompt: str, *choices: object
         comparison = measure(dense, result, trace, config, pruning, calibration)
         yield _update(
             status=note("Done", f"{said} {_as_linked(link, linked)}"),
-            pinned=pin_of(comparison, trace, link, dense.spec.eos_token_id),
+            pinned=pin_of(comparison, trace, link, dense.spec.end_token_ids),
             **_measured(comparison, trace, result, pruning),
             **dict(zip(("changes", "made"), show_changes(pruning, calibration), strict=True)),
             **IDLE,
