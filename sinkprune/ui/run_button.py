@@ -57,7 +57,7 @@ class Run:
         event.then(self._idle_after(handler), None, self._changed, inputs_kwargs=inputs, **QUICK_EVENT)
 
     def instead(
-        self, listener: Callable[..., Dependency], handler: Handler, inputs: dict[str, Component]
+        self, listener: Callable[..., Dependency], handler: Handler, inputs: dict[str, Component] | None = None
     ) -> Dependency:
         """Something else is shown: a run under way stops for it. listener: of a component, such as `chips.input`."""
         handle = self._idle_after(handler)

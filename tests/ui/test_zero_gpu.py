@@ -85,7 +85,7 @@ def test_every_run_of_the_page_is_such_a_call(page):
             name: component.value for name, component in zip(event.input_keyword_names, event.inputs, strict=True)
         }
         with pytest.raises(gr.Error):
-            list(event.fn(**values | {"prompt": "", "made": None}))
+            list(event.fn(**values | {"prompt": "", "made": None, "methods": []}))
         assert len(calls) == before + 1
 
 
