@@ -4,7 +4,7 @@
 import { make } from "../shared/dom.js";
 import { COLUMNS, marks, sorted } from "./columns.js";
 
-export function mount(element, props, watch) {
+export function mount(element, props, server, watch) {
   const view = new View(element.querySelector(".mt"), props.empty);
   const update = () => view.show(props.value);
   watch("value", update);

@@ -5,7 +5,7 @@ import { checkPin, readFile, writeFile } from "./record.js";
 import { Shelf } from "./shelf.js";
 import { listEntry, nameOf, showPair } from "./view.js";
 
-export function mount(element, props, watch) {
+export function mount(element, props, server, watch) {
   const pins = new Pins(element.querySelector(".pn"), props.home);
   watch("value", () => props.value && pins.add(props.value));
   pins.root.dataset.ready = "true";

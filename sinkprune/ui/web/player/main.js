@@ -10,7 +10,7 @@ const ALONE = {
   heads: () => ({ error: "These heads are not part of the saved page." }),
 };
 
-export async function mount(element, props, watch, server) {
+export async function mount(element, props, server, watch) {
   const root = element.querySelector(".sp-player");
   const body = root.querySelector(".sp-body");
   const message = root.querySelector(".sp-message");
