@@ -1,6 +1,6 @@
 """Pins and history as a Gradio component: finished comparisons, kept in the visitor's browser for the visit.
 
-The front end is in `web/pins/`; the server sends each finished comparison once and keeps none.
+The front end is `web/pins`; the server sends each finished comparison once and keeps none.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import gradio as gr
 from sinkprune.lab.citation import bibtex_with_settings
 from sinkprune.lab.comparison import Comparison
 from sinkprune.lab.overlap import answer_end
-from sinkprune.ui.components.served import home, served
+from sinkprune.ui.components.served import home, web_component
 
 
 def pins(**options: object) -> gr.HTML:
     """The list. Its value is the newest finished comparison, as `pin_of` makes it."""
-    return served("pins", ".pn-empty", home=home(), **options)
+    return web_component("pins", home=home(), **options)
 
 
 def pin_of(comparison: Comparison, trace: dict, query: str, end_token_ids: Collection[int]) -> dict:

@@ -1,8 +1,7 @@
 """The player as a Gradio component: `player(attention_map)` shows a trace (format: `sinkprune.traces.format`) given as its value.
 
-The front end is in `web/player/`; the template is static, so that canvases and the scrubber
-survive every update. Yield a growing trace to stream a run; a new `run` id starts a new one. The heads of a trace stay here and travel
-when somebody looks at them (`sinkprune.ui.server.light_traces`).
+The front end is `web/player`. Yield a growing trace to stream a run; a new `run` id starts a new one. The heads of a trace stay here
+and travel when somebody looks at them (`sinkprune.ui.server.light_traces`).
 
 A trace may have one key more here, "query": the page's query ("?tab=…") that makes this run again. The player's links start with it.
 """
@@ -14,7 +13,7 @@ from collections.abc import Callable
 
 import gradio as gr
 
-from sinkprune.ui.components.served import home, served
+from sinkprune.ui.components.served import home, web_component
 from sinkprune.ui.server.light_traces import RecentRuns
 
 EMPTY = "No run yet. Press Run to watch the attention move."
@@ -37,9 +36,8 @@ def player(
     value: a trace, or None for the empty state, which shows the sentence `empty`. options: further arguments of `gr.HTML`.
     """
     recent = RecentRuns(HEADS_BYTES)
-    shown = served(
+    shown = web_component(
         "player",
-        ".sp-message",
         value=value and recent.light(value),
         server_functions=[_answering("attention_map", attention_map), _answering("heads", recent.heads)],
         elem_id=elem_id,

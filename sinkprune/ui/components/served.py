@@ -1,4 +1,4 @@
-"""Components whose front end is a folder of plain modules, served as they are, and where the browser finds these files."""
+"""The front end's files: where they are, how the browser reaches them, and one way to start a component from them."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import gradio as gr
 
 WEB = Path(__file__).resolve().parents[1] / "web"
 FILE_ROUTE = "/gradio_api/file="
+START = (WEB / "start.js").read_text(encoding="utf-8")
+
+gr.set_static_paths([WEB])
 
 
-def served(name: str, message: str, **options: object) -> gr.HTML:
-    """The component in the folder `web/name`: its template is `name.html`, and its `main.js` exports `mount`.
+def web_component(name: str, **options: object) -> gr.HTML:
+    """The component whose front end is the folder `web/<name>`: its template `<name>.html`, and `main.js`, which exports `mount`.
 
-    message: selector of the element, a child of the component's root, that says what failed. options: further arguments of `gr.HTML`.
+    The template is static, so that what stands in it survives every new value. options: further arguments of `gr.HTML`.
     """
-    folder = WEB / name
-    gr.set_static_paths([folder])
     return gr.HTML(
-        html_template=(folder / f"{name}.html").read_text(encoding="utf-8"),
-        js_on_load=(WEB / "start.js").read_text(encoding="utf-8"),
+        html_template=(WEB / name / f"{name}.html").read_text(encoding="utf-8"),
+        js_on_load=START,
         apply_default_css=False,
-        assets=_file_description(folder),
-        message=message,
+        assets=served_folder(WEB / name),
         **options,
     )
 
@@ -35,6 +35,6 @@ def home() -> str:
     return f"https://huggingface.co/spaces/{space}" if space else ""
 
 
-def _file_description(folder: Path) -> dict:
-    """Gradio puts the page's root (a Space's path, a proxy's prefix) before the url of such values."""
+def served_folder(folder: Path) -> dict:
+    """A file description, because Gradio puts the page's root (a Space's path, a proxy's prefix) before the url of such values."""
     return {"path": str(folder), "url": FILE_ROUTE + quote(folder.as_posix()), "meta": {"_type": "gradio.FileData"}}

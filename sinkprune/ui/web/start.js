@@ -1,10 +1,10 @@
-// Starts a component whose front end is a folder of modules: its main.js mounts it. Gradio runs this text as a function body, so the import
-// is dynamic. What fails before the component can speak is said in its place for messages (props.message).
+// Starts the component in this element from its module. The import is dynamic because Gradio runs this text as a function body;
+// what fails before the component can speak is said here.
 import(props.assets.url + "/main.js")
   .then((main) => main.mount(element, props, server, watch))
   .catch((error) => {
     console.error(error);
-    const message = element.querySelector(props.message);
-    message.parentElement.dataset.error = String(error);
-    message.textContent = "This part of the page could not start: " + error.message;
+    const message = element.querySelector("[data-message]");
+    message.closest("section").dataset.error = String(error);
+    message.textContent = `This part of the page could not start: ${error.message}`;
   });
