@@ -31,12 +31,19 @@ def cut_by_wanda(group: Group, input_norm: torch.Tensor, config: PruneConfig) ->
     """The smallest |W| x input norm of each output row (Wanda; paper eq. 1). input_norm: (in,), any positive multiple of it."""
     masks = {}
     for name, linear in group.items():
-        scores = linear.weight.float().abs() * input_norm
-        masks[name] = (
-            smallest_n_of_m(scores, *config.pattern) if config.pattern else smallest_of_rows(scores, config.sparsity)
-        )
+        masks[name] = wanda_decision(linear.weight, input_norm, config)[1]
         _zero(linear.weight, masks[name])
     return masks
+
+
+def wanda_decision(
+    weight: torch.Tensor, input_norm: torch.Tensor, config: PruneConfig
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(scores |W| x input norm, mask), both (out, in): what Wanda would cut from one weight. Nothing is changed."""
+    scores = weight.float().abs() * input_norm
+    if config.pattern:
+        return scores, smallest_n_of_m(scores, *config.pattern)
+    return scores, smallest_of_rows(scores, config.sparsity)
 
 
 def cut_by_sparsegpt(group: Group, hessian: torch.Tensor, config: PruneConfig) -> tuple[Masks, float]:

@@ -85,9 +85,17 @@ def mass_of_versions(loaded: LoadedModel, versions: torch.Tensor, masked: Measur
 
 
 def add_noised_norms(
-    loaded: LoadedModel, versions: torch.Tensor, masked: Measured, rule: str | None, totals: Totals
+    loaded: LoadedModel,
+    versions: torch.Tensor,
+    masked: Measured,
+    rule: str | None,
+    totals: Totals,
+    plain: Totals | None = None,
 ) -> None:
-    """Add the input norms of one sequence's noised versions (10, T), tokens weighted against the sinks found by `rule`; None: weight 1."""
+    """Add the input norms of one sequence's noised versions (10, T), tokens weighted against the sinks found by `rule`; None: weight 1.
+
+    plain: gets the same norms with weight 1, from the same forwards where the inputs are kept.
+    """
     groups = all_groups(loaded.model)
 
     def weigh(mass: torch.Tensor) -> torch.Tensor:
@@ -98,7 +106,13 @@ def add_noised_norms(
         weights = weigh(torch.cat([seen.mass, masked.mass]))
         for name, x in seen.inputs.items():
             add(totals, name, sum_of_norms(x, weights[:-1]) + sum_of_norms(masked.inputs[name], weights[-1:]))
+        if plain is not None:
+            ones = torch.ones_like(weights)
+            for name, x in seen.inputs.items():
+                add(plain, name, sum_of_norms(x, ones[:-1]) + sum_of_norms(masked.inputs[name], ones[-1:]))
         return
+    if plain is not None:
+        add_noised_norms(loaded, versions, masked, None, plain)
     if (
         masked.inputs and rule != "paper"
     ):  # whose weights are a mean over all versions; any other version needs only its own
