@@ -173,7 +173,9 @@ def token_evidence(loaded: LoadedModel, versions: torch.Tensor, masked: Measured
 
 def _check(loaded: LoadedModel, config: PruneConfig) -> None:
     if config.method != "sink-wanda":
-        raise ValueError(f"only sink-wanda is explained, not {config.method!r}: its steps are those of the paper's Fig. 3")
+        raise ValueError(
+            f"only sink-wanda is explained, not {config.method!r}: its steps are those of the paper's Fig. 3"
+        )
     if not config.sink_weight:
         raise ValueError("without the sink weight there is nothing to compare: leave sink_weight on")
     if loaded.spec.mask_token_id is None:

@@ -225,7 +225,11 @@ def _official_pairs(heads: dict) -> list[dict]:
 def _covering(found: Recordings) -> tuple[str, str] | None:
     if found.covering is None:
         return None
-    lost = {(lane, which): covered(found.covering, lane, which, 1) for lane in ("dlm", "ar") for which in ("leading", "random")}
+    lost = {
+        (lane, which): covered(found.covering, lane, which, 1)
+        for lane in ("dlm", "ar")
+        for which in ("leading", "random")
+    }
     if None in lost.values():
         return None
     shows = (

@@ -20,4 +20,6 @@ def load_covering(path: Path = FILE) -> dict | None:
 def covered(covering: dict, lane: str, which: str, count: int) -> list[float] | None:
     """[mean, low, high] nats per token; None where that was not measured."""
     rows = covering["rows"]
-    return next((row["nats"] for row in rows if (row["lane"], row["which"], row["count"]) == (lane, which, count)), None)
+    return next(
+        (row["nats"] for row in rows if (row["lane"], row["which"], row["count"]) == (lane, which, count)), None
+    )

@@ -47,7 +47,9 @@ def record_head_changes(
         changes = mask_changes(loaded, masks[against], masks[method], ids, calibration.seed)
         flips = sum(int((masks[against][name] ^ mask).sum()) for name, mask in masks[method].items())
         weights = sum(mask.numel() for mask in masks[method].values())
-        pairs.append({"base": base, "method": method, "against": against, "flipped": flips / weights} | _numbers(changes))
+        pairs.append(
+            {"base": base, "method": method, "against": against, "flipped": flips / weights} | _numbers(changes)
+        )
     return {
         "model": loaded.spec.name,
         "sparsity": sparsity,

@@ -74,7 +74,11 @@ def _helping(found: Recordings) -> dict | None:
 def _covering(found: Recordings) -> dict | None:
     if found.covering is None:
         return None
-    lost = {(lane, which): covered(found.covering, lane, which, 1) for lane in ("dlm", "ar") for which in ("leading", "random")}
+    lost = {
+        (lane, which): covered(found.covering, lane, which, 1)
+        for lane in ("dlm", "ar")
+        for which in ("leading", "random")
+    }
     if None in lost.values():
         return None
     dlm, ar = lost["dlm", "leading"], lost["ar", "leading"]
