@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from sinkprune.decoding.checks import is_whole
 from sinkprune.models.watching import watch_attention, watch_inputs
 
 if TYPE_CHECKING:
@@ -38,18 +39,14 @@ def check_eviction(config: DecodeConfig) -> None:
         raise ValueError(f"keep must be one of {', '.join(POLICIES)}, not {config.keep!r}")
     if not 0.0 <= config.retention <= 1.0:
         raise ValueError(f"retention is the share of keys that stay, from 0 to 1, not {config.retention}")
-    if not _whole(config.kernel, 1, MAX_KERNEL) or config.kernel % 2 == 0:
+    if not is_whole(config.kernel, 1, MAX_KERNEL) or config.kernel % 2 == 0:
         raise ValueError(f"kernel must be an odd whole number from 1 (no pooling) to {MAX_KERNEL}, not {config.kernel}")
-    if not _whole(config.delay, 0, MAX_DELAY):
+    if not is_whole(config.delay, 0, MAX_DELAY):
         raise ValueError(f"delay must be a whole number of forwards from 0 to {MAX_DELAY}, not {config.delay}")
     if config.cache != "sparse":
         for name in ("retention", "kernel", "delay", "keep"):
             if getattr(config, name) != getattr(type(config), name):
                 raise ValueError(f'{name} is a setting of the sparse cache: use cache="sparse", or leave {name} out')
-
-
-def _whole(value: object, low: int, high: int) -> bool:
-    return isinstance(value, int) and low <= value <= high
 
 
 def block_importance(query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
