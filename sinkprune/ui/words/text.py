@@ -6,7 +6,7 @@ import html
 
 from sinkprune.models.chat import without_final_mark
 from sinkprune.pruning import PruneProgress
-from sinkprune.pruning.methods import METHODS
+from sinkprune.pruning.methods import RECORDS
 
 HERO = """
 <header class="hero">
@@ -98,7 +98,7 @@ def final_mark(prompt: str, dropped: bool) -> str:
     return DROPPED if dropped else HOLDS
 
 
-METHODS_IN_WORDS = {method.name: f"{method.name}: {method.words}" for method in METHODS}
+METHODS_IN_WORDS = {method.name: f"{method.name}: {method.words}" for method in RECORDS}
 
 
 def method_choices(table: dict | None) -> list[tuple[str, str]]:
