@@ -23,7 +23,7 @@ from sinkprune.commands.options import (
 )
 from sinkprune.commands.progress import bar, remark
 from sinkprune.models.writing import write_whole
-from sinkprune.traces.check import write_trace
+from sinkprune.traces.check import trace_text
 from sinkprune.traces.runs import TITLES, trace_run
 
 
@@ -75,6 +75,6 @@ def record(steps) -> dict:
 
 def save_trace(trace: dict, path: Path) -> None:
     """Write a trace as JSON, compressed where the name ends in .gz."""
-    content = write_trace(trace).encode()
+    content = trace_text(trace).encode()
     write_whole(path, gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
     remark(f"wrote {path}, {path.stat().st_size / 2**20:.1f} MB")

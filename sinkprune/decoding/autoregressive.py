@@ -9,7 +9,7 @@ from contextlib import nullcontext
 import torch
 from transformers import DynamicCache
 
-from sinkprune.decoding.checks import check_finite, check_prompt
+from sinkprune.decoding.checks import check_finite, check_prompt_ids
 from sinkprune.decoding.commit import best_tokens
 from sinkprune.decoding.packing import packed_view
 from sinkprune.decoding.records import Step
@@ -26,7 +26,7 @@ def autoregress(loaded: LoadedModel, prompt_ids: torch.Tensor, gen_length: int, 
     """
     if gen_length < 1:
         raise ValueError(f"gen_length must be at least 1, not {gen_length}")
-    return _autoregress(causal_view(loaded), check_prompt(loaded, prompt_ids, gen_length), gen_length, record)
+    return _autoregress(causal_view(loaded), check_prompt_ids(loaded, prompt_ids, gen_length), gen_length, record)
 
 
 def _autoregress(causal: LoadedModel, canvas: torch.Tensor, gen_length: int, record: bool) -> Iterator[Step]:

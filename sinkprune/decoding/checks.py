@@ -7,7 +7,7 @@ import torch
 from sinkprune.models import LoadedModel
 
 
-def check_prompt(loaded: LoadedModel, prompt_ids: torch.Tensor, gen_length: int) -> torch.Tensor:
+def check_prompt_ids(loaded: LoadedModel, prompt_ids: torch.Tensor, gen_length: int) -> torch.Tensor:
     """The prompt as (1, P) int64 on the CPU. ValueError where its shape, an id or its length does not fit the model."""
     if not isinstance(prompt_ids, torch.Tensor) or prompt_ids.dim() != 2 or prompt_ids.shape[0] != 1:
         shape = tuple(prompt_ids.shape) if isinstance(prompt_ids, torch.Tensor) else type(prompt_ids).__name__

@@ -1,6 +1,6 @@
-"""Pruned models, kept for the next visitor: bounded in bytes, keyed by everything that made them, each built once.
+"""Pruned models, kept for the next who asks: bounded in bytes, keyed by everything that made them, each built once.
 
-`store.build(key, dense, build)` speaks as `prune_steps` does: it yields progress and, last, the result. A second visitor who asks for the
+`store.build(key, dense, build)` speaks as `prune_steps` does: it yields progress and, last, the result. A second caller who asks for the
 same key meanwhile gets the first one's progress and the same result. A build that fails, or whose generator is closed, leaves nothing
 behind: whoever waits then builds it.
 

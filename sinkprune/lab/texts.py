@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -13,14 +14,12 @@ from sinkprune.models.chat import encode_text
 from sinkprune.models.limits import check_length
 from sinkprune.models.text_files import WHOLE, TextFile, open_text, tokens_at
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
 HELD_OUT = Path(__file__).resolve().parents[2] / "assets" / "held-out.jsonl"
 CANVAS = 96
 SENTENCE_END = re.compile(r"(?<!\d)[.!?][\"')]*(?=\s|$)")  # "2." begins a list entry and ends no sentence
-
-
-def held_out_prompts() -> list[str]:
-    """The 64 prompts that training never saw, in the order of the file."""
-    return list(held_out_answers())
 
 
 def held_out_texts(loaded: LoadedModel, canvas: int = CANVAS) -> tuple[list[torch.Tensor], list[int]]:
@@ -45,11 +44,16 @@ def held_out_texts(loaded: LoadedModel, canvas: int = CANVAS) -> tuple[list[torc
 
 def whole_sentences(loaded: LoadedModel, text: str, most: int) -> list[int]:
     """The token ids of as many whole sentences of `text` as fit into `most` tokens; none where the first one does not."""
-    encoded = loaded.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-    ids, offsets = encoded["input_ids"], encoded["offset_mapping"]
+    ids, ends = sentence_ends(loaded.tokenizer, text)
+    return ids[: max((end for end in ends if end <= most), default=0)]
+
+
+def sentence_ends(tokenizer: PreTrainedTokenizerBase, text: str) -> tuple[list[int], list[int]]:
+    """(token ids of `text`, the numbers of tokens after which a sentence is complete)."""
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
     ends = {match.end() for match in SENTENCE_END.finditer(text)}
-    kept = max((i + 1 for i, (_, stop) in enumerate(offsets[:most]) if stop in ends), default=0)
-    return ids[:kept]
+    offsets = encoded["offset_mapping"]
+    return encoded["input_ids"], [i + 1 for i, (_, stop) in enumerate(offsets) if stop in ends]
 
 
 def file_texts(loaded: LoadedModel, path: str | Path, length: int = 128, most: int = 64) -> list[torch.Tensor]:
@@ -84,7 +88,10 @@ def _spread(loaded: LoadedModel, file: TextFile, length: int, most: int) -> list
 
 
 def held_out_answers() -> dict[str, list[dict]]:
-    """prompt -> the teacher's answers: {"answer": text, "finished": whether the teacher ended it}."""
+    """Prompt -> the teacher's answers: {"answer": text, "finished": whether the teacher ended it}.
+
+    The 64 prompts, in the order of the file, are those that training never saw.
+    """
     answers: dict[str, list[dict]] = {}
     for line in HELD_OUT.read_text(encoding="utf-8").splitlines():
         entry = json.loads(line)

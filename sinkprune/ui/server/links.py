@@ -8,7 +8,7 @@ prompt                                                        the text in the pr
 gen_length block_length rule threshold factor cache temperature seed    how it writes (parameters of `inputs.decoding_from`)
 method sparsity pattern sink_rule sink_weight allocation samples        the pruned copy; with tab=compare it is made and compared at once
 lanes                                                         dlm or dlm,ar: the prompt is run at once and watched in these lanes
-expect                                                        what both lanes wrote when the link was made (`lab.overlap.fingerprint`)
+expect                                                        what both lanes wrote when the link was made (`traces.parting.fingerprint`)
 ```
 What is left out keeps the page's default, and names that are not known here are left alone: those of what is looked at (step, layer, …)
 are the player's (`player/scene.js`). Links come from strangers: every value is
