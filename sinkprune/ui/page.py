@@ -19,7 +19,6 @@ from sinkprune.ui.sections.results import table_section
 from sinkprune.ui.sections.sweep import sweep_section
 from sinkprune.ui.sections.watch import watch_section
 from sinkprune.ui.server.workbench import Workbench
-from sinkprune.ui.server.zero_gpu import put_events_on_gpu
 from sinkprune.ui.theme import theme
 from sinkprune.ui.words.text import ABOUT, HERO
 
@@ -61,6 +60,5 @@ def build_page(bench: Workbench) -> gr.Blocks:
                 models_section(bench)
         gr.HTML(ABOUT)
         add_endpoints(bench)
-        open_links(demo, bench, said, tabs, prompt, both, decoding, copy, linked)
-    put_events_on_gpu(demo, lambda: bench.loaded.parameters)
+        open_links(demo, bench, said, tabs, {"prompt": prompt, "both": both, **decoding, **copy}, linked)
     return demo.queue(max_size=20, default_concurrency_limit=4)

@@ -1,6 +1,6 @@
 """Pins and history as a Gradio component: finished comparisons, kept in the visitor's browser for the visit.
 
-The front end is the plain modules in `pins/`, served as they are; the server sends each finished comparison once and keeps none.
+The front end is `web/pins`; the server sends each finished comparison once and keeps none.
 """
 
 from __future__ import annotations
@@ -13,32 +13,12 @@ import gradio as gr
 from sinkprune.lab.citation import bibtex_with_settings
 from sinkprune.lab.comparison import Comparison
 from sinkprune.lab.overlap import answer_end
-from sinkprune.ui.components.served import WEB, home, served_folder
-
-FOLDER = WEB / "pins"
-
-# The import is dynamic because Gradio runs this text as a function body.
-START = """
-import(props.assets.url + "/main.js")
-  .then((main) => main.mount(element, props, watch))
-  .catch((error) => {
-    console.error(error);
-    element.querySelector(".pn-empty").textContent = "The list could not start: " + error.message;
-  });
-"""
+from sinkprune.ui.components.served import home, web_component
 
 
 def pins(**options: object) -> gr.HTML:
     """The list. Its value is the newest finished comparison, as `pin_of` makes it."""
-    gr.set_static_paths([FOLDER])
-    return gr.HTML(
-        html_template=(FOLDER / "pins.html").read_text(encoding="utf-8"),
-        js_on_load=START,
-        apply_default_css=False,
-        assets=served_folder(FOLDER),
-        home=home(),
-        **options,
-    )
+    return web_component("pins", home=home(), **options)
 
 
 def pin_of(comparison: Comparison, trace: dict, query: str, end_token_ids: Collection[int]) -> dict:
