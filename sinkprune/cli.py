@@ -34,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = arguments[0] if arguments else None
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _stop)  # what a job system sends: cleaned up after, as Ctrl-C is
+    if hasattr(sys.stdout, "reconfigure"):  # an answer that a narrow terminal cannot show is no reason to lose it
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         parser, run = _parser(command)
         run(parser.parse_args(arguments))

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
 import platform
 import resource
 import shutil
@@ -29,6 +28,7 @@ import transformers
 from sinkprune.benchmarks.scale_checkpoint import Shape
 from sinkprune.benchmarks.scale_steps import Run, decode, load, prune, record, save, write
 from sinkprune.lab.all_methods import ORDER
+from sinkprune.models.writing import json_text
 from sinkprune.pruning.methods import BY_NAME
 
 # Name, what it does, the fewest seconds it is worth starting with (at full size).
@@ -121,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     run = Run(options, folder, began + 60 * options.budget_minutes, shape)
 
     def emit(line: dict) -> None:
-        text = json.dumps(line)
+        text = json_text(line)
         print(text, flush=True)
         with options.output.open("a", encoding="utf-8") as file:
             file.write(text + "\n")

@@ -126,8 +126,8 @@ def _forward(
         logits = causal.model(fresh.to(causal.device), past_key_values=cache, use_cache=True, logits_to_keep=1).logits[
             0
         ]
+        check_finite(logits)
         token, confidence = best_tokens(logits, causal.spec.mask_token_id)
-        check_finite(confidence)
     return int(token), float(confidence), shown_of(recording, wanted, session, length)
 
 

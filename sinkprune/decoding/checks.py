@@ -33,7 +33,7 @@ def check_prompt_ids(loaded: LoadedModel, prompt_ids: torch.Tensor, gen_length: 
 
 
 def check_finite(values: torch.Tensor) -> None:
-    """Raise ValueError where probabilities or losses are NaN or infinite: logits that are make them so."""
+    """Raise ValueError where a model's logits, or losses made from them, are NaN or infinite."""
     if not values.isfinite().all():
         raise ValueError(
             "the model computes numbers that are not finite (NaN or infinity): its weights are damaged, or its dtype is too "

@@ -164,9 +164,9 @@ def _commit(
     generator: torch.Generator,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """(positions (C,) ascending, tokens (C,), confidence (R,) of all asked positions), on the CPU."""
+    check_finite(logits)
     tokens, confidence = best_tokens(logits, loaded.spec.mask_token_id, config.temperature, generator)
     tokens, confidence = tokens.cpu(), confidence.cpu()
-    check_finite(confidence)  # a NaN or infinity among the logits of a row makes each of its probabilities NaN
     ranking = confidence
     if config.remasking == "random":
         ranking = torch.rand(confidence.shape, generator=generator)

@@ -24,6 +24,7 @@ import torch
 
 from sinkprune.decoding import DecodeConfig, denoise
 from sinkprune.models import LoadedModel, decode_answer, encode_prompt, load_model
+from sinkprune.models.writing import json_text
 from sinkprune.pruning import METHODS, CalibrationConfig, PruneConfig, prune_model
 from sinkprune.sinks import live_heads, record_attention
 from sinkprune.traces.shares import from_base64, from_levels, to_base64, to_levels
@@ -143,7 +144,7 @@ def write_pruned_sinks(found: PrunedSinks, path: Path = PRUNED_SINKS) -> None:
         }
         for rivers in found.prompts
     ]
-    text = json.dumps({**asdict(found), "prompts": prompts}, ensure_ascii=False)
+    text = json_text({**asdict(found), "prompts": prompts}, ensure_ascii=False)
     path.write_bytes(gzip.compress(text.encode(), mtime=0))
 
 

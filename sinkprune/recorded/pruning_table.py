@@ -23,6 +23,7 @@ import torch
 
 from sinkprune.lab.card import threads
 from sinkprune.models import LoadedModel, load_model
+from sinkprune.models.writing import json_text
 from sinkprune.recorded.table_cells import (
     Cell,
     Protocol,
@@ -69,7 +70,7 @@ def run_table(loaded: LoadedModel, protocol: Protocol, folder: Path) -> list[str
 def write_summary(folder: Path) -> None:
     """table.json from cells.jsonl."""
     about, cells = read_cells(folder / "cells.jsonl")
-    text = json.dumps(summarise(about, cells), indent=None, separators=(",", ":"))
+    text = json_text(summarise(about, cells), separators=(",", ":"))
     (folder / "table.json").write_text(text.replace('{"variant"', '\n{"variant"') + "\n", encoding="utf-8")
 
 

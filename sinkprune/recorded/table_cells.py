@@ -29,6 +29,7 @@ from sinkprune.lab.overlap import agreement, answer_end, repeated_ngrams
 from sinkprune.lab.texts import CANVAS, held_out_answers, held_out_texts
 from sinkprune.lab.timing import best_seconds, forward_of
 from sinkprune.models import LoadedModel, encode_prompt
+from sinkprune.models.writing import json_text
 from sinkprune.pruning import CalibrationConfig, PruneConfig, prune_model
 from sinkprune.pruning.methods import BY_NAME, RECORDS
 
@@ -194,10 +195,10 @@ def read_cells(path: Path) -> tuple[dict | None, list[dict]]:
 
 def write_lines(path: Path, lines: Iterable[dict]) -> None:
     """Write the file anew: one compact JSON object a line."""
-    path.write_text("".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines), encoding="utf-8")
+    path.write_text("".join(json_text(line, separators=(",", ":")) + "\n" for line in lines), encoding="utf-8")
 
 
 def add_line(path: Path, line: dict) -> None:
     """Append one line; it is in the file when this returns."""
     with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line, separators=(",", ":")) + "\n")
+        file.write(json_text(line, separators=(",", ":")) + "\n")

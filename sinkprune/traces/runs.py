@@ -32,17 +32,13 @@ def check_prompt(loaded: LoadedModel, prompt: str, gen_length: int) -> torch.Ten
         raise ValueError("the prompt is empty: type a few words")
     if len(prompt) > MAX_CHARACTERS:
         raise ValueError(f"the prompt has {len(prompt)} characters: shorten it to at most {MAX_CHARACTERS}")
-    try:
-        prompt.encode("utf-8")
-    except UnicodeEncodeError:
-        raise ValueError("the prompt holds half a character (a lone surrogate): type it again") from None
     ids = encode_prompt(loaded, prompt)
     limit = min(MAX_CANVAS, loaded.model.config.max_position_embeddings)
     too_many = ids.shape[1] + gen_length - limit
     if too_many > 0:
         raise ValueError(
             f"prompt ({ids.shape[1]} tokens) and answer ({gen_length}) are {too_many} more than the {limit} there is room for: "
-            f"{'ask for a shorter answer or ' if gen_length > 32 else ''}shorten the prompt"
+            f"{'ask for a shorter answer or ' if gen_length > 32 and ids.shape[1] < limit else ''}shorten the prompt"
         )
     return ids
 

@@ -40,7 +40,7 @@ def watch_section(
         button = run_button("Run", "run", "Stop", "stop", min_width=120)
         both = gr.Checkbox(True, label="Autoregressive lane, same weights", elem_id="both", container=False)
         opened = gr.UploadButton(
-            "Open a saved run", file_types=[".json"], elem_id="open-run", size="sm", scale=0, min_width=150
+            "Open a saved run", file_types=[".json", ".gz"], elem_id="open-run", size="sm", scale=0, min_width=150
         )
     chips = gr.Radio(
         [(preset.title, preset.name) for preset in presets], value=first and first.name, visible=bool(presets),
