@@ -143,8 +143,8 @@ def _drift(found: Recordings) -> tuple[str, str] | None:
         return None
     diffusion, causal = over(values[0]), over(values[1])
     shows = (
-        f"From the first to the last quarter of the steps the centre of the sinks goes {words(diffusion, sign=True)} tokens under diffusion "
-        f"and {words(causal, sign=True)} autoregressively; mean over {values.shape[1]} prompts."
+        f"From the first to the last quarter of the steps the centre of the sinks goes {words(diffusion, sign=True)} tokens under "
+        f"diffusion and {words(causal, sign=True)} autoregressively; mean over {values.shape[1]} prompts."
     )
     return shows, _both(diffusion.low > 0, abs(causal.mean) < FLAT)
 

@@ -25,18 +25,18 @@ export function withTerms(text, glossary) {
 function termButton(term, shown, glossary) {
   const button = document.createElement("button");
   button.type = "button";
-  button.className = "lg-term";
+  button.className = "gu-term";
   button.textContent = shown;
   button.setAttribute("aria-expanded", "false");
   button.addEventListener("click", () => {
     const open = button.getAttribute("aria-expanded") === "false";
     const holder = button.closest("p, li, figcaption, td") ?? button.parentElement;
-    holder.querySelectorAll(".lg-meaning").forEach((old) => old.remove());
-    holder.querySelectorAll(".lg-term").forEach((other) => other.setAttribute("aria-expanded", "false"));
+    holder.querySelectorAll(".gu-meaning").forEach((old) => old.remove());
+    holder.querySelectorAll(".gu-term").forEach((other) => other.setAttribute("aria-expanded", "false"));
     if (!open) return;
     button.setAttribute("aria-expanded", "true");
     const meaning = document.createElement("span");
-    meaning.className = "lg-meaning";
+    meaning.className = "gu-meaning";
     meaning.setAttribute("role", "status");
     holder.append(meaning);
     meaning.textContent = `${term}: ${glossary[term] ?? ""}`;

@@ -6,7 +6,7 @@ export class Light {
   constructor(room) {
     this.room = room; // () => pixels at the bottom of the window that the guide takes
     this.frame = document.createElement("div");
-    this.frame.className = "lg-light";
+    this.frame.className = "gu-light";
     this.frame.hidden = true;
     document.body.append(this.frame);
     this.follow = () => { if (!this.frame.hidden) this.place(); };
@@ -20,7 +20,7 @@ export class Light {
     this.target = find(place);
     if (!this.target) return;
     this.pressed = find(press);
-    this.pressed?.classList.add("lg-pulse");
+    this.pressed?.classList.add("gu-pulse");
     this.frame.hidden = false;
     this.scrollThere();
     this.place();
@@ -28,12 +28,12 @@ export class Light {
 
   off() {
     this.frame.hidden = true;
-    this.pressed?.classList.remove("lg-pulse");
+    this.pressed?.classList.remove("gu-pulse");
     this.target = this.pressed = null;
   }
 
   calm() {
-    this.pressed?.classList.remove("lg-pulse");
+    this.pressed?.classList.remove("gu-pulse");
   }
 
   scrollThere() {
