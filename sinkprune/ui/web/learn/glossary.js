@@ -13,12 +13,17 @@ export function linkTerms(root, glossary) {
 
 export function withTerms(text, glossary) {
   const parts = document.createDocumentFragment();
-  let end = 0;
+  let [from, end] = [0, 0];
   for (const match of text.matchAll(MARKED)) {
-    parts.append(text.slice(end, match.index), termButton(match[1], match[2] ?? match[1], glossary));
     end = match.index + match[0].length;
+    const mark = /^[.,:;)]/.exec(text.slice(end))?.[0] ?? ""; // stays on the word's line
+    const word = document.createElement("span");
+    word.className = "gu-close-up";
+    word.append(termButton(match[1], match[2] ?? match[1], glossary), mark);
+    parts.append(text.slice(from, match.index), word);
+    from = end += mark.length;
   }
-  parts.append(text.slice(end));
+  parts.append(text.slice(from));
   return parts;
 }
 
