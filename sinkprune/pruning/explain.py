@@ -2,7 +2,7 @@
 
 Explained is "sink-wanda", whose four steps are those of the figure: attention mass per token, weight omega per token, input norms with and
 without omega, |W| x norm and what of it is smallest. The numbers come from the functions that `prune_model` calls, so the mask here is the
-mask there. `measure_evidence` takes the time; `explain_decision` needs one forward pass up to the layer, so it can be asked again and again.
+mask there. `measure_evidence` takes the time; `explain_decision` needs one forward pass up to the layer.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ LINEARS = tuple(name.split(".")[1].removesuffix("_proj") for group in INPUT_GROU
 
 @dataclass(frozen=True)
 class Spot:
-    """Which weights are looked at: layer (from 0), one of LINEARS, output row, and the first input shown; None: where most decisions flip."""
+    """Which weights are looked at: layer (from 0), one of LINEARS, output row, first input shown; None: where most decisions flip."""
 
     layer: int
     linear: str

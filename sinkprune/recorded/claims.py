@@ -143,8 +143,8 @@ def _drift(found: Recordings) -> tuple[str, str] | None:
         return None
     diffusion, causal = over(values[0]), over(values[1])
     shows = (
-        f"From the first to the last quarter of the steps the centre of the sinks goes {words(diffusion, sign=True)} tokens under diffusion "
-        f"and {words(causal, sign=True)} autoregressively; mean over {values.shape[1]} prompts."
+        f"From the first to the last quarter of the steps the centre of the sinks goes {words(diffusion, sign=True)} tokens under "
+        f"diffusion and {words(causal, sign=True)} autoregressively; mean over {values.shape[1]} prompts."
     )
     return shows, _both(diffusion.low > 0, abs(causal.mean) < FLAT)
 
@@ -195,31 +195,33 @@ def _growth(found: Recordings) -> tuple[str, str] | None:
 
 
 def _alignment(found: Recordings) -> tuple[str, str] | None:
-    both = found.heads and _official_pairs(found.heads)
-    if not both or any(pair["alignment"] is None for pair in both):
+    if found.heads is None:
         return None
-    wanda, sparsegpt = (pair["alignment"] for pair in both)
+    wanda, alone, sparsegpt = (pair["alignment"] for pair in _pairs_of_heads(found.heads))
+    if None in (wanda, alone, sparsegpt):
+        return None
     shows = (
-        f"Correlation over {found.heads['heads']} heads of sink strength and changed decisions: {words(wanda, 2, sign=True)} for Wanda, "
-        f"{words(sparsegpt, 2, sign=True)} for SparseGPT."
+        f"Correlation over {found.heads['heads']} heads of sink strength and changed decisions: {words(wanda, 2, sign=True)} for Wanda "
+        f"({words(alone, 2, sign=True)} where only the sink weight differs), {words(sparsegpt, 2, sign=True)} for SparseGPT."
     )
-    return shows, _both(wanda[1] > 0, wanda[0] > sparsegpt[0])
+    return shows, _both(min(wanda[1], alone[1]) > 0, min(wanda[0], alone[0]) > sparsegpt[0], wanda[1] > 0)
 
 
 def _ratio_changes(found: Recordings) -> tuple[str, str] | None:
-    both = found.heads and _official_pairs(found.heads)
-    if not both:
+    if found.heads is None:
         return None
-    wanda, sparsegpt = ([100 * value for value in pair["moved"]] for pair in both)
+    wanda, alone, sparsegpt = ([100 * value for value in pair["moved"]] for pair in _pairs_of_heads(found.heads))
     shows = (
-        f"Mean change of a head's sparsity, in percentage points over {found.heads['heads']} heads: {words(wanda, 2)} for Wanda, "
-        f"{words(sparsegpt, 2)} for SparseGPT."
+        f"Mean change of a head's sparsity, in percentage points over {found.heads['heads']} heads: {words(wanda, 2)} for Wanda "
+        f"({words(alone, 2)} where only the sink weight differs), {words(sparsegpt, 2)} for SparseGPT."
     )
-    return shows, AGREES if sparsegpt[2] < wanda[1] else NOT
+    return shows, _both(sparsegpt[2] < wanda[1], sparsegpt[2] < alone[1])
 
 
-def _official_pairs(heads: dict) -> list[dict]:
-    return [next(pair for pair in heads["pairs"] if pair["against"] == base) for base in ("wanda", "sparsegpt")]
+def _pairs_of_heads(heads: dict) -> list[dict]:
+    """Sink-wanda against the official Wanda and against its own ablation, sink-sparsegpt against sparsegpt, which is both."""
+    kinds = ("wanda", "sink-wanda, weight 1", "sparsegpt")
+    return [next(pair for pair in heads["pairs"] if pair["against"] == kind) for kind in kinds]
 
 
 def _covering(found: Recordings) -> tuple[str, str] | None:
@@ -242,8 +244,9 @@ def _covering(found: Recordings) -> tuple[str, str] | None:
     return shows, _both(more, minor)
 
 
-def _both(first: bool, second: bool) -> str:
-    return AGREES if first and second else PART if first or second else NOT
+def _both(*parts: bool) -> str:
+    """All parts of a claim hold, some do, or none."""
+    return AGREES if all(parts) else PART if any(parts) else NOT
 
 
 ROWS = (

@@ -1,7 +1,8 @@
 """Predict, then reveal: the guide's three questions, with the answer that this model's recordings give.
 
-Which option is right is computed, never typed, so it may differ from the paper's. A prediction is {"question", "options": [{"name", "text"}],
-"right" (a name), "shows" (sentences with the numbers and their 95 % intervals)}; None where nothing was recorded to answer it.
+Which option is right is computed, never typed, so it may differ from the paper's. A prediction is {"question",
+"options": [{"name", "text"}], "right" (a name),
+"shows" (sentences with the numbers and their 95 % intervals)}; None where nothing was recorded to answer it.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ def _moving(found: Recordings) -> dict | None:
             "neither": "In neither lane",
         },
         right,
-        f"In {int(moved[0].sum())} of {prompts} recorded prompts it moved under diffusion, {words(over(values[0]))} times a run on average; "
-        f"autoregressively in {int(moved[1].sum())} of {prompts}. In brackets: 95 % interval.",
+        f"In {int(moved[0].sum())} of {prompts} recorded prompts it moved under diffusion, {words(over(values[0]))} times a run on "
+        f"average; autoregressively in {int(moved[1].sum())} of {prompts}. In brackets: 95 % interval.",
     )
 
 
@@ -54,8 +55,8 @@ def _helping(found: Recordings) -> dict | None:
     effect = "No effect was larger than the uncertainty."
     if largest:
         effect = (
-            f"The largest certain effect, bits per token saved (below 0: lost): {words(largest['gain'], 3, sign=True)}, {largest['variant']} "
-            f"at {largest['sparsity']:.0%}."
+            f"The largest certain effect, bits per token saved (below 0: lost): {words(largest['gain'], 3, sign=True)}, "
+            f"{largest['variant']} at {largest['sparsity']:.0%}."
         )
     return _prediction(
         "Two pruned copies differ in one thing: whether sinks were weighted down. Which copy predicts held-out text better?",

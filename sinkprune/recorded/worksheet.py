@@ -45,7 +45,7 @@ def _forwards(runs: dict) -> Task | None:
     )
     return _task(
         "Several words at once",
-        "Step through the diffusion lane. How many forward passes does it take in all, and how many positions does the busiest of them write?",
+        "Step through the diffusion lane. How many forward passes does it take, and how many positions does the busiest of them write?",
         _scene(preset, step=1),
         2,
         f"{run.steps} forward passes for {sum(counts)} positions; the busiest (step {counts.index(most) + 1}) writes {most}.{beside}",
@@ -64,7 +64,7 @@ def _order(runs: dict) -> Task | None:
         "Which step is the first that writes a token to the left of one that was written before? What would a typewriter have done?",
         _scene(preset, step=1),
         2,
-        f"{said} The first step wrote position {' and '.join(map(str, first))}. A typewriter, like the autoregressive lane, only moves right.",
+        f"{said} The first step wrote position {' and '.join(map(str, first))}. A typewriter, like the autoregressive lane, moves right.",
     )
 
 
@@ -99,7 +99,7 @@ def _variance(runs: dict) -> Task | None:
     diffusion, causal = run.diffusion(layer), run.causal(layer)
     return _task(
         "How far sinks travel",
-        "Read the temporal variance in the head of both lanes. Take the square root: how many tokens is that? What does a variance of 0 mean?",
+        "Read the temporal variance in the head of both lanes. Take the square root: how many tokens? What does a variance of 0 mean?",
         _scene(preset),
         3,
         f"Diffusion {diffusion.temporal_variance:.0f} tokens², about {diffusion.temporal_variance**0.5:.0f} tokens; autoregressive "
@@ -123,8 +123,9 @@ def _scores(scope: dict | None) -> Task | None:
 
     return _task(
         "Prune by hand",
-        f"Four weights of one row, sizes {', '.join(map(str, weights))}, have inputs with the norms {', '.join(map(str, plain))}. Score = size x "
-        f"norm. Which two go at 50 %? With the sinks weighted down the norms are {', '.join(map(str, norms))}. Which two go now?",
+        f"Four weights of one row, sizes {', '.join(map(str, weights))}, have inputs with the norms {', '.join(map(str, plain))}. "
+        "Score = size x norm. Which two go at 50 %? "
+        f"With the sinks weighted down the norms are {', '.join(map(str, norms))}. Which two go now?",
         None,
         4,
         f"Without the sink weight {go(plain)}; with it {go(norms)}. Real numbers of layer {scope['layer'] + 1}, row {scope['row']}: in the "
@@ -146,9 +147,10 @@ def _results(table: dict | None) -> Task | None:
     ties = sum(gain["verdict"] == "tie" for gain in gains)
     return _task(
         "Read an honest table",
-        "Find the comparisons that switch only the sink weight on and off. In how many does the interval hold 0? What may one conclude from "
-        "such an interval, and what not?",
+        "Find the comparisons that switch only the sink weight on and off. In how many does the interval hold 0? What may one "
+        "conclude from such an interval, and what not?",
         "?tab=table",
         3,
-        f"In {ties} of {len(gains)}. One may not conclude that the weight helps or harms there; one may not conclude that it does nothing either.",
+        f"In {ties} of {len(gains)}. One may not conclude that the weight helps or harms there, "
+        "nor that it does nothing.",
     )

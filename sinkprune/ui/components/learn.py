@@ -28,7 +28,7 @@ def texts(name: str) -> list | dict:
 
 def guide(predictions: dict) -> gr.HTML:
     """The line that offers the guide, and the guide. predictions: `recorded.predictions.predictions`."""
-    return _component("guide", ".lg-offer", cards=texts("cards"), predictions=predictions, elem_id="guide")
+    return _component("guide", ".gu-offer", cards=texts("cards"), predictions=predictions, elem_id="guide")
 
 
 def microscope(value: dict | None) -> gr.HTML:

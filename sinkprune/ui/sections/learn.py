@@ -34,6 +34,8 @@ from sinkprune.ui.words.text import note
 TEXTS = {"my prompt and its answer": "prompt", "the default calibration text": "calibration"}
 NAMES = {"q": "query", "k": "key", "v": "value", "o": "output", "gate": "MLP gate", "up": "MLP up", "down": "MLP down"}
 MOST_KEPT = 6  # texts whose evidence is kept: about 0.5 MB each for the bundled model
+IDLE = (gr.Button(interactive=True), gr.Button(interactive=False))  # the button that looks, the one that cancels
+BUSY = (gr.Button(interactive=False), gr.Button(interactive=True))
 FIRST_INPUT = -1  # stands for: where most decisions of the row flip
 
 
@@ -62,8 +64,8 @@ def learn_section(bench: Workbench, prompt: gr.Textbox, presets: list[Preset], t
         *(c.input for c in controls[4:]),
     ]
     run = gr.on([go.click, *chosen], look, [prompt, *controls], outputs, trigger_mode="always_last", **MODEL_EVENT)
-    run.then(lambda: _idle(), None, outputs, **QUICK_EVENT)
-    stopped = (gr.skip(), note("Cancelled", "What is below was there before."), *_buttons(busy=False))
+    run.then(lambda: (gr.skip(), gr.skip(), *IDLE), None, outputs, **QUICK_EVENT)
+    stopped = (gr.skip(), note("Cancelled", "What is below was there before."), *IDLE)
     cancel.click(lambda: stopped, None, outputs, cancels=run, **QUICK_EVENT)
     model = recorded["model"] if recorded else bench.name
     components.lesson(worksheet(presets, table, recorded), load_claims(), model)
@@ -132,14 +134,6 @@ def _opening(recorded: dict | None) -> str:
     )
 
 
-def _buttons(busy: bool) -> tuple[gr.Button, gr.Button]:
-    return gr.Button(interactive=not busy), gr.Button(interactive=busy)
-
-
-def _idle() -> tuple:
-    return gr.skip(), gr.skip(), *_buttons(busy=False)
-
-
 def _look(
     bench: Workbench, kept: Kept, prompt: str, layer: int, linear: str, row: int, first: int, sparsity: float, rule: str, text: str
 ) -> Iterator[tuple]:  # fmt: skip
@@ -150,7 +144,7 @@ def _look(
             yield (
                 gr.skip(),
                 note("", "The model is still loading: the microscope starts by itself."),
-                *_buttons(busy=True),
+                *BUSY,
             )
         dense = bench.loaded
         asked = prompt if text == "prompt" else None
@@ -159,7 +153,7 @@ def _look(
         ids, evidence = yield from _evidence(dense, kept, asked, rule)
         value = microscope(dense, config, spot, evidence, asked, ids)
     seconds = time.perf_counter() - begun
-    yield value, note("Live", f"Measured on this machine ({bench.machine}) in {seconds:.1f} s."), *_buttons(busy=False)
+    yield value, note("Live", f"Measured on this machine ({bench.machine}) in {seconds:.1f} s."), *IDLE
 
 
 def _asked(layer, linear, row, first, sparsity, rule, text) -> tuple[PruneConfig, Spot]:
@@ -184,7 +178,7 @@ def _evidence(dense: LoadedModel, kept: Kept, asked: str | None, rule: str) -> I
     yield (
         gr.skip(),
         note("Live", "The model answers, and its attention is measured at ten noise levels."),
-        *_buttons(busy=True),
+        *BUSY,
     )
     ids, said = text_ids(dense, asked), 0.0
     for step in measure(dense, ids, rule):

@@ -13,30 +13,35 @@ export function linkTerms(root, glossary) {
 
 export function withTerms(text, glossary) {
   const parts = document.createDocumentFragment();
-  let end = 0;
+  let [from, end] = [0, 0];
   for (const match of text.matchAll(MARKED)) {
-    parts.append(text.slice(end, match.index), termButton(match[1], match[2] ?? match[1], glossary));
     end = match.index + match[0].length;
+    const mark = /^[.,:;)]/.exec(text.slice(end))?.[0] ?? ""; // stays on the word's line
+    const word = document.createElement("span");
+    word.className = "gu-close-up";
+    word.append(termButton(match[1], match[2] ?? match[1], glossary), mark);
+    parts.append(text.slice(from, match.index), word);
+    from = end += mark.length;
   }
-  parts.append(text.slice(end));
+  parts.append(text.slice(from));
   return parts;
 }
 
 function termButton(term, shown, glossary) {
   const button = document.createElement("button");
   button.type = "button";
-  button.className = "lg-term";
+  button.className = "gu-term";
   button.textContent = shown;
   button.setAttribute("aria-expanded", "false");
   button.addEventListener("click", () => {
     const open = button.getAttribute("aria-expanded") === "false";
     const holder = button.closest("p, li, figcaption, td") ?? button.parentElement;
-    holder.querySelectorAll(".lg-meaning").forEach((old) => old.remove());
-    holder.querySelectorAll(".lg-term").forEach((other) => other.setAttribute("aria-expanded", "false"));
+    holder.querySelectorAll(".gu-meaning").forEach((old) => old.remove());
+    holder.querySelectorAll(".gu-term").forEach((other) => other.setAttribute("aria-expanded", "false"));
     if (!open) return;
     button.setAttribute("aria-expanded", "true");
     const meaning = document.createElement("span");
-    meaning.className = "lg-meaning";
+    meaning.className = "gu-meaning";
     meaning.setAttribute("role", "status");
     holder.append(meaning);
     meaning.textContent = `${term}: ${glossary[term] ?? ""}`;

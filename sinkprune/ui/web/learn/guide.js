@@ -1,5 +1,5 @@
 // The guide: seven cards that drive the page. Each card opens its tab, lights its place, says what to do, and notices when it is done.
-// State for tests stands on the element .lg: data-card (1 to 7), data-done.
+// State for tests stands on the element .gu: data-card (1 to 7), data-done.
 
 import { withTerms } from "./glossary.js";
 import { DONE, stateOfPage } from "./hooks.js";
@@ -18,12 +18,12 @@ export function mount(element, { cards, predictions, glossary }) {
 class Guide {
   constructor(element, cards, predictions, glossary) {
     Object.assign(this, { cards, predictions, glossary, card: null, seen: new Set() });
-    this.offer = element.querySelector(".lg-offer");
-    this.again = element.querySelector(".lg-again");
+    this.offer = element.querySelector(".gu-offer");
+    this.again = element.querySelector(".gu-again");
     this.template = element.querySelector("template");
     this.light = new Light(() => this.room);
-    for (const button of element.querySelectorAll(".lg-start")) button.addEventListener("click", () => this.open(1));
-    element.querySelector(".lg-dismiss").addEventListener("click", () => { keep("dismissed"); this.showOffer(); this.again.querySelector("button").focus(); });
+    for (const button of element.querySelectorAll(".gu-start")) button.addEventListener("click", () => this.open(1));
+    element.querySelector(".gu-dismiss").addEventListener("click", () => { keep("dismissed"); this.showOffer(); this.again.querySelector("button").focus(); });
     for (const kind of ["click", "input", "keydown"]) document.addEventListener(kind, (event) => this.note(event), true);
     this.showOffer();
     const asked = Number(new URLSearchParams(location.search).get("card"));
@@ -77,38 +77,38 @@ class Guide {
     if (this.root.dataset.done === "true" || !DONE[this.card - 1](this.before, stateOfPage(this.acted, this.revealed))) return;
     this.root.dataset.done = "true";
     this.light.calm();
-    this.find(".lg-done").textContent = this.card < this.cards.length ? "✓ Done. The next card is ready." : "✓ Done. That was the guide.";
+    this.find(".gu-done").textContent = this.card < this.cards.length ? "✓ Done. The next card is ready." : "✓ Done. That was the guide.";
   }
 
   write(card, number) {
-    this.find(".lg-place").textContent = `${number} of ${this.cards.length}`;
+    this.find(".gu-place").textContent = `${number} of ${this.cards.length}`;
     this.find("h2").textContent = card.title;
-    this.find(".lg-text").replaceChildren(withTerms(card.text, this.glossary));
-    this.find(".lg-task").textContent = card.task;
-    this.find(".lg-done").textContent = "";
+    this.find(".gu-text").replaceChildren(withTerms(card.text, this.glossary));
+    this.find(".gu-task").textContent = card.task;
+    this.find(".gu-done").textContent = "";
     const asks = card.predict ? [predictionForm(this.predictions[card.predict], () => { this.revealed = true; this.resize(); })] : [];
     this.revealed ||= !card.predict;
-    this.find(".lg-question").replaceChildren(...asks);
-    this.find(".lg-body").scrollTop = 0;
-    this.find(".lg-contents").value = number;
-    this.find(".lg-back").disabled = number === 1;
-    this.find(".lg-next").textContent = number < this.cards.length ? "Next" : "Finish";
-    [...this.find(".lg-dots").children].forEach((dot, index) => {
-      dot.className = index + 1 === number ? "lg-now" : this.seen.has(index + 1) ? "lg-seen" : "";
+    this.find(".gu-question").replaceChildren(...asks);
+    this.find(".gu-body").scrollTop = 0;
+    this.find(".gu-contents").value = number;
+    this.find(".gu-back").disabled = number === 1;
+    this.find(".gu-next").textContent = number < this.cards.length ? "Next" : "Finish";
+    [...this.find(".gu-dots").children].forEach((dot, index) => {
+      dot.className = index + 1 === number ? "gu-now" : this.seen.has(index + 1) ? "gu-seen" : "";
     });
   }
 
   build() {
     this.root = this.template.content.firstElementChild.cloneNode(true);
     document.body.append(this.root);
-    document.body.classList.add("lg-open");
-    this.find(".lg-contents").append(...this.cards.map(({ title }, index) => new Option(`${index + 1}. ${title}`, index + 1)));
-    this.find(".lg-dots").append(...this.cards.map(() => document.createElement("i")));
-    this.find(".lg-contents").addEventListener("change", ({ target }) => this.open(Number(target.value)));
-    this.find(".lg-close").addEventListener("click", () => this.close());
-    this.find(".lg-back").addEventListener("click", () => this.open(this.card - 1));
-    this.find(".lg-next").addEventListener("click", () => (this.card < this.cards.length ? this.open(this.card + 1) : this.close()));
-    this.find(".lg-there").addEventListener("click", () => this.goThere());
+    document.body.classList.add("gu-open");
+    this.find(".gu-contents").append(...this.cards.map(({ title }, index) => new Option(`${index + 1}. ${title}`, index + 1)));
+    this.find(".gu-dots").append(...this.cards.map(() => document.createElement("i")));
+    this.find(".gu-contents").addEventListener("change", ({ target }) => this.open(Number(target.value)));
+    this.find(".gu-close").addEventListener("click", () => this.close());
+    this.find(".gu-back").addEventListener("click", () => this.open(this.card - 1));
+    this.find(".gu-next").addEventListener("click", () => (this.card < this.cards.length ? this.open(this.card + 1) : this.close()));
+    this.find(".gu-there").addEventListener("click", () => this.goThere());
     this.root.addEventListener("keydown", (event) => { if (event.key === "Escape") this.close(); });
     new ResizeObserver(() => this.resize()).observe(this.root);
     this.showOffer();
@@ -118,7 +118,7 @@ class Guide {
     this.off();
     this.root.remove();
     this.root = this.card = null;
-    document.body.classList.remove("lg-open");
+    document.body.classList.remove("gu-open");
     this.resize();
     keep("dismissed"); // who has opened it knows where it is
     this.showOffer();

@@ -7,7 +7,7 @@ export const DONE = [
   (before, now) => now.acted && now.focus !== "",
   (before, now) => now.acted && now.step !== before.step,
   (before, now) => now.acted,
-  (before, now) => now.acted || now.shown !== before.shown,
+  (before, now) => now.acted || (before.shown !== undefined && now.shown !== before.shown),
   (before, now) => now.revealed,
   (before, now) => now.acted,
 ];

@@ -6,7 +6,7 @@ export class Light {
   constructor(room) {
     this.room = room; // () => pixels at the bottom of the window that the guide takes
     this.frame = document.createElement("div");
-    this.frame.className = "lg-light";
+    this.frame.className = "gu-light";
     this.frame.hidden = true;
     document.body.append(this.frame);
     this.follow = () => { if (!this.frame.hidden) this.place(); };
@@ -20,7 +20,7 @@ export class Light {
     this.target = find(place);
     if (!this.target) return;
     this.pressed = find(press);
-    this.pressed?.classList.add("lg-pulse");
+    if (this.pressed !== this.target) this.pressed?.classList.add("gu-pulse");
     this.frame.hidden = false;
     this.scrollThere();
     this.place();
@@ -28,18 +28,21 @@ export class Light {
 
   off() {
     this.frame.hidden = true;
-    this.pressed?.classList.remove("lg-pulse");
+    this.pressed?.classList.remove("gu-pulse");
     this.target = this.pressed = null;
   }
 
   calm() {
-    this.pressed?.classList.remove("lg-pulse");
+    this.pressed?.classList.remove("gu-pulse");
   }
 
   scrollThere() {
     const box = this.target.getBoundingClientRect();
     const free = innerHeight - this.room();
-    const top = box.height < free - 24 ? (free - box.height) / 2 : 12;
+    const pressed = this.pressed?.getBoundingClientRect();
+    const tall = box.height > free - 24;
+    const below = tall && pressed ? Math.max(0, pressed.bottom - box.top - (free - 24)) : 0; // what is to be pressed is in view
+    const top = tall ? 12 - below : (free - box.height) / 2;
     scrollBy({ top: box.top - top, behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
   }
 

@@ -2,7 +2,7 @@
 
 export function predictionForm(prediction, revealed) {
   const form = document.createElement("form");
-  form.className = "lg-predict";
+  form.className = "gu-predict";
   if (!prediction) {
     const missing = document.createElement("p");
     missing.textContent = "Not measured for this model yet, so nothing is claimed here.";
@@ -15,10 +15,10 @@ export function predictionForm(prediction, revealed) {
   legend.textContent = prediction.question;
   group.append(legend, ...prediction.options.map(option));
   const button = document.createElement("button");
-  button.className = "lg-main";
+  button.className = "gu-main";
   button.textContent = "Reveal";
   const answer = document.createElement("p");
-  answer.className = "lg-answer";
+  answer.className = "gu-answer";
   answer.setAttribute("role", "status");
   form.append(group, button, answer);
   form.addEventListener("submit", (event) => {
@@ -42,7 +42,7 @@ function option({ name, text }) {
   const label = document.createElement("label");
   const input = document.createElement("input");
   input.type = "radio";
-  input.name = "lg-prediction";
+  input.name = "gu-prediction";
   input.value = name;
   label.append(input, text);
   return label;
