@@ -21,7 +21,7 @@ def page(browser):
     """The page, just opened; fails when it logged an error or asked another machine for anything."""
     page = open_page(browser)
     yield page
-    page.context.close()
+    page.close()
     assert page.problems == []
 
 
@@ -248,7 +248,7 @@ def test_a_phone_needs_no_sideways_scrolling(browser, scheme):
         page.get_by_role("tab", name=tab).tap()
         page.get_by_role("tab", name=tab, selected=True).wait_for()
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    page.context.close()
+    page.close()
     assert page.problems == []
 
 
@@ -274,7 +274,7 @@ def test_a_phone_cuts_off_neither_labels_nor_the_knobs_of_sliders(browser):
         "(knob) => knob.closest('.block').getBoundingClientRect().bottom - knob.getBoundingClientRect().bottom"
     )
     assert beneath >= 4
-    page.context.close()
+    page.close()
 
 
 def test_fields_can_be_told_from_the_page(page):

@@ -28,4 +28,4 @@ def test_known_models_and_what_they_need(browser, width):
     assert "cannot be changed from the page" in page.locator("#own-status").inner_text()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert page.problems == []
-    page.context.close()
+    page.close()

@@ -62,7 +62,7 @@ def test_the_player_has_no_serious_violation(browser, address, scheme, width):
     page.wait_for_selector(".sp-message:visible")
     look("nothing to show")
     assert not any(found.values()), json.dumps(found, indent=1)
-    page.context.close()
+    page.close()
 
 
 @pytest.mark.bundled
@@ -75,4 +75,4 @@ def test_the_page_has_no_serious_violation(browser, scheme, width):
         settle(page)
         found[tab.inner_text()] = violations(page, "body")
     assert not any(found.values()), json.dumps(found, indent=1)
-    page.context.close()
+    page.close()

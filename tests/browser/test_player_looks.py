@@ -24,7 +24,7 @@ def test_a_phone_needs_no_sideways_scrolling(browser, address, scheme):
     chip.tap()
     settle(page)
     assert state(page)["focus"] == "3"
-    page.context.close()
+    page.close()
 
 
 def test_texts_keep_their_contrast(browser, address):
@@ -33,4 +33,4 @@ def test_texts_keep_their_contrast(browser, address):
         page = open_page(browser, f"{address}?__theme={scheme}")
         for selector in (".sp-stats", ".sp-verdict", ".sp-readout", ".sp-explain", ".sp-field", ".sp-prompt .sp-chip"):
             assert contrast(page, selector) >= 4.5, (scheme, selector)
-        page.context.close()
+        page.close()

@@ -71,7 +71,7 @@ def test_frame_times(browser, address):
         report(f"playing, {button.lower()}: gap between frames, ms", gaps)
         report(f"playing, {button.lower()}: redraw, ms", redraws)
         assert gaps["count"] > 20
-    page.context.close()
+    page.close()
 
 
 def test_transfer(browser, address):
@@ -91,7 +91,7 @@ def test_transfer(browser, address):
         page.get_by_role("button", name="Data").click()
     report("all its heads, bytes", sum(received))
     assert 0 < streamed < 3_000_000
-    page.context.close()
+    page.close()
 
 
 @pytest.mark.bundled
@@ -104,4 +104,4 @@ def test_time_to_the_first_moving_frame(browser):
         ".map((entry) => [entry.name.split('/').at(-1).slice(0, 30), entry.transferSize])"
     )
     report("largest transfers, bytes", sorted(sizes, key=lambda size: -size[1])[:4])
-    page.context.close()
+    page.close()
