@@ -13,8 +13,9 @@ from sinkprune.decoding import DecodeConfig
 from sinkprune.models import MODELS, LoadedModel, load_model
 from sinkprune.models.registry import QUANTIZATIONS
 from sinkprune.pruning import ALLOCATIONS, METHODS, SINK_RULES, CalibrationConfig, PruneConfig
+from sinkprune.pruning.methods import BY_NAME
 
-OFFICIAL_METHODS = {"sink": "sink-wanda", "sink_sgpt": "sink-sparsegpt"}  # the official repository's names
+ALIASES = {method.alias: method.name for method in BY_NAME.values() if method.alias}  # the official repository's names
 PATTERNS = {"unstructured": None, "2:4": (2, 4), "4:8": (4, 8)}
 THRESHOLD = 0.9
 
@@ -133,10 +134,10 @@ def add_pruning(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--method",
         "--prune_method",
-        default="sink-wanda",
-        choices=(*METHODS, *OFFICIAL_METHODS),
+        default=PruneConfig.method,
+        choices=(*METHODS, *ALIASES),
         metavar="NAME",
-        help=f"{', '.join(METHODS)}; sink is sink-wanda and sink_sgpt sink-sparsegpt (default: %(default)s)",
+        help=f"{', '.join(METHODS)}; {' and '.join(f'{alias} is {name}' for alias, name in ALIASES.items())} (default: %(default)s)",
     )
     group.add_argument(
         "--sparsity", "--sparsity_ratio", type=float, metavar="SHARE", help="share of the weights to cut (default: 0.5)"
@@ -190,7 +191,7 @@ def pruning_of(options: argparse.Namespace) -> PruneConfig:
             f"{options.pattern} is a sparsity of {pattern[0] / pattern[1]}, not {sparsity}: give one of them"
         )
     return PruneConfig(
-        method=OFFICIAL_METHODS.get(options.method, options.method),
+        method=ALIASES.get(options.method, options.method),
         sparsity=0.5 if sparsity is None else sparsity,
         pattern=pattern,
         sink_rule=options.sink_rule,

@@ -1,8 +1,9 @@
 """lm-evaluation-harness on diffusion language models: the adapter it knows as "sinkprune" once this module is imported.
 
 Needs the optional package `lm_eval`. Log-likelihoods are the Monte Carlo bound of `lab.likelihood` (LLaDA's evaluation, arXiv 2502.09992,
-app. B); answers are written by `decoding.denoise`. Masks come from the seed and the text alone, so results do not depend on how many
-processes share the requests. Under `accelerate launch` every process loads the model on its own GPU and takes its part.
+app. B); answers are written by `decoding.denoise`. The config's `cfg_scale` guides both, as in the official evaluation. Masks come from
+the seed and the text alone, so results do not depend on how many processes share the requests. Under `accelerate launch` every process
+loads the model on its own GPU and takes its part.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class HarnessModel(LM):
             raise ValueError(f"{self.loaded.spec.name} has no tokenizer: tasks are texts")
         self._device = self.loaded.device
         self.config = config or DecodeConfig(gen_length=128, block_length=32, threshold=0.9, seed=seed)
-        self.likelihood = LikelihoodConfig(patterns, seed=seed)
+        self.likelihood = LikelihoodConfig(patterns, seed=seed, cfg_scale=self.config.cfg_scale)
 
     def loglikelihood(self, requests: Sequence[Instance]) -> list[tuple[float, bool]]:
         """(log-probability in nats, bounded from below; whether greedy decoding writes it) of each continuation behind its context."""
@@ -128,7 +129,7 @@ class HarnessModel(LM):
         if start == 0:
             return False  # nothing to write behind: a canvas needs a prompt
         length = len(text) - start
-        config = DecodeConfig(gen_length=length, block_length=length, steps=length)
+        config = DecodeConfig(length, block_length=length, steps=length, cfg_scale=self.config.cfg_scale)
         for step in denoise(self.loaded, text[None, :start], config):
             if not torch.equal(step.canvas[0, step.committed], text[step.committed]):
                 return False

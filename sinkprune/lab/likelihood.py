@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import torch
 
 from sinkprune.decoding.checks import check_denoises
+from sinkprune.decoding.guidance import check_scale, guided, without_given
 from sinkprune.lab.intervals import student_quantile
 from sinkprune.lab.texts import file_texts, held_out_texts
 from sinkprune.models import LoadedModel, load_model
@@ -31,15 +32,20 @@ ANSWER_DRAWS = 4  # of masks at each level, where the error is shown: the spread
 
 @dataclass(frozen=True)
 class LikelihoodConfig:
-    """patterns: mask patterns per text; batch_size: masked copies per forward; seed: draws the patterns."""
+    """patterns: mask patterns per text; batch_size: masked copies per forward; seed: draws the patterns.
+
+    cfg_scale: classifier-free guidance as in decoding; the text before the answer is what is given, so a text without one is unchanged.
+    """
 
     patterns: int = 16
     batch_size: int = 16
     seed: int = 0
+    cfg_scale: float = 0.0
 
     def __post_init__(self) -> None:
         if self.patterns < 1 or self.batch_size < 1:
             raise ValueError("likelihood needs at least 1 mask pattern and a batch size of at least 1")
+        check_scale(self.cfg_scale)
 
 
 @dataclass(frozen=True)
@@ -112,7 +118,7 @@ def _text_nats(loaded: LoadedModel, text: torch.Tensor, start: int, config: Like
     first = torch.rand(1, generator=generator).item()
     counts = [1 + int((first + pattern / config.patterns) % 1 * length) for pattern in range(config.patterns)]
     masks = torch.stack([_random_mask(length, count, generator) for count in counts])  # (patterns, length)
-    losses = _masked_losses(loaded, text, start, masks, config.batch_size)
+    losses = _masked_losses(loaded, text, start, masks, config.batch_size, config.cfg_scale)
     return (losses.sum(1) / masks.sum(1)).mean().item()  # n/k x sum, per token: the n cancels
 
 
@@ -123,18 +129,20 @@ def answer_likelihood(
     levels: Sequence[float] = ANSWER_LEVELS,
     draws: int = 2,
     seed: int = 0,
+    cfg_scale: float = 0.0,
 ) -> Estimate:
     """Masked cross-entropy of one answer in nats per masked token: the mean over mask levels t, one value per draw of masks.
 
     prompt_ids: (1, P) and answer_ids: (1, A) or (A,). Models compared with the same seed see the same masks.
     """
+    check_scale(cfg_scale)
     answer = answer_ids.reshape(-1)
     if not len(answer):
         raise ValueError("the answer is empty: there is nothing to measure")
     text = torch.cat([prompt_ids.reshape(-1), answer])
     generator = torch.Generator().manual_seed(seed)
     masks = torch.cat([level_masks(len(answer), generator, levels) for _ in range(draws)])
-    losses = _masked_losses(loaded, text, len(text) - len(answer), masks, batch_size=2 * len(levels))
+    losses = _masked_losses(loaded, text, len(text) - len(answer), masks, 2 * len(levels), cfg_scale)
     return Estimate((losses.sum(1) / masks.sum(1)).reshape(draws, len(levels)).mean(1))
 
 
@@ -152,31 +160,45 @@ def _random_mask(length: int, count: int, generator: torch.Generator) -> torch.T
 
 @torch.no_grad()
 def _masked_losses(
-    loaded: LoadedModel, text: torch.Tensor, start: int, masks: torch.Tensor, batch_size: int
+    loaded: LoadedModel, text: torch.Tensor, start: int, masks: torch.Tensor, batch_size: int, cfg_scale: float = 0.0
 ) -> torch.Tensor:
     """(patterns, length) float64: cross-entropy in nats at masked positions, 0 elsewhere. masks cover text[start:]."""
     check_denoises(loaded)
     losses = torch.zeros(masks.shape, dtype=torch.float64)
     text = text.to(loaded.device)
+    given = torch.arange(len(text), device=loaded.device) < start
     for rows in _batches(len(masks), batch_size):
         mask = torch.nn.functional.pad(masks[rows], (start, 0)).to(loaded.device)  # (B, T)
         canvas = torch.where(mask, loaded.spec.mask_token_id, text)
-        losses[rows][masks[rows]] = _cross_entropy_at(loaded, canvas, mask, text.expand_as(mask)[mask]).double().cpu()
+        hidden = [_hidden_at(loaded, canvas, mask)]
+        if cfg_scale and start:
+            hidden.append(_hidden_at(loaded, without_given(canvas, given, loaded.spec.mask_token_id), mask))
+        losses[rows][masks[rows]] = _cross_entropy(loaded, hidden, text.expand_as(mask)[mask], cfg_scale).double().cpu()
     return losses
 
 
-def _cross_entropy_at(
-    loaded: LoadedModel, canvas: torch.Tensor, mask: torch.Tensor, targets: torch.Tensor
-) -> torch.Tensor:
-    """(M,) cross-entropy of targets at the M masked positions; the head runs there only, 1024 positions at a time."""
+def _hidden_at(loaded: LoadedModel, canvas: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """(M, D) what the head reads to predict the M masked positions of canvas (B, T)."""
     hidden = loaded.model.base_model(canvas, use_cache=False).last_hidden_state  # (B, T, D)
     if loaded.spec.shift_logits:
         hidden = torch.cat([hidden[:, :1], hidden[:, :-1]], dim=1)
+    return hidden[mask.to(hidden.device)]
+
+
+def _cross_entropy(
+    loaded: LoadedModel, hidden: list[torch.Tensor], targets: torch.Tensor, cfg_scale: float
+) -> torch.Tensor:
+    """(M,) cross-entropy of targets (M,); hidden: (M, D) of the canvas, and of the one without the given text where that guides.
+
+    The head runs over 1024 positions at a time.
+    """
     head = loaded.model.get_output_embeddings()
-    pieces = zip(hidden[mask.to(hidden.device)].split(1024), targets.to(hidden.device).split(1024), strict=True)
-    return torch.cat(
-        [torch.nn.functional.cross_entropy(head(h).float(), target, reduction="none") for h, target in pieces]
-    )
+    losses = []
+    for target, *states in zip(targets.to(hidden[0].device).split(1024), *(h.split(1024) for h in hidden), strict=True):
+        logits = [head(state).float() for state in states]
+        whole = logits[0] if len(logits) == 1 else guided(*logits, cfg_scale)
+        losses.append(torch.nn.functional.cross_entropy(whole, target, reduction="none"))
+    return torch.cat(losses)
 
 
 def _batches(count: int, size: int) -> Iterator[slice]:

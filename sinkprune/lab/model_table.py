@@ -10,7 +10,7 @@ import torch
 
 from sinkprune.models.hub import read_config
 from sinkprune.models.layouts import convert_config
-from sinkprune.models.loading import default_device, default_dtype
+from sinkprune.models.placement import default_device, default_dtype
 from sinkprune.models.registry import MODELS, ModelInfo
 from sinkprune.models.sizes import Needs, empty_model, free_memory, needs
 

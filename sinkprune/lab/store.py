@@ -23,7 +23,7 @@ from weakref import WeakValueDictionary
 
 from sinkprune.lab.compact import CompactResult, pack, unpack
 from sinkprune.models import LoadedModel, ModelSpec
-from sinkprune.pruning import STRUCTURED, CalibrationConfig, PruneConfig, PruneProgress, PruneResult
+from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneProgress, PruneResult
 
 WAIT_SECONDS = 0.2  # how often one who waits for another's build looks up, and can be cancelled
 
@@ -39,14 +39,14 @@ def store_key(spec: ModelSpec, prune: PruneConfig, calibration: CalibrationConfi
 
 
 def _settings(prune: PruneConfig, calibration: CalibrationConfig) -> dict:
-    settings = asdict(prune) | {"sparsity": prune.target}
-    if not prune.method.startswith("sink-"):
+    settings, method = asdict(prune) | {"sparsity": prune.target}, prune.record
+    if not method.sink_aware:
         del settings["sink_rule"], settings["sink_weight"]
     elif not prune.sink_weight:
         del settings["sink_rule"]
-    if prune.method not in STRUCTURED:
+    if not method.structured:
         del settings["allocation"]
-    return settings if prune.method == "magnitude" else settings | {"calibration": asdict(calibration)}
+    return settings | {"calibration": asdict(calibration)} if method.reads_text else settings
 
 
 def give_memory_back() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 
 from sinkprune.models import LoadedModel
+from sinkprune.pruning.methods import NOISE_STEPS
 from sinkprune.pruning.settings import CalibrationConfig
 from sinkprune.pruning.sources import draw
 
-NOISE_STEPS = tuple(range(5, 51, 5))  # of 50: the denoising steps whose noise level the official code samples
 TOTAL_STEPS = 50
 MIN_NOISE = 1e-3
 

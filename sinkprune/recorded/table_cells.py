@@ -29,20 +29,21 @@ from sinkprune.lab.overlap import agreement, answer_end, repeated_ngrams
 from sinkprune.lab.texts import CANVAS, held_out_prompts, held_out_texts
 from sinkprune.lab.timing import best_seconds, forward_of
 from sinkprune.models import LoadedModel, encode_prompt
-from sinkprune.pruning import STRUCTURED, CalibrationConfig, PruneConfig, prune_model
+from sinkprune.pruning import CalibrationConfig, PruneConfig, prune_model
+from sinkprune.pruning.methods import BY_NAME, METHODS
 
-VARIANTS = {
-    "magnitude": {"method": "magnitude"},
-    "wanda": {"method": "wanda"},
-    "sparsegpt": {"method": "sparsegpt"},
-    "sink-wanda": {"method": "sink-wanda"},
-    "sink-wanda, weight 1": {"method": "sink-wanda", "sink_weight": False},
-    "sink-sparsegpt": {"method": "sink-sparsegpt"},
-    "structured": {"method": "structured"},
-    "sink-structured": {"method": "sink-structured"},
-    "sink-structured, weight 1": {"method": "sink-structured", "sink_weight": False},
-}  # sink-sparsegpt with weight 1 is sparsegpt itself: the same masks, so it has no row of its own
-ONE_SEED = ("magnitude",)  # uses no calibration text
+
+def _variants() -> dict[str, dict]:
+    """Name -> settings: every method and, after a sink-aware one, its ablation, unless that is another method's row already."""
+    variants = {}
+    for method in METHODS:
+        variants[method.name] = {"method": method.name}
+        if method.sink_aware and method.ablation != method.baseline:
+            variants[method.ablation] = {"method": method.name, "sink_weight": False}
+    return variants
+
+
+VARIANTS = _variants()
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class Cell:
 
     @property
     def structured(self) -> bool:
-        return self.pruning.method in STRUCTURED
+        return self.pruning.record.structured
 
 
 def plan(protocol: Protocol) -> list[Cell]:
@@ -94,8 +95,9 @@ def plan(protocol: Protocol) -> list[Cell]:
         Cell(variant, sparsity, seed)
         for seed in protocol.seeds
         for variant in VARIANTS
-        if variant not in ONE_SEED or seed == protocol.seeds[0]
-        for sparsity in (protocol.structured if VARIANTS[variant]["method"] in STRUCTURED else protocol.sparsities)
+        for method in [BY_NAME[VARIANTS[variant]["method"]]]
+        if method.reads_text or seed == protocol.seeds[0]
+        for sparsity in (protocol.structured if method.structured else protocol.sparsities)
     ]
 
 

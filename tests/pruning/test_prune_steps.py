@@ -1,6 +1,7 @@
 """Pruning as a generator: progress, cancelling, what it leaves behind, and what it refuses."""
 
 import copy
+import dataclasses
 import gc
 import weakref
 from types import SimpleNamespace
@@ -20,8 +21,9 @@ from sinkprune.pruning import (
     prune_model,
     prune_steps,
 )
+from sinkprune.pruning.methods import BY_NAME
 from sinkprune.pruning.sparsegpt import DAMPING, invert_hessian, sparsegpt
-from sinkprune.pruning.statistics import gram
+from sinkprune.pruning.statistics import HESSIAN, gram
 
 
 def hooks_of(model):
@@ -207,8 +209,9 @@ def test_a_hessian_that_is_not_positive_definite_is_damped_more_and_reported(mak
         total = gram(x, weight)
         return total - 0.3 * total.diagonal().mean() * torch.eye(len(total))
 
-    monkeypatch.setattr(prune, "gram", indefinite)
     for method in ("sparsegpt", "sink-sparsegpt"):
+        statistic = dataclasses.replace(HESSIAN, of_batch=indefinite)
+        monkeypatch.setitem(BY_NAME, method, dataclasses.replace(BY_NAME[method], statistic=statistic))
         result = prune_model(make_model(), PruneConfig(method, 0.5), calibration_ids=make_ids())
         assert max(report.damping for report in result.reports) > DAMPING
         assert result.sparsity == 0.5

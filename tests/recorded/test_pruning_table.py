@@ -20,7 +20,7 @@ from sinkprune.recorded.table_cells import (
     plan,
     read_cells,
 )
-from sinkprune.recorded.table_summary import COMPARISONS, summarise
+from sinkprune.recorded.table_summary import PAIRS, summarise
 
 SMALL = Protocol((0.5,), (0.3,), (0, 1), texts=3, patterns=1, prompts=1, gen_length=32, samples=2, length=16)
 
@@ -37,9 +37,9 @@ def test_the_plan_holds_every_method_its_baselines_and_three_seeds():
     cells = plan(Protocol())
     assert {cell.pruning.method for cell in cells} == set(METHODS)
     assert len(set(cells)) == len(cells) == 5 * (1 + 5 * 3) + 2 * 3 * 3
-    for comparison in COMPARISONS:
-        ours = {(cell.sparsity, cell.seed) for cell in cells if cell.variant == comparison.variant}
-        assert ours == {(cell.sparsity, cell.seed) for cell in cells if cell.variant == comparison.baseline}
+    for pair in PAIRS:
+        ours = {(cell.sparsity, cell.seed) for cell in cells if cell.variant == pair.variant}
+        assert ours == {(cell.sparsity, cell.seed) for cell in cells if cell.variant == pair.baseline}
 
 
 def test_sparsegpt_is_the_ablation_of_sink_sparsegpt(loaded):
