@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
+PATIENCE = 300_000  # milliseconds that a page waits for anything: a busy machine is no failure
 _contexts: dict[str, BrowserContext] = {}
 
 
@@ -32,5 +33,6 @@ def _context(browser: Browser, options: dict) -> BrowserContext:
     key = repr(sorted(options.items()))
     if key not in _contexts:
         _contexts[key] = browser.new_context(**options)
+        _contexts[key].set_default_timeout(PATIENCE)
         _contexts[key].on("close", lambda _: _contexts.pop(key))
     return _contexts[key]
