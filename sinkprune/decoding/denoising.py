@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import torch
 
-from sinkprune.decoding.checks import check_denoises, check_prompt
+from sinkprune.decoding.checks import check_denoises, check_finite, check_prompt_ids
 from sinkprune.decoding.commit import best_tokens, choose, negative_entropy
 from sinkprune.decoding.forwarding import CanvasReader
 from sinkprune.decoding.guidance import guided, without_given
@@ -30,7 +30,7 @@ def denoise(
     negative entropy where no threshold or factor is set. Raises ValueError at the call where prompt and settings do not fit the model.
     """
     check_denoises(loaded)
-    return _denoise(loaded, check_prompt(loaded, prompt_ids, config.gen_length), config, record)
+    return _denoise(loaded, check_prompt_ids(loaded, prompt_ids, config.gen_length), config, record)
 
 
 def generate(loaded: LoadedModel, prompt_ids: torch.Tensor, config: DecodeConfig, record: bool = False) -> Generation:
@@ -107,6 +107,7 @@ def _commit(
     """(positions (C,) ascending, tokens (C,), confidence (R,) of all asked positions), on the CPU."""
     tokens, confidence = best_tokens(logits, loaded.spec.mask_token_id, config.temperature, generator)
     tokens, confidence = tokens.cpu(), confidence.cpu()
+    check_finite(confidence)  # a NaN or infinity among the logits of a row makes each of its probabilities NaN
     ranking = confidence
     if config.remasking == "random":
         ranking = torch.rand(confidence.shape, generator=generator)

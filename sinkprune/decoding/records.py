@@ -8,6 +8,7 @@ import torch
 
 from sinkprune.decoding.eviction import check_eviction
 from sinkprune.decoding.guidance import check_scale
+from sinkprune.models.limits import check_seed
 
 CACHE_MODES = ("none", "prefix", "dual", "sparse")
 REMASKING_RULES = ("low_confidence", "random")
@@ -55,8 +56,7 @@ class DecodeConfig:
             raise ValueError(f"remasking must be one of {', '.join(REMASKING_RULES)}, not {self.remasking!r}")
         if not 0.0 <= self.temperature <= 5.0:
             raise ValueError(f"temperature must lie between 0 and 5, not {self.temperature}")
-        if not 0 <= self.seed < 2**31:
-            raise ValueError(f"seed must be a whole number from 0 to {2**31 - 1}, not {self.seed}")
+        check_seed(self.seed)
         check_scale(self.cfg_scale)
         check_eviction(self)
 

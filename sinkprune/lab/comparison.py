@@ -162,7 +162,7 @@ def measure(
     """Measure a finished `traces.runs.compare_run`: four likelihoods of twenty masked copies each."""
     spec, (first, second) = dense.spec, trace["lanes"]
     answers = [answer_ids(lane, spec.mask_token_id) for lane in (first, second)]
-    written = [ids[: answer_end(ids, spec.eos_token_id)] for ids in answers]
+    written = [ids[: answer_end(ids, spec.end_token_ids)] for ids in answers]
     prompt_ids = torch.tensor([first["ids"]])
     found = [
         [
@@ -182,6 +182,6 @@ def measure(
         *errors,
         *intervals,
         (repeated_ngrams(written[0]), repeated_ngrams(written[1])),
-        agreement(*answers, spec.eos_token_id),
+        agreement(*answers, spec.end_token_ids),
         first_divergence(first, second),
     )

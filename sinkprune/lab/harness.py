@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import torch
 from accelerate import Accelerator
@@ -23,6 +24,7 @@ from tqdm import tqdm
 from sinkprune.decoding import DecodeConfig, denoise, generate
 from sinkprune.lab.likelihood import LikelihoodConfig, masked_likelihood
 from sinkprune.models import LoadedModel, decode_answer, load_model
+from sinkprune.models.chat import render_chat
 
 
 @register_model("sinkprune")
@@ -52,24 +54,27 @@ class HarnessModel(LM):
 
     def loglikelihood(self, requests: Sequence[Instance]) -> list[tuple[float, bool]]:
         """(log-probability in nats, bounded from below; whether greedy decoding writes it) of each continuation behind its context."""
-        return [self._continuation(*request.args) for request in self._shown(requests)]
+        pairs = [self._pair(*request.args) for request in requests]  # refused before the work, not in its middle
+        return [self._continuation(*pair) for pair in self._shown(pairs)]
 
     def loglikelihood_rolling(self, requests: Sequence[Instance]) -> list[float]:
         """Log-probability in nats of each text, cut into windows as long as the model reads; each window by itself."""
         return [
-            -sum(self._nats(window, 0) for window in self._ids(text).split(self._room))
+            -sum(self._nats(window, self._unscored(window)) for window in self._ids(text).split(self._room))
             for (text,) in (request.args for request in self._shown(requests))
         ]
 
     def generate_until(self, requests: Sequence[Instance]) -> list[str]:
         """The answer to each context, cut before the first stop text."""
-        return [self._answer(*request.args) for request in self._shown(requests)]
+        asked = [
+            (context, self._config(options), options.get("until")) for context, options in (r.args for r in requests)
+        ]
+        return [self._answer(*one) for one in self._shown(asked)]
 
     def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
         """The history as the tokenizer's own chat template writes it."""
-        return self.loaded.tokenizer.apply_chat_template(
-            chat_history, tokenize=False, add_generation_prompt=add_generation_prompt
-        )
+        tokenizer, name = self.loaded.tokenizer, self.loaded.spec.name
+        return render_chat(tokenizer, name, chat_history, add_generation_prompt=add_generation_prompt)
 
     @property
     def tokenizer_name(self) -> str:
@@ -94,14 +99,30 @@ class HarnessModel(LM):
         """Tokens that the model reads."""
         return self.loaded.model.config.max_position_embeddings
 
-    def _shown(self, requests: Sequence[Instance]) -> Iterator[Instance]:
+    def _shown(self, requests: Sequence) -> Iterator:
         return tqdm(requests, desc="requests", disable=None if self._rank == 0 else True)
 
     def _ids(self, text: str) -> torch.Tensor:
-        return torch.tensor(self.loaded.tokenizer(text, verbose=False)["input_ids"], dtype=torch.long)
+        """The tokens of a text, after the begin token where the tokenizer puts one and the text does not have it already."""
+        tokenizer = self.loaded.tokenizer
+        ids = tokenizer(text, verbose=False, add_special_tokens=False)["input_ids"]
+        begin = self._begin if ids[: len(self._begin)] != self._begin else []
+        return torch.tensor(begin + ids, dtype=torch.long)
 
-    def _continuation(self, context: str, continuation: str) -> tuple[float, bool]:
-        text, start = self._pair(context, continuation)
+    @cached_property
+    def _begin(self) -> list[int]:
+        """What the tokenizer puts before a text by itself: a begin token, or nothing."""
+        tokenizer = self.loaded.tokenizer
+        alone = tokenizer("a", add_special_tokens=False)["input_ids"]
+        with_special = tokenizer("a")["input_ids"]
+        places = [i for i in range(len(with_special)) if with_special[i : i + len(alone)] == alone]
+        return with_special[: places[0]] if places else []
+
+    def _unscored(self, text: torch.Tensor) -> int:
+        """How many tokens at the beginning of a text are no text: the begin token, which nobody asks the probability of."""
+        return len(self._begin) if text[: len(self._begin)].tolist() == self._begin else 0
+
+    def _continuation(self, text: torch.Tensor, start: int) -> tuple[float, bool]:
         if len(text) == start:
             return 0.0, True
         return -self._nats(text, start), self._is_greedy(text, start)
@@ -114,7 +135,7 @@ class HarnessModel(LM):
         spaces = context[len(context.rstrip()) :]
         context, continuation = context.rstrip(), spaces + continuation
         text = self._ids(context + continuation)
-        start = min(len(self._ids(context)) if context else 0, len(text))
+        start = min(max(len(self._ids(context)) if context else 0, self._unscored(text)), len(text))
         if len(text) - start > self._room:
             raise ValueError(f"a continuation has {len(text) - start} tokens, and the model reads {self._room}")
         cut = max(0, len(text) - self._room)
@@ -135,11 +156,18 @@ class HarnessModel(LM):
                 return False
         return True
 
-    def _answer(self, context: str, options: dict) -> str:
-        stops = options.get("until") or []
+    def _config(self, options: dict) -> DecodeConfig:
+        """How a task's answers are written: greedily where it does not sample, whatever temperature it names."""
+        temperature = options.get("temperature")
+        if temperature is None or options.get("do_sample") is False:
+            temperature = 0.0
+        return replace(self.config, temperature=float(temperature))
+
+    def _answer(self, context: str, config: DecodeConfig, until: str | list[str] | None) -> str:
+        stops = until or []
         prompt = self._ids(context)
-        prompt = prompt[-max(1, self._room - self.config.gen_length) :]
-        result = generate(self.loaded, prompt[None], replace(self.config, temperature=options.get("temperature", 0.0)))
+        prompt = prompt[-max(1, self._room - config.gen_length) :]
+        result = generate(self.loaded, prompt[None], config)
         answer = decode_answer(self.loaded, result.tokens[0, len(prompt) :])
         for stop in [stops] if isinstance(stops, str) else stops:
             answer = answer.split(stop)[0] if stop else answer

@@ -1,6 +1,6 @@
-"""Pruned models, kept for the next visitor: bounded in bytes, keyed by everything that made them, each built once.
+"""Pruned models, kept for the next who asks: bounded in bytes, keyed by everything that made them, each built once.
 
-`store.build(key, dense, build)` speaks as `prune_steps` does: it yields progress and, last, the result. A second visitor who asks for the
+`store.build(key, dense, build)` speaks as `prune_steps` does: it yields progress and, last, the result. A second caller who asks for the
 same key meanwhile gets the first one's progress and the same result. A build that fails, or whose generator is closed, leaves nothing
 behind: whoever waits then builds it.
 
@@ -34,11 +34,12 @@ Build = Callable[
 
 def store_key(spec: ModelSpec, prune: PruneConfig, calibration: CalibrationConfig) -> str:
     """A short readable name that differs whenever model, revision, or a setting that has a say in the copy differs."""
-    made_by = json.dumps([spec.name, spec.revision, _settings(prune, calibration)], sort_keys=True)
+    made_by = json.dumps([spec.name, spec.revision, copy_settings(prune, calibration)], sort_keys=True)
     return f"{spec.name}/{prune.method}-{prune.target:.0%}-{hashlib.sha256(made_by.encode()).hexdigest()[:12]}"
 
 
-def _settings(prune: PruneConfig, calibration: CalibrationConfig) -> dict:
+def copy_settings(prune: PruneConfig, calibration: CalibrationConfig) -> dict:
+    """The settings that change the copy: those that its method uses."""
     settings, method = asdict(prune) | {"sparsity": prune.target}, prune.record
     if not method.sink_aware:
         del settings["sink_rule"], settings["sink_weight"]

@@ -152,10 +152,12 @@ def _encode(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
 
 def encode_text(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     """The ids of `text` as ordinary text: a special token's name in the text stands for its characters."""
-    return [i for piece in _ordinary_pieces(text, tokenizer.get_added_vocab()) for i in _encode(tokenizer, piece)]
+    pieces = ordinary_pieces(text, tokenizer.get_added_vocab())
+    encoded = tokenizer(pieces, add_special_tokens=False, verbose=False)["input_ids"]
+    return [token for ids in encoded for token in ids]
 
 
-def _ordinary_pieces(text: str, special_texts: Iterable[str]) -> list[str]:
+def ordinary_pieces(text: str, special_texts: Iterable[str]) -> list[str]:
     """`text` in pieces, none of which contains a special token's text: each occurrence is cut behind its first character.
 
     Cutting, and not the tokenizer's switch for special tokens, because that switch is shared state: two threads would race for it.
@@ -164,8 +166,8 @@ def _ordinary_pieces(text: str, special_texts: Iterable[str]) -> list[str]:
     if not longest_first:
         return [text]
     special = re.compile("|".join(map(re.escape, longest_first)))
-    pieces = []
-    while match := special.search(text):
-        pieces.append(text[: match.start() + 1])
-        text = text[match.start() + 1 :]
-    return [*pieces, text]
+    pieces, begin = [], 0
+    while match := special.search(text, begin):
+        pieces.append(text[begin : match.start() + 1])
+        begin = match.start() + 1
+    return [*pieces, text[begin:]]

@@ -24,7 +24,7 @@ from sinkprune.models.hub import model_folder
 from sinkprune.models.registry import find_model
 from sinkprune.models.spec import LoadedModel
 from sinkprune.models.widths import WIDTHS_KEY
-from sinkprune.models.writing import check_room, check_target, whole_folder
+from sinkprune.models.writing import check_room, check_target, json_text, whole_folder
 
 CARRIED = (
     *("config.json", "generation_config.json"),
@@ -87,7 +87,7 @@ def save_model(loaded: LoadedModel, name_or_path: str | Path, folder: str | Path
             else:
                 _complete_config(target / "config.json", dict(info.defaults))
             if record is not None:
-                (target / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+                (target / RECORD).write_text(json_text(record, indent=1) + "\n", encoding="utf-8")
     except (OSError, SafetensorError) as error:
         raise OSError(f"{folder} could not be written ({error}); nothing half-done was kept") from error
     return "plain" if cut else "original"

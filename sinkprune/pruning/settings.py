@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from sinkprune.models import LoadedModel
+from sinkprune.models.limits import check_seed
 from sinkprune.pruning.methods import BY_NAME, Method
 
 METHODS = tuple(BY_NAME)
@@ -104,6 +105,7 @@ class CalibrationConfig:
             raise ValueError(f"calibration needs at least 1 sequence, not {self.samples}")
         if self.length < 2:
             raise ValueError(f"calibration sequences need at least 2 tokens, not {self.length}")
+        check_seed(self.seed)
 
 
 @dataclass(frozen=True)

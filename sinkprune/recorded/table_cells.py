@@ -26,7 +26,7 @@ import torch
 from sinkprune.decoding import DecodeConfig, generate
 from sinkprune.lab.likelihood import LikelihoodConfig, masked_likelihood
 from sinkprune.lab.overlap import agreement, answer_end, repeated_ngrams
-from sinkprune.lab.texts import CANVAS, held_out_prompts, held_out_texts
+from sinkprune.lab.texts import CANVAS, held_out_answers, held_out_texts
 from sinkprune.lab.timing import best_seconds, forward_of
 from sinkprune.models import LoadedModel, encode_prompt
 from sinkprune.pruning import CalibrationConfig, PruneConfig, prune_model
@@ -113,7 +113,7 @@ class Material:
 def material(loaded: LoadedModel, protocol: Protocol) -> Material:
     """Held-out texts and prompts, the latter spread over the list."""
     texts, starts = held_out_texts(loaded, CANVAS)
-    asked = held_out_prompts()
+    asked = list(held_out_answers())
     spread = [asked[number * len(asked) // protocol.prompts] for number in range(protocol.prompts)]
     return Material(
         texts[: protocol.texts], starts[: protocol.texts], [encode_prompt(loaded, prompt) for prompt in spread]
@@ -139,7 +139,7 @@ def measure_cell(
         **asdict(cell),
         "bits": _bits(result.loaded, protocol, on),
         "agreement": [
-            round(agreement(*pair, loaded.spec.eos_token_id), 4) for pair in zip(answers, dense_answers, strict=True)
+            round(agreement(*pair, loaded.spec.end_token_ids), 4) for pair in zip(answers, dense_answers, strict=True)
         ],
         "repeated": [_repeated(loaded, answer) for answer in answers],
         "achieved": round(result.sparsity, 5),
@@ -164,7 +164,7 @@ def _write(loaded: LoadedModel, protocol: Protocol, on: Material) -> list[list[i
 
 
 def _repeated(loaded: LoadedModel, answer: list[int]) -> float:
-    return round(repeated_ngrams(answer[: answer_end(answer, loaded.spec.eos_token_id)]), 4)
+    return round(repeated_ngrams(answer[: answer_end(answer, loaded.spec.end_token_ids)]), 4)
 
 
 def _speed_up(dense: LoadedModel, pruned: LoadedModel, canvas: torch.Tensor) -> float:
@@ -174,7 +174,7 @@ def _speed_up(dense: LoadedModel, pruned: LoadedModel, canvas: torch.Tensor) -> 
     return best["dense"] / best["pruned"]
 
 
-def fingerprint(loaded: LoadedModel) -> str:
+def weights_fingerprint(loaded: LoadedModel) -> str:
     """A short hash of all weights, as float32 whatever they are loaded as: tells whether a table was measured on this very model."""
     digest = hashlib.sha256()
     for name, parameter in loaded.model.named_parameters():

@@ -6,7 +6,6 @@ Every endpoint streams: what it yields last is its answer, which is all that `Cl
 
 from __future__ import annotations
 
-import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import asdict
@@ -32,10 +31,12 @@ from sinkprune.pruning import (
 )
 from sinkprune.pruning.settings import layer_sparsity
 from sinkprune.traces.runs import check_prompt, compare_run, decode_config, trace_run
+from sinkprune.ui.events import now_and_then
 from sinkprune.ui.inputs import PATTERNS, calibration_from, in_words, pruning_from
 from sinkprune.ui.sections.all_methods import all_methods, collect, new_table
 from sinkprune.ui.sections.sweep import SCORED, run_sweep
 from sinkprune.ui.server.workbench import Workbench
+from sinkprune.ui.server.zero_gpu import gpu_function
 
 Method = Literal[METHODS]
 Pattern = Literal[tuple(PATTERNS)]
@@ -43,14 +44,14 @@ SinkRule = Literal[SINK_RULES]
 Allocation = Literal[ALLOCATIONS]
 Cache = Literal[CACHE_MODES]
 Scored = Literal[tuple(SCORED)]
-EVERY = 0.25  # seconds between two signs of life
 
 
 def add_endpoints(bench: Workbench) -> None:
     """Add the endpoints to the Blocks under construction; they wait in the same line as the page's own runs."""
     all_of_them = Endpoints(bench)
     for name in ("trace", "generate", "prune", "compare", "compare_all", "sweep"):
-        gr.api(getattr(all_of_them, name), api_name=name, concurrency_id="model", concurrency_limit=1)
+        endpoint = gpu_function(getattr(all_of_them, name), bench)
+        gr.api(endpoint, api_name=name, concurrency_id="model", concurrency_limit=1)
 
 
 class Endpoints:
@@ -90,7 +91,7 @@ class Endpoints:
             loaded = self._bench.check_model(model)
             config = _decoding(gen_length, block_length, threshold, factor, cache, temperature, seed)
             with closing(trace_run(loaded, prompt, config, ("dlm", "ar") if autoregressive else ("dlm",))) as steps:
-                yield from _now_and_then(steps)
+                yield from now_and_then(steps)
 
     def generate(
         self,
@@ -122,11 +123,11 @@ class Endpoints:
             config = _decoding(gen_length, block_length, threshold, factor, cache, temperature, seed)
             prompt_ids = check_prompt(loaded, prompt, config.gen_length)
             with closing(denoise(loaded, prompt_ids, config)) as steps:
-                for step in _now_and_then(steps):
+                for step in now_and_then(steps):
                     answer = step.canvas[0, prompt_ids.shape[1] :].tolist()
                     yield {
                         "text": decode_answer(loaded, answer),
-                        "tokens": answer_end(answer, loaded.spec.eos_token_id),
+                        "tokens": answer_end(answer, loaded.spec.end_token_ids),
                         "forwards": step.nfe,
                         "seconds": round(step.seconds, 4),
                     }
@@ -199,7 +200,7 @@ class Endpoints:
             result = yield from self._pruned(pruning, calibration)
             key = self._bench.key(pruning, calibration)
             with closing(compare_run(loaded, result.loaded, key, prompt, config, pruning, calibration)) as steps:
-                for trace in _now_and_then(steps):
+                for trace in now_and_then(steps):
                     yield {"trace": trace, "card": None}
             yield {"trace": trace, "card": measure(loaded, result, trace, config, pruning, calibration).as_dict()}
 
@@ -232,7 +233,7 @@ class Endpoints:
             with closing(
                 all_methods(self._bench, prompt, sparsity, pattern, calibration_from(samples), config)
             ) as steps:
-                for step in _now_and_then(steps, Underway):
+                for step in now_and_then(steps, Underway):
                     if not isinstance(step, Underway):
                         table = collect(table, step)
                     yield {**table, "underway": asdict(step) if isinstance(step, Underway) else None}
@@ -265,7 +266,7 @@ class Endpoints:
             config = _decoding(gen_length, block_length, threshold, None, cache, 0.0, seed)
             found = {"points": [], "missing": []}
             with closing(run_sweep(self._bench, scored, prompt, methods, sparsities, samples, config)) as steps:
-                for step in _now_and_then(steps, Underway):
+                for step in now_and_then(steps, Underway):
                     if not isinstance(step, Underway):
                         name = "points" if isinstance(step, SweepPoint) else "missing"
                         found = {**found, name: [*found[name], asdict(step)]}
@@ -274,23 +275,11 @@ class Endpoints:
     def _pruned(self, pruning: PruneConfig, calibration: CalibrationConfig) -> Generator[dict, None, PruneResult]:
         """Yields where the prune is now and then; returns its result."""
         with closing(self._bench.prune(pruning, calibration)) as steps:
-            for step in _now_and_then(steps, PruneProgress):
+            for step in now_and_then(steps, PruneProgress):
                 if isinstance(step, PruneResult):
                     return step
                 yield {"underway": asdict(step)}
         raise RuntimeError("pruning ended without a result")
-
-
-def _now_and_then(steps: Iterator, skipped: type = object) -> Iterator:
-    """Leaves out steps of the type `skipped` that come within `EVERY` seconds of the one before, but never the last of all."""
-    told, held = 0.0, None
-    for step in steps:
-        held = step
-        if not isinstance(step, skipped) or time.monotonic() - told > EVERY:
-            told, held = time.monotonic(), None
-            yield step
-    if held is not None:
-        yield held
 
 
 def _decoding(gen_length, block_length, threshold, factor, cache, temperature, seed) -> DecodeConfig:

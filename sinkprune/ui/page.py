@@ -13,13 +13,13 @@ from sinkprune.ui.opening import open_links
 from sinkprune.ui.sections.all_methods import methods_section
 from sinkprune.ui.sections.compare import compare_section
 from sinkprune.ui.sections.decoding_controls import decoding_controls
+from sinkprune.ui.sections.learn import guide_section, learn_section
 from sinkprune.ui.sections.models import models_section
 from sinkprune.ui.sections.pruned_sinks import pruned_sinks_section
 from sinkprune.ui.sections.results import table_section
 from sinkprune.ui.sections.sweep import sweep_section
 from sinkprune.ui.sections.watch import watch_section
 from sinkprune.ui.server.workbench import Workbench
-from sinkprune.ui.server.zero_gpu import put_events_on_gpu
 from sinkprune.ui.theme import theme
 from sinkprune.ui.words.text import ABOUT, HERO
 
@@ -41,6 +41,7 @@ def build_page(bench: Workbench) -> gr.Blocks:
         title="sinkprune: attention sinks that move", analytics_enabled=False, delete_cache=(3600, 3600)
     ) as demo:
         gr.HTML(HERO)
+        guide_section()
         said = gr.HTML(elem_id="link-note")
         prompt = gr.Textbox(
             presets[0].trace["prompt"] if presets else DEFAULT_PROMPT,
@@ -57,10 +58,11 @@ def build_page(bench: Workbench) -> gr.Blocks:
             with gr.Tab("Results", id="table"):
                 table_section(table)
                 pruned_sinks_section(load_pruned_sinks())
+            with gr.Tab("Learn", id="learn"):
+                learn_section(bench, prompt, presets, table)
             with gr.Tab("Bring your own model", id="models"):
                 models_section(bench)
         gr.HTML(ABOUT)
         add_endpoints(bench)
-        open_links(demo, bench, said, tabs, prompt, both, decoding, copy, linked)
-    put_events_on_gpu(demo, lambda: bench.loaded.parameters)
+        open_links(demo, bench, said, tabs, {"prompt": prompt, "both": both, **decoding, **copy}, linked)
     return demo.queue(max_size=20, default_concurrency_limit=4)

@@ -14,10 +14,10 @@ def module_runner(browser: Browser) -> Iterator[Callable]:
     """run(module, "(m, value) => …", value): the function's result, m being the module."""
     with served_modules() as address:
         page = browser.new_page()
-        page.goto(f"{address}/player.html")
+        page.goto(f"{address}/player/player.html")
 
         def run(module: str, function: str, value: object = None) -> object:
-            return page.evaluate(f"async (value) => ({function})(await import('/{module}.js'), value)", value)
+            return page.evaluate(f"async (value) => ({function})(await import('/player/{module}.js'), value)", value)
 
         yield run
         page.close()

@@ -34,7 +34,7 @@ def address(bench):
         prompt = gr.Textbox("why do stars shine ?", label="Prompt")
         decoding = decoding_controls()
         samples = methods_section(bench, prompt, decoding)
-        decoding[0].value, samples.value = 32, 8  # the shortest answer and calibration that the page offers
+        decoding["gen_length"].value, samples.value = 32, 8  # the shortest answer and calibration that the page offers
         sweep_section(bench, prompt, decoding, samples, made_up_table() | {"model": bench.name})
     _, url, _ = demo.queue().launch(prevent_thread_lock=True, quiet=True, **LAUNCH)
     yield url

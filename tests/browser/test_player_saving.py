@@ -126,7 +126,7 @@ def test_a_saved_page_plays_offline_and_hostile_text_stays_text(browser, page, t
     assert alone.locator(".sp-chip").nth(4).inner_text() == HOSTILE
     assert alone.evaluate("[window.hacked, document.querySelectorAll('img').length]") == [None, 0]
     alone.get_by_role("button", name="Token to token").click()
-    alone.locator('.sp-heat canvas[aria-label*="not part of a saved page"]').first.wait_for()
+    alone.locator('.sp-panel canvas[aria-label*="not part of a saved page"]').first.wait_for()
     again = saved(alone, "Data", tmp_path)
     assert read_trace(again.read_bytes())["lanes"] == hostile_trace(**LONGER)["lanes"]
     assert alone.problems == []

@@ -16,10 +16,10 @@ pytestmark = pytest.mark.browser
 
 LARGE = {"length": 142, "steps": 64, "layers": 12, "heads": 9, "block": 32}
 WRAP = """
-const { Player } = await import(document.querySelector('link[href*="player.css"]').href.replace('player.css', 'player.js'));
+const { Drawing } = await import(document.querySelector('link[href*="player.css"]').href.replace('player.css', 'drawing.js'));
 const redraws = [];
-const redraw = Player.prototype.redraw;
-Player.prototype.redraw = function () { const t = performance.now(); redraw.call(this); redraws.push(performance.now() - t); };
+const draw = Drawing.prototype.draw;
+Drawing.prototype.draw = function () { const t = performance.now(); draw.call(this); redraws.push(performance.now() - t); };
 const sorted = (times) => {
   times.sort((a, b) => a - b);
   const at = (part) => Math.round(10 * times[Math.floor(part * (times.length - 1))]) / 10;
@@ -29,7 +29,7 @@ SCRUB = f"""async () => {{ {WRAP}
   const range = document.querySelector('.sp-range');
   const frame = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
   for (let step = 0; step < 64; step++) {{ range.value = step; range.dispatchEvent(new Event('input')); await frame(); }}
-  Player.prototype.redraw = redraw;
+  Drawing.prototype.draw = draw;
   return sorted(redraws);
 }}"""
 PLAY = f"""async () => {{ {WRAP}
@@ -38,7 +38,7 @@ PLAY = f"""async () => {{ {WRAP}
   document.querySelector('[data-do=toggle]').click();
   let before = performance.now();
   while (gaps.length < 40) {{ const now = await new Promise(requestAnimationFrame); gaps.push(now - before); before = now; }}
-  Player.prototype.redraw = redraw;
+  Drawing.prototype.draw = draw;
   return [sorted(gaps.slice(2)), sorted(redraws)];
 }}"""
 

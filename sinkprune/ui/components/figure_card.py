@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import gradio as gr
 
 from sinkprune.figures.rows import Row, as_csv, as_json
-from sinkprune.ui.components.served import WEB
+from sinkprune.ui.components.served import WEB, served_folder
 from sinkprune.ui.inputs import in_words
 from sinkprune.ui.words.figure_texts import FigureText
 
@@ -19,7 +19,9 @@ TYPES = {"csv": "text/csv", "json": "application/json"}
 
 def figure_card(name: str, text: FigureText) -> tuple[gr.HTML, gr.Plot, gr.HTML]:
     """(head, plot, words): the head asks for its file by "submit" (see `figure_file`); words takes `words(sentence)`."""
-    head = gr.HTML(html_template=_head(text), js_on_load=SAVE, elem_id=f"{name}-head")
+    head = gr.HTML(
+        html_template=_head(text), js_on_load=SAVE, assets=served_folder(WEB / "shared"), elem_id=f"{name}-head"
+    )
     plot = gr.Plot(show_label=False, container=False, elem_id=f"{name}-figure")
     return head, plot, gr.HTML(elem_id=f"{name}-words")
 

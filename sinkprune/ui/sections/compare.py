@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 
 import gradio as gr
+from gradio.components import Component
 
-from sinkprune.decoding import DecodeConfig
 from sinkprune.figures.commits import commit_figure
 from sinkprune.figures.pruning import sparsity_per_layer
 from sinkprune.figures.sinks import sink_trajectory
 from sinkprune.lab.comparison import Comparison, measure
+from sinkprune.lab.request import Request
 from sinkprune.lab.store import store_key
 from sinkprune.models import LoadedModel
-from sinkprune.pruning import STRUCTURED, CalibrationConfig, PruneConfig, PruneResult
+from sinkprune.pruning import STRUCTURED, PruneConfig, PruneResult
 from sinkprune.pruning.settings import layer_sparsity
 from sinkprune.traces.commits import confidence_needed, lane_commits
 from sinkprune.traces.parting import fingerprint
@@ -23,67 +25,47 @@ from sinkprune.traces.runs import check_prompt, compare_run
 from sinkprune.traces.sink_statistics import trace_statistics
 from sinkprune.ui.components.pins import pin_of, pins
 from sinkprune.ui.components.player import player
-from sinkprune.ui.events import MODEL_EVENT, QUICK_EVENT, STATE_SECONDS, prune_and_say
-from sinkprune.ui.inputs import calibration_from, decoding_from, in_words, pruning_from
+from sinkprune.ui.events import STATE_SECONDS
+from sinkprune.ui.inputs import request_from
+from sinkprune.ui.run_button import Update, prune_and_say, run_button, wire_run
 from sinkprune.ui.sections.changes import changes_section, show_changes
 from sinkprune.ui.sections.copy_controls import copy_controls
 from sinkprune.ui.sections.watch import ended
-from sinkprune.ui.server.links import comparison_link, without_expect
+from sinkprune.ui.server.links import link_to, without_expect
 from sinkprune.ui.server.workbench import Workbench
 from sinkprune.ui.words.reading import commits_reading
 from sinkprune.ui.words.result_card import result_card
 from sinkprune.ui.words.text import COMMITS, note, progress_line
 
-OUTPUTS = (
-    "status",
-    "shown",
-    "last",
-    "measured",
-    "card",
-    "said",
-    "commits",
-    "trajectory",
-    "layers",
-    "record",
-    "changes",
-    "made",
-    "pinned",
-    "go",
-    "cancel",
-)
-IDLE = {"go": gr.Button(interactive=True), "cancel": gr.Button(interactive=False)}
-BUSY = {"go": gr.Button(interactive=False), "cancel": gr.Button(interactive=True)}
+INVITATION = "The prompt above is written twice: by the whole model and by its pruned copy, from the same masked canvas and seed."
 
 
 def compare_section(
-    bench: Workbench, prompt: gr.Textbox, decoding: list[gr.components.Component], table: dict | None
-) -> tuple[list[gr.components.Component], gr.State]:
+    bench: Workbench, prompt: gr.Textbox, decoding: dict[str, Component], table: dict | None
+) -> tuple[dict[str, Component], gr.State]:
     """Build the section and wire it to the page's prompt and decoding controls. table: a summary (recorded.table_summary), for seconds.
 
-    Returns the controls of the copy, in the order of `inputs.COPY`, and the state that holds the link the page was opened with, or None.
+    Returns the controls of the copy, by name, and the state that holds the link the page was opened with, or None.
     """
     copy = copy_controls(table)
     linked = gr.State()
     with gr.Row(elem_classes="actions"):
-        go = gr.Button("Prune and generate", variant="primary", elem_id="compare-run", scale=0, min_width=220)
-        cancel = gr.Button("Cancel", elem_id="compare-cancel", interactive=False, scale=0, min_width=90)
-    invitation = "The prompt above is written twice: by the whole model and by its pruned copy, from the same masked canvas and seed."
-    status = gr.HTML(note("", invitation), elem_id="compare-status")
+        button = run_button("Prune and generate", "compare-run", "Cancel", "compare-cancel", min_width=220)
+    status = gr.HTML(note("", INVITATION), elem_id="compare-status")
     with gr.Column(elem_id="compare-results"):  # hidden by the style sheet until the player has a run
         gr.HTML("<h2 class='quiet'>Dense and pruned, side by side</h2>")
-        shown = player(bench.answer_map, elem_id="compare-player")
-        results = [*_results(), *changes_section(bench)]
-    pinned = pins(elem_id="pins")
-    last = gr.State(time_to_live=STATE_SECONDS)
-    outputs = [status, shown, last, *results, pinned, go, cancel]
-    live = go.click(partial(_compare, bench), [linked, prompt, *copy, *decoding], outputs, **MODEL_EVENT)
-    live.then(lambda: _update(**IDLE), None, outputs, **QUICK_EVENT)
-    cancel.click(_cancelled, last, outputs, cancels=live, **QUICK_EVENT)
+        outputs = {"status": status, "shown": player(bench.answer_map, elem_id="compare-player")}
+        outputs |= _results()
+        outputs["changes"], outputs["made"] = changes_section(bench)
+    outputs["pinned"] = pins(elem_id="pins")
+    outputs["last"] = gr.State(time_to_live=STATE_SECONDS)
+    inputs = {"linked": linked, "prompt": prompt, **copy, **decoding}
+    wire_run(button, bench, partial(_compare, bench), inputs, outputs, _cancelled, {"trace": outputs["last"]})
     return copy, linked
 
 
-def _results() -> list[gr.components.Component]:
-    """[measured, card, said, commits, trajectory, layers, record]: what is known when both lanes are written."""
+def _results() -> dict[str, Component]:
+    """What is known when both lanes are written."""
     with gr.Column(visible=False) as measured:
         gr.HTML("<h2>What it cost and what it changed</h2>")
         with gr.Row(elem_classes="figures"):
@@ -99,48 +81,47 @@ def _results() -> list[gr.components.Component]:
         trajectory = gr.Plot(show_label=False, container=False)
         with gr.Accordion("Full record of this run", open=False):
             record = gr.Markdown()
-    return [measured, card, said, commits, trajectory, layers, record]
+    return {
+        "measured": measured,
+        "card": card,
+        "said": said,
+        "commits": commits,
+        "trajectory": trajectory,
+        "layers": layers,
+        "record": record,
+    }
 
 
-def _update(**values: object) -> tuple:
-    """The values of some of OUTPUTS; the others stay as they are."""
-    return tuple(values.get(name, gr.skip()) for name in OUTPUTS)
-
-
-def _cancelled(trace: dict | None) -> tuple:
+def _cancelled(trace: dict | None) -> Update:
     if not trace:
-        return _update(status=note("Cancelled", "Nothing was written."), **IDLE)
+        return {"status": note("Cancelled", "Nothing was written.")}
     if all(lane["done"] for lane in trace["lanes"]):  # an earlier comparison, or this one while it was measured
-        return _update(status=note("Cancelled", "What is below was written before."), **IDLE)
+        return {"status": note("Cancelled", "What is below was written before.")}
     trace = ended(trace)
-    return _update(status=note("Stopped", "What was written so far stays."), shown=trace, last=trace, **IDLE)
+    return {"status": note("Stopped", "What was written so far stays."), "shown": trace, "last": trace}
 
 
-def _compare(bench: Workbench, linked: str | None, prompt: str, *choices: object) -> Iterator[tuple]:
-    """Prune (or take from the store), write side by side, measure. choices: of `pruning_from`, `calibration_from`, `decoding_from`."""
-    with in_words():
-        pruning, calibration = pruning_from(*choices[:6]), calibration_from(choices[6])
-        config = decoding_from(*choices[7:])
-        if not bench.ready:
-            yield _update(status=note("", "The model is still loading: the comparison starts by itself."), **BUSY)
-        dense = bench.loaded  # to the end, also where another model is loaded meanwhile
-        check_prompt(dense, prompt, config.gen_length)
-        yield _update(status=progress_line(None), **BUSY)
-        result, kept = yield from prune_and_say(bench, pruning, calibration, lambda line: _update(status=line), dense)
-        said = _pruned(result, pruning, kept)
-        begun = note("Live", f"{said} Both write now, on this machine ({bench.machine}).")
-        yield _update(status=begun, measured=gr.Column(visible=False), changes=gr.Column(visible=False))
-        trace = yield from _write(dense, result, prompt, config, pruning, calibration)
-        link = comparison_link(dense.spec.public_name, prompt, config, pruning, calibration, fingerprint(trace))
-        yield _update(status=note("Live", f"{said} Measuring how likely each model finds the other's answer."))
-        comparison = measure(dense, result, trace, config, pruning, calibration)
-        yield _update(
-            status=note("Done", f"{said} {_as_linked(link, linked)}"),
-            pinned=pin_of(comparison, trace, link, dense.spec.eos_token_id),
-            **_measured(comparison, trace, result, pruning),
-            **dict(zip(("changes", "made"), show_changes(pruning, calibration), strict=True)),
-            **IDLE,
-        )
+def _compare(bench: Workbench, values: dict) -> Iterator[Update]:
+    """Prune (or take from the store), write side by side, measure."""
+    asked = request_from(values)
+    dense = bench.loaded  # to the end, also where another model is loaded meanwhile
+    asked = replace(asked, model=dense.spec.public_name)
+    check_prompt(dense, asked.prompt, asked.decoding.gen_length)
+    yield {"status": progress_line(None)}
+    result, kept = yield from prune_and_say(bench, asked.pruning, asked.calibration, dense)
+    said = _pruned(result, asked.pruning, kept)
+    begun = note("Live", f"{said} Both write now, on this machine ({bench.machine}).")
+    yield {"status": begun, "measured": gr.Column(visible=False), "changes": gr.Column(visible=False)}
+    trace = yield from _write(dense, result, asked)
+    link = link_to(asked, fingerprint(trace))
+    yield {"status": note("Live", f"{said} Measuring how likely each model finds the other's answer.")}
+    comparison = measure(dense, result, trace, asked.decoding, asked.pruning, asked.calibration)
+    yield {
+        "status": note("Done", f"{said} {_as_linked(link, values['linked'])}"),
+        "pinned": pin_of(comparison, trace, link, dense.spec.end_token_ids),
+        **_measured(comparison, trace, result, asked.pruning),
+        **show_changes(asked.pruning, asked.calibration),
+    }
 
 
 def _pruned(result: PruneResult, pruning: PruneConfig, kept: bool) -> str:
@@ -149,21 +130,18 @@ def _pruned(result: PruneResult, pruning: PruneConfig, kept: bool) -> str:
     return f"The copy {how}: {result.sparsity:.1%} of its layers' weights {are}."
 
 
-def _write(
-    dense: LoadedModel, result: PruneResult, prompt: str, config: DecodeConfig,
-    pruning: PruneConfig, calibration: CalibrationConfig,
-) -> Generator[tuple, None, dict]:  # fmt: skip
+def _write(dense: LoadedModel, result: PruneResult, asked: Request) -> Generator[Update, None, dict]:
     """Shows both lanes while they are written; returns the finished trace."""
-    query = comparison_link(dense.spec.public_name, prompt, config, pruning, calibration)
-    key = store_key(dense.spec, pruning, calibration)
-    with closing(compare_run(dense, result.loaded, key, prompt, config, pruning, calibration)) as steps:
+    made = asked.pruning, asked.calibration
+    key = store_key(dense.spec, *made)
+    with closing(compare_run(dense, result.loaded, key, asked.prompt, asked.decoding, *made)) as steps:
         for trace in steps:
-            trace = {**trace, "query": query}
-            yield _update(shown=trace, last=trace)
+            trace = {**trace, "query": link_to(asked)}
+            yield {"shown": trace, "last": trace}
     return trace
 
 
-def _measured(comparison: Comparison, trace: dict, result: PruneResult, pruning: PruneConfig) -> dict:
+def _measured(comparison: Comparison, trace: dict, result: PruneResult, pruning: PruneConfig) -> Update:
     """The updates of `_results`."""
     return {
         "measured": gr.Column(visible=True),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gradio as gr
 
+from sinkprune.ui.events import QUICK_EVENT
 from sinkprune.ui.inputs import BLOCK_LENGTHS, BOUNDS, CACHES, DECODING, GEN_LENGTHS, RULES
 
 
-def decoding_controls() -> list[gr.components.Component]:
-    """The controls of `decoding_from`, in the order of its parameters, inside a closed accordion."""
+def decoding_controls() -> dict[str, gr.components.Component]:
+    """The controls of `decoding_from` by the names of its parameters, inside a closed accordion."""
     with gr.Accordion("How it writes", open=False, elem_id="decoding"):
         with gr.Row():
             gen_length = gr.Dropdown(
@@ -55,10 +56,17 @@ def decoding_controls() -> list[gr.components.Component]:
                 info="used above temperature 0",
                 elem_id="seed",
             )
-    rule.change(
-        _show_rule_value, rule, [threshold, factor], queue=False, show_progress="hidden", api_visibility="private"
-    )
-    return [gen_length, block_length, rule, threshold, factor, cache, temperature, seed]
+    rule.change(_show_rule_value, rule, [threshold, factor], **QUICK_EVENT)
+    return {
+        "gen_length": gen_length,
+        "block_length": block_length,
+        "rule": rule,
+        "threshold": threshold,
+        "factor": factor,
+        "cache": cache,
+        "temperature": temperature,
+        "seed": seed,
+    }
 
 
 def _show_rule_value(rule: str) -> tuple[gr.Slider, gr.Slider]:

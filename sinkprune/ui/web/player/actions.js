@@ -14,12 +14,12 @@ export function act(player, name) {
   if (name === "last" || name === "live") player.seek(clock.last);
   if (name === "loop") clock.loop = !clock.loop;
   if (name === "parting") goToParting(player);
-  if (name === "nextMove") goToMove(player, player.moves.find(({ tick }) => tick > clock.step) ?? player.moves[0]);
-  if (name === "moveBefore") goToMove(player, player.moves.findLast(({ tick }) => tick < clock.step) ?? player.moves.at(-1));
+  if (name === "nextMove") goToMove(player, player.drawing.moves.find(({ tick }) => tick > clock.step) ?? player.drawing.moves[0]);
+  if (name === "moveBefore") goToMove(player, player.drawing.moves.findLast(({ tick }) => tick < clock.step) ?? player.drawing.moves.at(-1));
   if (name === "tokenBefore" || name === "tokenAfter") moveFocus(player, name === "tokenAfter" ? 1 : -1);
   if (name === "release") focus.clear();
   if (name === "mean") player.setScope({ layer: null, head: null });
-  player.mark("step", "head");
+  player.changed("step");
 }
 
 function toggle(player) {

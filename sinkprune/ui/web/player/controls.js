@@ -1,8 +1,11 @@
 // Buttons, fields and keys of the player. They change the player through its few verbs and show its state.
 
+import { make } from "../shared/dom.js";
 import { act } from "./actions.js";
 import { MAPS, cssGradient, legendTicks, level, tickText } from "./colour.js";
 import { RULES } from "./sinks.js";
+import { VIEWS, viewNamed } from "./views.js";
+import { partingWords } from "./words.js";
 
 export class Controls {
   constructor(root, player) {
@@ -24,6 +27,8 @@ export class Controls {
   fillFixed() {
     fillOptions(this.rule, Object.entries(RULES).map(([name, rule]) => [name, rule.label]));
     fillOptions(this.palette, MAPS.map((name) => [name, name]));
+    this.viewButtons = VIEWS.map(({ name, label }) => Object.assign(make("button", label), { type: "button", value: name }));
+    this.root.querySelector(".sp-views").append(...this.viewButtons);
   }
 
   startRun({ lanes, model: { layers, heads } }) {
@@ -49,7 +54,7 @@ export class Controls {
       const button = event.target.closest("button");
       if (button?.dataset.do) act(this.player, button.dataset.do);
       if (button?.dataset.clock) this.player.setClock(button.dataset.clock);
-      if (button?.dataset.view) this.player.setView(button.dataset.view);
+      if (this.viewButtons.includes(button)) this.player.setView(viewNamed(button.value));
     });
   }
 
@@ -104,20 +109,25 @@ export class Controls {
     this.mean.setAttribute("aria-pressed", String(layer == null && head == null));
   }
 
-  showView(view, cached) {
-    for (const button of this.root.querySelectorAll("[data-view]")) button.setAttribute("aria-pressed", String(button.dataset.view === view));
-    this.explain.textContent = view === "heads"
-      ? "Columns: heads, grouped by layer. Rows: tokens that receive. Double click opens a head."
-      : "Columns: tokens that look. Rows: tokens that receive. The grid chooses a layer and head."
-        + (cached ? " Computed anew, without the cache." : "");
+  showView(view) {
+    for (const button of this.viewButtons) button.setAttribute("aria-pressed", String(button.value === view.name));
+    this.explain.textContent = view.explain(this.player.drawing.cached);
+  }
+
+  // What follows from the run and the choices. drawing: {scenes, moves, cached}
+  showData({ scenes: [{ run, top, palette, parting }], moves, cached }) {
+    this.showLegend(top, palette, cached);
+    this.showView(this.player.view);
+    this.showMoves(moves.length);
+    this.parting.hidden = !parting;
+    if (parting) this.parting.textContent = partingWords(run.lanes, parting);
   }
 
   showLegend(top, palette, cached) {
     this.root.querySelector(".sp-gradient").style.background = cssGradient(palette);
     this.root.querySelector(".sp-key-cached").hidden = !cached;
     const ticks = legendTicks(top).map((value) => {
-      const tick = document.createElement("span");
-      tick.textContent = tickText(value);
+      const tick = make("span", tickText(value));
       tick.style.left = `${level(value, top) / 2.55}%`;
       return tick;
     });

@@ -1,10 +1,12 @@
 // Two lanes that wrote from the same canvas, as one signed river: the attention each token received in the first lane minus that in the
 // second, step by step. Says in a sentence what changed most at the step that is shown.
 
+import { make } from "../shared/dom.js";
+import { percent, signed } from "../shared/numbers.js";
 import { makeAxis } from "./axis.js";
 import { colourTable, cssGradient, signedLevel, signedTop, tickText } from "./colour.js";
 import { River } from "./river.js";
-import { percent, quoted, readAs, scopeWords } from "./words.js";
+import { quoted, readAs, scopeWords } from "./words.js";
 
 // What the view draws from. Steps that only one lane took are left out.
 export function makeDifference(scenes) {
@@ -16,12 +18,17 @@ export function makeDifference(scenes) {
   const name = first.theme.dark ? "dark" : "light";
   const table = colourTable(name);
   return {
-    ...first, lane, top, name, second, track: null, parting: first.parting,
+    ...first, lane, top, name, second, track: null, rows: bothRows(first.rows, second.rows),
     axis: makeAxis("steps", { ...first.run, steps, done: true }),
     leads: [first.track.leaders.slice(0, steps), second.track.leaders.slice(0, steps)],
     massAt: (step) => masses[step],
     shade: (value) => table[signedLevel(value, top)],
   };
+}
+
+// Only end marks of both lanes stay folded.
+function bothRows({ count, fold }, other) {
+  return { count, fold: fold == null || other.fold == null ? null : Math.max(fold, other.fold) };
 }
 
 function difference(first, second, step) {
@@ -78,8 +85,7 @@ export class DifferenceView {
     this.canvas.setAttribute("aria-label", `${this.title.textContent}: attention received by every token over the steps`);
     this.gradient.style.background = cssGradient(scene.name);
     this.ticks.replaceChildren(...[-1, -0.25, 0, 0.25, 1].map((part) => {
-      const tick = document.createElement("span");
-      tick.textContent = `${part > 0 ? "+" : part < 0 ? "−" : ""}${tickText(Math.abs(part) * scene.top)}`;
+      const tick = make("span", `${part > 0 ? "+" : part < 0 ? "−" : ""}${tickText(Math.abs(part) * scene.top)}`);
       tick.style.left = `${signedLevel(part * scene.top, scene.top) / 2.55}%`;
       return tick;
     }));
@@ -94,6 +100,6 @@ export class DifferenceView {
     const known = focus != null && focus < lane.frames[step].visible;
     const value = known ? massAt(step)[focus] : 0;
     const names = known ? [lane, second.lane].map((where) => quoted(where.texts[focus] || "mask", focus === 0)) : [];
-    this.readout.textContent = known ? `position ${focus}: ${[...new Set(names)].join(" | ")} ${value > 0 ? "+" : value < 0 ? "−" : ""}${Math.abs(value).toFixed(1)} × mean` : "";
+    this.readout.textContent = known ? `position ${focus}: ${[...new Set(names)].join(" | ")} ${signed(value, 1)} × mean` : "";
   }
 }

@@ -5,7 +5,7 @@ import { paintElement, paintText } from "./paint.js";
 const MARGIN = 24;
 const GAP = 14; // between bands that the page keeps apart by controls
 const LINE = 17; // of the caption
-const PARTS = ".sp-head, .sp-stage, .sp-heat, .sp-text, .sp-difference, .sp-options > .sp-legend";
+const PARTS = ".sp-head, .sp-stage, .sp-panel, .sp-text, .sp-difference, .sp-options > .sp-legend";
 
 // {canvas, repaint}: a canvas `scale` times the size on the page; repaint puts the frame that is shown then into the same layout.
 export function drawPicture({ root, theme }, caption, scale = 2) {

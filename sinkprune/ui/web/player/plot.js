@@ -1,5 +1,7 @@
 // What all canvases share: crisp sizes, one vertical token axis, ticks and the focus band.
 
+import { rowOf } from "./rows.js";
+
 export const PAD = { top: 12, bottom: 26, left: 40 };
 
 // A canvas that knows its size in CSS pixels. `resize` is the only place that reads the layout.
@@ -70,13 +72,20 @@ export class Cells {
   }
 }
 
-export function rowTop(position, count, sheet) {
-  return PAD.top + (position / count) * sheet.plotHeight;
+// The upper border of a position's row.
+export function rowTop(position, rows, sheet) {
+  const row = rows.fold == null ? position : Math.min(position, rows.fold + 1);
+  return PAD.top + (row / rows.count) * sheet.plotHeight;
 }
 
-export function rowAt(y, count, sheet) {
-  const position = Math.floor(((y - PAD.top) / sheet.plotHeight) * count);
-  return position >= 0 && position < count ? position : null;
+export function rowMiddle(position, rows, sheet) {
+  return PAD.top + ((rowOf(position, rows) + 0.5) / rows.count) * sheet.plotHeight;
+}
+
+// The position at a height, null outside.
+export function rowAt(y, rows, sheet) {
+  const row = Math.floor(((y - PAD.top) / sheet.plotHeight) * rows.count);
+  return row >= 0 && row <= (rows.fold ?? rows.count - 1) ? row : null;
 }
 
 // Tick distance 1, 2, 5, 10 … so that at most `room` ticks fit.
@@ -106,10 +115,10 @@ export function casedLine(context, draw, core, width, casing) {
 }
 
 // Two thin lines around the focused token's row, the same in every view.
-export function focusBand(context, position, count, sheet, left, right, theme) {
-  if (position == null || position >= count) return;
-  const centre = rowTop(position + 0.5, count, sheet);
-  const half = Math.max(3, sheet.plotHeight / count / 2 + 1);
+export function focusBand(context, position, rows, sheet, left, right, theme) {
+  if (position == null || rowOf(position, rows) >= rows.count) return;
+  const centre = rowMiddle(position, rows, sheet);
+  const half = Math.max(3, sheet.plotHeight / rows.count / 2 + 1);
   casedLine(context, (c) => c.rect(left + 0.5, centre - half, right - left - 1, 2 * half), theme.focus, 1.25, theme.casing);
 }
 
@@ -125,8 +134,8 @@ export function sinkArrow(context, x, y, leading, theme) {
 }
 
 // ◀ beside the rows that are sinks, the strongest first in `sinks`.
-export function sinkArrows(context, sinks, count, sheet, x, theme) {
-  sinks.forEach((position, rank) => sinkArrow(context, x, rowTop(position + 0.5, count, sheet), rank === 0, theme));
+export function sinkArrows(context, sinks, rows, sheet, x, theme) {
+  sinks.forEach((position, rank) => sinkArrow(context, x, rowMiddle(position, rows, sheet), rank === 0, theme));
 }
 
 export function readTheme(element) {

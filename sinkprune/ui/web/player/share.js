@@ -1,9 +1,10 @@
 // The menu "Share and save": a link to what is shown, and files of it.
 
+import { download } from "../shared/download.js";
 import { filmType, recordFilm } from "./film.js";
 import { drawPicture } from "./picture.js";
 import { origin, standalonePage, wholeTrace } from "./saving.js";
-import { sceneLink, sceneOf } from "./look.js";
+import { lookLink, lookOf } from "./look.js";
 
 export class Share {
   // home: the address that links start with; null where the player stands alone, without a page to link to
@@ -28,7 +29,7 @@ export class Share {
     if (!this.menu.open) return;
     const { run } = this.player;
     this.link.hidden = this.home == null || !run?.query;
-    if (!this.link.hidden) this.address.value = sceneLink(this.home, run.query, sceneOf(this.player));
+    if (!this.link.hidden) this.address.value = lookLink(this.home, run.query, lookOf(this.player));
   }
 
   async save(what) {
@@ -58,46 +59,45 @@ export class Share {
     this.player.clock.pause();
     const { canvas } = drawPicture(this.player, this.caption());
     const blob = await new Promise((done) => canvas.toBlob(done, "image/png"));
-    this.download(blob, "png", "The picture is saved.");
+    this.keep(blob, "png", "The picture is saved.");
   }
 
   async film() {
     const { player } = this;
     const { clock } = player;
     clock.pause();
-    await player.heads.loadAll(player.run);
-    if (player.view === "map") {
-      const maps = player.scenes.flatMap((scene) => scene.lane.frames.map((_, step) => ({ ...scene, step })));
-      await player.maps.loadAll(maps, (index) => this.say(`Fetching map ${index + 1} of ${maps.length}.`));
+    const steps = player.everyStep();
+    for (const name of player.view.wants) {
+      await player.sources[name].loadAll(steps, (index) => this.say(`Fetching ${name}: ${index + 1} of ${steps.length}.`));
     }
     const before = clock.step;
     const { canvas, repaint } = drawPicture(player, this.caption(), 1);
     const frames = Array.from({ length: clock.last + 1 }, (_, tick) => ({
-      show: () => { player.seek(tick); player.redraw(); repaint(); },
+      show: () => { player.seek(tick); player.drawing.draw(); repaint(); },
       milliseconds: (1000 * (clock.placeOf(Math.min(tick + 1, clock.last)) - clock.placeOf(tick))) / clock.speed,
     }));
     const blob = await recordFilm(canvas, frames, (index) => this.say(`Recording ${index + 1} of ${frames.length}, as fast as it plays.`));
     player.seek(before);
-    this.download(blob, blob.type.endsWith("mp4") ? "mp4" : "webm", "The film is saved.");
+    this.keep(blob, blob.type.endsWith("mp4") ? "mp4" : "webm", "The film is saved.");
   }
 
   async data() {
     const text = JSON.stringify(await this.whole());
-    this.download(new Blob([text], { type: "application/json" }), "json", "The data are saved: sinkprune opens them again.");
+    this.keep(new Blob([text], { type: "application/json" }), "json", "The data are saved: sinkprune opens them again.");
   }
 
   async page() {
     const text = await standalonePage(await this.whole());
-    this.download(new Blob([text], { type: "text/html" }), "html", "The page is saved: it plays without a connection.");
+    this.keep(new Blob([text], { type: "text/html" }), "html", "The page is saved: it plays without a connection.");
   }
 
   async whole() {
     this.say("Fetching every layer and head.");
-    const { run, clock, heads } = this.player;
-    await heads.loadAll(run);
-    const scene = sceneOf(this.player);
-    if (clock.step === 0 || clock.step === clock.last) scene.step = null; // opened again, it plays from the start
-    return wholeTrace(run, scene);
+    const { run, clock, sources } = this.player;
+    await sources.heads.loadAll(this.player.everyStep());
+    const look = lookOf(this.player);
+    if (clock.step === 0 || clock.step === clock.last) look.step = null; // opened again, it plays from the start
+    return wholeTrace(run, look);
   }
 
   caption() {
@@ -105,12 +105,8 @@ export class Share {
     return `sinkprune · “${run.prompt}” · ${origin(run.trace)}`;
   }
 
-  download(blob, ending, words) {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(blob);
-    link.download = `${fileName(this.player.run.prompt)}.${ending}`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  keep(blob, ending, words) {
+    download(blob, `${fileName(this.player.run.prompt)}.${ending}`);
     this.say(`${words} (${size(blob.size)})`);
   }
 

@@ -1,18 +1,19 @@
 // Every sentence the player says. Token texts stay plain strings; whoever shows them sets textContent.
 
+import { percent } from "../shared/numbers.js";
+import { isEnd } from "../shared/tokens.js";
 import { tokenState } from "./trace.js";
 
-const END_TOKENS = new Set(["<|im_end|>", "<|endoftext|>", "<|eot_id|>", "</s>", "<eos>"]);
 const SPECIAL = /^<\|?([\w-]{1,40})\|?>$/;
 
 export function isSpecial(text) {
-  return SPECIAL.test(text) || END_TOKENS.has(text);
+  return SPECIAL.test(text) || isEnd(text);
 }
 
 // What a chip shows: spaces and line breaks become visible where nothing else is, special tokens become short names.
 // oneLine: line breaks are shown but not made. first: it stands at position 0, where an end token begins the text.
 export function chipText(text, { oneLine = false, first = false } = {}) {
-  if (END_TOKENS.has(text)) return first ? "begin" : "∎";
+  if (isEnd(text)) return first ? "begin" : "∎";
   const special = SPECIAL.exec(text);
   if (special) return special[1];
   if (text === "") return "∅";
@@ -22,16 +23,11 @@ export function chipText(text, { oneLine = false, first = false } = {}) {
 
 // A token inside a sentence. first: as for a chip.
 export function quoted(text, first = false) {
-  if (END_TOKENS.has(text)) return first ? "the begin mark" : "the end mark";
+  if (isEnd(text)) return first ? "the begin mark" : "the end mark";
   const special = SPECIAL.exec(text);
   if (special) return `the ${special[1]} mark`;
   const shown = text.replace(/\n/g, "↵").replace(/\t/g, "⇥");
   return `“${shown.trim() === "" ? shown.replace(/\s/g, "␣") || "∅" : shown.trim()}”`;
-}
-
-export function percent(share) {
-  const value = 100 * share;
-  return `${value >= 9.95 ? value.toFixed(0) : value.toFixed(1)} %`;
 }
 
 export function times(count) {
