@@ -15,7 +15,7 @@ export function captionOf(scenes, stepOf) {
   if (lane.done && step === lane.frames.length - 1) return doneWords(scenes);
   const clauses = [leadWords(scene, step), parting?.step === step ? partingClause(scenes, parting) : writtenWords(scene, step)];
   if (lastOfBlock(lane, step)) clauses.push("the block is full");
-  return `${clauses.filter(Boolean).map(sentence).join(" ")}`;
+  return clauses.map(sentence).join(" ");
 }
 
 function sentence(clause) {
@@ -78,7 +78,7 @@ function lastOfBlock({ frames }, step) {
 function doneWords(scenes) {
   const moved = scenes.map(({ track }) => track.moves.at(-1) ?? 0);
   const [{ lane }] = scenes;
-  const words = lane.ids.subarray(lane.promptLength).filter((id, index) => !isEnd(lane.texts[lane.promptLength + index])).length;
+  const words = lane.ids.filter((id, position) => position >= lane.promptLength && id >= 0 && !isEnd(lane.texts[position])).length;
   const first = `The text is finished: ${words} tokens in ${lane.frames.length} model runs. The strongest sink moved ${times(moved[0])}`;
   const others = scenes.slice(1).map((scene, index) => `, in the lane “${scene.lane.title}” ${times(moved[index + 1])}`);
   return `${first}${others.join("")}.`;

@@ -3,6 +3,7 @@
 
 import { make } from "../shared/dom.js";
 import { chipDifference } from "./parting.js";
+import { endMarks } from "./rows.js";
 import { tokenState } from "./trace.js";
 import { chipText, isSpecial, startOfAnswer } from "./words.js";
 
@@ -86,12 +87,11 @@ function foldedLook(scene, step) {
   const { lane, rows: { fold }, track } = scene;
   const positions = Array.from({ length: lane.length - fold }, (_, index) => fold + index);
   const written = positions.filter((position) => lane.ids[position] >= 0 && lane.born[position] <= step);
-  const marks = positions.filter((position) => lane.ids[position] >= 0).length;
   const newest = written.some((position) => lane.born[position] === step);
   const state = !written.length ? (lane.kind === "ar" ? "absent" : "masked") : newest ? "revealed" : "settled";
   const sink = positions.includes(track.leaders[step]) ? "leader" : track.sinks[step].some((position) => position >= fold) ? "sink" : "";
   const text = (number) => (number > 1 ? `∎ × ${number}` : "∎");
-  return { state, sink, difference: "", fill: 0, away: false, shown: written.length ? text(written.length) : "", ghost: text(marks), special: true };
+  return { state, sink, difference: "", fill: 0, away: false, shown: written.length ? text(written.length) : "", ghost: text(endMarks(lane, fold)), special: true };
 }
 
 function dress(chip, { state, sink, difference, fill, away, shown, ghost, special }) {
