@@ -8,8 +8,10 @@ from sinkprune.recorded.presets import load_presets
 from sinkprune.recorded.pruned_sinks import load_pruned_sinks
 from sinkprune.recorded.pruning_table import load_table
 from sinkprune.ui.api import add_endpoints
+from sinkprune.ui.components.scripts import PROMPT_KEYS, ROVING
 from sinkprune.ui.components.served import WEB
 from sinkprune.ui.opening import open_links
+from sinkprune.ui.run_button import run_button
 from sinkprune.ui.sections.all_methods import methods_section
 from sinkprune.ui.sections.compare import compare_section
 from sinkprune.ui.sections.decoding_controls import decoding_controls
@@ -40,17 +42,19 @@ def build_page(bench: Workbench) -> gr.Blocks:
     with gr.Blocks(
         title="sinkprune: attention sinks that move", analytics_enabled=False, delete_cache=(3600, 3600)
     ) as demo:
-        gr.HTML(HERO)
+        gr.HTML(HERO, js_on_load=ROVING)
         guide_section()
         said = gr.HTML(elem_id="link-note")
-        prompt = gr.Textbox(
-            presets[0].trace["prompt"] if presets else DEFAULT_PROMPT,
-            label="Prompt", placeholder="Ask for a story or an explanation, in English", lines=1, max_lines=4, elem_id="prompt",
-        )  # fmt: skip
-        decoding = decoding_controls()
+        with gr.Row(elem_id="ask"):
+            prompt = gr.Textbox(
+                presets[0].trace["prompt"] if presets else DEFAULT_PROMPT,
+                label="Prompt", placeholder="Ask for a story or an explanation, in English", lines=1, max_lines=4, elem_id="prompt",
+            )  # fmt: skip
+            button = run_button("Run", "run", "Stop", "stop", min_width=88)
+        both, decoding = decoding_controls()
         with gr.Tabs(elem_id="sections") as tabs:
             with gr.Tab("Watch the sinks", id="watch"):
-                both = watch_section(bench, presets, prompt, decoding)
+                watch_section(bench, presets, prompt, both, button, decoding)
             with gr.Tab("Prune and compare", id="compare"):
                 copy, linked = compare_section(bench, prompt, decoding, table)
             with gr.Tab("All methods", id="methods"):
@@ -62,7 +66,7 @@ def build_page(bench: Workbench) -> gr.Blocks:
                 learn_section(bench, prompt, presets, table)
             with gr.Tab("Bring your own model", id="models"):
                 models_section(bench)
-        gr.HTML(ABOUT)
+        gr.HTML(ABOUT, js_on_load=PROMPT_KEYS)
         add_endpoints(bench)
         open_links(demo, bench, said, tabs, {"prompt": prompt, "both": both, **decoding, **copy}, linked)
     return demo.queue(max_size=20, default_concurrency_limit=4)

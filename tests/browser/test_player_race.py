@@ -87,17 +87,17 @@ def test_the_signed_scale_fits_what_it_shows(run):
     assert run("colour", "(m) => [0, 0.3, 1, 1.5, 4, 9].map(m.signedTop)") == [1, 1, 1, 2, 4, 16]
 
 
-def test_signed_colours_are_neutral_at_zero_and_mirror_each_other(run):
+def test_signed_colours_are_clear_at_zero_and_mirror_each_other(run):
     levels = run("colour", "(m) => [-9, -4, -1, 0, 1, 4, 9].map((value) => m.signedLevel(value, 4))")
     assert levels[0] == levels[1] == 0
     assert levels[-1] == levels[-2] == 255
     assert levels[2] + levels[4] in (255, 256)
     assert levels == sorted(levels)
-    for name in ("light", "dark"):
-        table = np.array(run("colour", "(m, name) => [...m.colourTable(name)]", name), np.uint32)
-        light = sum(weight * (table >> shift & 255) for weight, shift in ((0.21, 0), (0.72, 8), (0.07, 16)))
-        halves = np.diff(light[:124]), np.diff(light[132:])
-        assert all((half >= -0.5).all() or (half <= 0.5).all() for half in halves)  # each side goes one way
+    table = np.array(run("colour", "(m) => [...m.signedTable()]"), np.uint32)
+    alpha = (table >> 24).astype(int)
+    assert (alpha == alpha[::-1]).all() and (np.diff(alpha[128:]) >= 0).all()  # clear in the middle, the same on both sides
+    assert alpha[127] <= 1 and alpha[0] == 255
+    assert len(set(table[:127] & 0xFFFFFF)) == len(set(table[129:] & 0xFFFFFF)) == 1
 
 
 def test_heads_arrive_as_they_were_recorded(run):

@@ -21,7 +21,7 @@ from sinkprune.traces.runs import trace_run
 from sinkprune.ui.components.player import player
 from sinkprune.ui.events import STATE_SECONDS
 from sinkprune.ui.inputs import request_from
-from sinkprune.ui.run_button import Update, run_button, wire_run
+from sinkprune.ui.run_button import RunButton, Update, wire_run
 from sinkprune.ui.sections.sink_figures import MEAN, draw, draw_layer, figure_section, layer_index, layer_list
 from sinkprune.ui.server.links import link_to, preset_link
 from sinkprune.ui.server.workbench import Workbench
@@ -31,21 +31,24 @@ FIGURES_EVERY = 2.0  # seconds between two updates of the figures during a run
 
 
 def watch_section(
-    bench: Workbench, presets: list[Preset], prompt: gr.Textbox, decoding: dict[str, Component]
-) -> gr.Checkbox:
-    """Build the section and wire it to the page's prompt and decoding controls; returns the choice of the autoregressive lane."""
+    bench: Workbench,
+    presets: list[Preset],
+    prompt: gr.Textbox,
+    both: gr.Checkbox,
+    button: RunButton,
+    decoding: dict[str, Component],
+) -> None:
+    """Build the section and wire it to the page's prompt, button and decoding controls. both: whether the autoregressive lane runs, too."""
     first = presets[0] if presets else None
     trace = first and _preset_trace(first)
-    with gr.Row(elem_classes="actions"):
-        button = run_button("Run", "run", "Stop", "stop", min_width=120)
-        both = gr.Checkbox(True, label="Autoregressive lane, same weights", elem_id="both", container=False)
+    with gr.Row(elem_id="recorded"):
+        chips = gr.Radio(
+            [(preset.title, preset.name) for preset in presets], value=first and first.name, visible=bool(presets),
+            label="Recorded runs", elem_id="presets", elem_classes="chips", container=True,
+        )  # fmt: skip
         opened = gr.UploadButton(
             "Open a saved run", file_types=[".json", ".gz"], elem_id="open-run", size="sm", scale=0, min_width=150
         )
-    chips = gr.Radio(
-        [(preset.title, preset.name) for preset in presets], value=first and first.name, visible=bool(presets),
-        label="Recorded runs", elem_id="presets", elem_classes="chips", container=True,
-    )  # fmt: skip
     status = gr.HTML(_preset_note(first), elem_id="note")
     gr.HTML("<h2 class='quiet'>The run</h2>")
     shown = player(bench.answer_map, elem_id="watch-player", value=trace)
@@ -61,7 +64,6 @@ def watch_section(
     read = run.instead(opened.upload, _open_saved, {"path": opened})
     for event in (run.started, run.stopped, chosen, read):
         run.then(event, partial(_drawn, recorded), drawn)
-    return both
 
 
 def ended(trace: dict) -> dict:

@@ -11,14 +11,15 @@ from sinkprune.pruning.methods import RECORDS
 HERO = """
 <header class="hero">
   <h1>sinkprune</h1>
-  <p>A diffusion language model writes by filling in masks, and the tokens that attract its attention, the <em>attention sinks</em>,
-  move while it writes. Watch them move, prune the model, and see what it costs
-  (<a href="https://arxiv.org/abs/2602.17664" target="_blank" rel="noopener">arXiv 2602.17664</a>).</p>
+  <p>Watch a language model write by filling in masks, and see which token it looks at most.</p>
 </header>
 """
 
 ABOUT = """
-<p class="about">The model is small on purpose: its card, <code>assets/bundled/README.md</code>, says how it was made and what it can do.
+<p class="about">A diffusion language model writes by filling in masks. The tokens that attract its attention, the <em>attention sinks</em>,
+  move while it writes. The paper that prunes such models with their sinks in mind is
+  <a href="https://arxiv.org/abs/2602.17664" target="_blank" rel="noopener">arXiv 2602.17664</a>.
+  The model is small on purpose: its card, <code>assets/bundled/README.md</code>, says how it was made and what it can do.
   Read its text for <em>how</em> it writes, not for what it knows.</p>
 """
 
