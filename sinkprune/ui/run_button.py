@@ -94,10 +94,11 @@ def wire_run(
     task = gpu_task(_in_words(bench, work), bench)
 
     def run(**values: object) -> Iterator[dict]:
-        yield _by_component(named, _buttons(busy=True))
+        news = _buttons(busy=True)  # with the first update: what is refused at once never looks busy
         with closing(task(values)) as updates:
             for update in updates:
-                yield _by_component(named, update)
+                yield _by_component(named, update | news)
+                news = {}
 
     def after_stop(**values: object) -> dict:
         return _by_component(named, stopped(**values) | _buttons(busy=False))

@@ -79,7 +79,8 @@ def _live_run(bench: Workbench, recorded: PromptSet | None, values: dict) -> Ite
         layer = MEAN
     steps = trace_run(dense, asked.prompt, asked.decoding, asked.lanes, layer_index(layer))
     begun = note("Live", f"The model {bench.name} writes now, on this machine ({bench.machine}).")
-    news, drawn = {"status": begun, "chips": None}, time.monotonic()
+    yield {"status": begun, "chips": None}
+    news, drawn = {}, time.monotonic()
     with closing(steps):
         for trace in steps:
             trace = {**trace, "query": link_to(asked)}
@@ -101,7 +102,7 @@ def _costs(bench: Workbench, trace: dict, drops_final_mark: bool) -> str:
 
 def _stopped(trace: dict | None) -> Update:
     if not _has_steps(trace) or all(lane["done"] for lane in trace["lanes"]):
-        return {}
+        return {"status": note("Stopped", "Nothing was written; what is below was there before.")}
     trace = ended(trace)
     said = note("Stopped", "What was written so far stays: play it, or press Run again.")
     return {"shown": trace, "last": trace, "status": said}
