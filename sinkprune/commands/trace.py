@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import gzip
-import json
 from pathlib import Path
 
 from sinkprune.commands.options import (
@@ -23,6 +22,7 @@ from sinkprune.commands.options import (
     prompt_of,
 )
 from sinkprune.commands.progress import bar, remark
+from sinkprune.traces.check import trace_text
 from sinkprune.traces.runs import TITLES, trace_run
 
 
@@ -74,6 +74,6 @@ def record(steps) -> dict:
 
 def write_trace(trace: dict, path: Path) -> None:
     """Write a trace as JSON, compressed where the name ends in .gz."""
-    content = json.dumps(trace, ensure_ascii=False, separators=(",", ":")).encode()
+    content = trace_text(trace).encode()
     path.write_bytes(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
     remark(f"wrote {path}, {path.stat().st_size / 2**20:.1f} MB")

@@ -9,7 +9,7 @@ from contextlib import nullcontext
 import torch
 from transformers import DynamicCache
 
-from sinkprune.decoding.checks import check_prompt
+from sinkprune.decoding.checks import check_finite, check_prompt_ids
 from sinkprune.decoding.commit import best_tokens
 from sinkprune.decoding.packing import packed_view
 from sinkprune.decoding.records import Step
@@ -26,7 +26,7 @@ def autoregress(loaded: LoadedModel, prompt_ids: torch.Tensor, gen_length: int, 
     """
     if gen_length < 1:
         raise ValueError(f"gen_length must be at least 1, not {gen_length}")
-    return _autoregress(causal_view(loaded), check_prompt(loaded, prompt_ids, gen_length), gen_length, record)
+    return _autoregress(causal_view(loaded), check_prompt_ids(loaded, prompt_ids, gen_length), gen_length, record)
 
 
 def _autoregress(causal: LoadedModel, canvas: torch.Tensor, gen_length: int, record: bool) -> Iterator[Step]:
@@ -53,7 +53,7 @@ def _autoregress(causal: LoadedModel, canvas: torch.Tensor, gen_length: int, rec
             seconds=seconds,
             column_mass=mass,
         )
-        if token == causal.spec.eos_token_id:
+        if token in causal.spec.end_token_ids:
             return
 
 
@@ -66,6 +66,7 @@ def _forward(
             0
         ]
         token, confidence = best_tokens(logits, causal.spec.mask_token_id)
+        check_finite(confidence)
     return int(token), float(confidence), recording.column_mass[:, 0].cpu() if record else None
 
 

@@ -1,4 +1,4 @@
-"""What a prompt must be, said before the first forward."""
+"""What a prompt must be, said before the first forward; and what a model's numbers must be, said after it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 from sinkprune.models import LoadedModel
 
 
-def check_prompt(loaded: LoadedModel, prompt_ids: torch.Tensor, gen_length: int) -> torch.Tensor:
+def check_prompt_ids(loaded: LoadedModel, prompt_ids: torch.Tensor, gen_length: int) -> torch.Tensor:
     """The prompt as (1, P) int64 on the CPU. ValueError where its shape, an id or its length does not fit the model."""
     if not isinstance(prompt_ids, torch.Tensor) or prompt_ids.dim() != 2 or prompt_ids.shape[0] != 1:
         shape = tuple(prompt_ids.shape) if isinstance(prompt_ids, torch.Tensor) else type(prompt_ids).__name__
@@ -22,11 +22,21 @@ def check_prompt(loaded: LoadedModel, prompt_ids: torch.Tensor, gen_length: int)
         raise ValueError(f"prompt_ids must lie between 0 and {config.vocab_size - 1}, the model's vocabulary")
     limit = config.max_position_embeddings
     if length + gen_length > limit:
+        shorter = f" or use a gen_length up to {limit - length}" if limit > length else ""
         raise ValueError(
             f"the prompt has {length} tokens and the answer {gen_length}, but the model reads {limit} at most: "
-            f"shorten the prompt or use a gen_length up to {max(0, limit - length)}"
+            f"shorten the prompt{shorter}"
         )
     return prompt_ids.detach().to("cpu", torch.long)
+
+
+def check_finite(values: torch.Tensor) -> None:
+    """Raise ValueError where probabilities or losses are NaN or infinite: logits that are make them so."""
+    if not values.isfinite().all():
+        raise ValueError(
+            "the model computes numbers that are not finite (NaN or infinity): its weights are damaged, or its dtype is too "
+            "narrow for them; load it in float32, or download it again"
+        )
 
 
 def check_denoises(loaded: LoadedModel) -> None:

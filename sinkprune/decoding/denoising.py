@@ -1,7 +1,7 @@
 """The denoising loop: a canvas of MASK tokens is filled in block by block, one forward and one `Step` at a time.
 
-One loop for all cache modes: the mode only says which rows are forwarded (cache.py), and which tokens to commit is a pure function of
-their logits (commit.py). A block ends when it is full, so no forward is wasted. MASK tokens inside the prompt are never filled in.
+One loop for all cache modes: the mode only says which rows are forwarded (forwarding.py), and which tokens to commit is a pure function
+of their logits (commit.py). A block ends when it is full, so no forward is wasted. MASK tokens inside the prompt are never filled in.
 Nothing is changed outside between two steps: inference mode, recording and random numbers belong to a single forward or to this generator.
 """
 
@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
 
 import torch
 
-from sinkprune.decoding.cache import CanvasCache, rows_to_forward
-from sinkprune.decoding.checks import check_denoises, check_prompt
+from sinkprune.decoding.checks import check_denoises, check_finite, check_prompt_ids
 from sinkprune.decoding.commit import best_tokens, choose, negative_entropy
+from sinkprune.decoding.forwarding import CanvasReader
+from sinkprune.decoding.guidance import guided, without_given
 from sinkprune.decoding.packing import packed_view
 from sinkprune.decoding.records import DecodeConfig, Generation, Step
 from sinkprune.models import LoadedModel
-from sinkprune.sinks import record_attention
 
 
 def denoise(
@@ -31,7 +30,7 @@ def denoise(
     negative entropy where no threshold or factor is set. Raises ValueError at the call where prompt and settings do not fit the model.
     """
     check_denoises(loaded)
-    return _denoise(loaded, check_prompt(loaded, prompt_ids, config.gen_length), config, record)
+    return _denoise(loaded, check_prompt_ids(loaded, prompt_ids, config.gen_length), config, record)
 
 
 def generate(loaded: LoadedModel, prompt_ids: torch.Tensor, config: DecodeConfig, record: bool = False) -> Generation:
@@ -44,32 +43,40 @@ def _denoise(loaded: LoadedModel, prompt: torch.Tensor, config: DecodeConfig, re
     loaded = packed_view(loaded)
     mask = loaded.spec.mask_token_id
     canvas = torch.cat([prompt, torch.full((1, config.gen_length), mask)], dim=1)  # (1, N) on the CPU
-    length = canvas.shape[1]
-    cache = CanvasCache() if config.cache != "none" else None
+    given = torch.arange(canvas.shape[1]) < prompt.shape[1]
+    reader = CanvasReader(loaded, config, record)
+    unguided = CanvasReader(loaded, config, record=False) if config.cfg_scale else None
     generator = torch.Generator().manual_seed(config.seed)
-    index, seconds = 0, 0.0
+    index, nfe, seconds = 0, 0, 0.0
     for block in range(config.blocks):
         start = prompt.shape[1] + block * config.block_length
         end = start + config.block_length
         for step in range(config.block_length):  # each step commits at least one token
             began = time.perf_counter()
-            rows = rows_to_forward(config.cache, step == 0, start, end, length)
-            asked = _positions_to_fill(canvas, start, end, loaded, first_of_cached=cache is not None and step == 0)
-            logits, mass = _forward(loaded, canvas, rows, asked, cache, record)
+            asked = _positions_to_fill(canvas, start, end, loaded, config.cache != "none" and step == 0)
+            seen = reader.read(canvas, (start, end), step, asked)
+            logits, forwards = seen.logits, 1
+            if unguided:
+                bare = unguided.read(without_given(canvas, given, mask), (start, end), step, asked)
+                logits, forwards = guided(logits, bare.logits, config.cfg_scale), 2
             steps_left = config.steps // config.blocks - step
             committed, tokens, confidence = _commit(logits, asked, loaded, config, steps_left, generator)
             canvas[0, committed] = tokens
             seconds += time.perf_counter() - began
+            nfe += forwards
             yield Step(
                 index=index,
                 block=block,
-                nfe=index + 1,
+                nfe=nfe,
                 canvas=canvas.clone(),
                 committed=committed,
-                confidence=torch.full((length,), torch.nan).index_copy(0, asked, confidence),
-                rows=rows,
+                confidence=torch.full((canvas.shape[1],), torch.nan).index_copy(0, asked, confidence),
+                rows=seen.rows,
                 seconds=seconds,
-                column_mass=mass,
+                column_mass=seen.column_mass,
+                kv_entries=forwards * seen.kv_entries,
+                kv_bytes=forwards * seen.kv_bytes,
+                kept=seen.kept,
             )
             index += 1
             if not (canvas[0, start:end] == mask).any():
@@ -89,36 +96,6 @@ def _positions_to_fill(
     return start + (canvas[0, start:end] == loaded.spec.mask_token_id).nonzero()[:, 0]
 
 
-def _forward(
-    loaded: LoadedModel,
-    canvas: torch.Tensor,
-    rows: tuple[int, int],
-    asked: torch.Tensor,
-    cache: CanvasCache | None,
-    record: bool,
-) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """(logits (R, V) that predict the positions `asked`, column mass (L, H, N) on the CPU or None) of one forward over `rows`."""
-    device = loaded.device
-    keep = asked - rows[0] - (1 if loaded.spec.shift_logits else 0)
-    # With layers on several devices an index would be sent to the first one, and the last layer's rows are elsewhere.
-    several = len(set((getattr(loaded.model, "hf_device_map", None) or {}).values())) > 1
-    span = slice(int(keep[0]), int(keep[-1]) + 1)
-    if cache is not None:
-        cache.overwrite_from(rows[0])
-    with torch.inference_mode(), record_attention(loaded) if record else nullcontext() as recording:
-        logits = loaded.model(
-            canvas[:, slice(*rows)].to(device),
-            position_ids=torch.arange(*rows, device=device)[None],
-            past_key_values=cache,
-            use_cache=cache is not None,
-            logits_to_keep=span if several else keep.to(device),
-        ).logits[0]
-        if several:
-            logits = logits[keep - span.start]
-    # Stacked outside inference mode, the mass is an ordinary tensor, which a consumer may change or keep.
-    return logits, recording.column_mass[:, 0].cpu() if record else None
-
-
 def _commit(
     logits: torch.Tensor,
     asked: torch.Tensor,
@@ -130,6 +107,7 @@ def _commit(
     """(positions (C,) ascending, tokens (C,), confidence (R,) of all asked positions), on the CPU."""
     tokens, confidence = best_tokens(logits, loaded.spec.mask_token_id, config.temperature, generator)
     tokens, confidence = tokens.cpu(), confidence.cpu()
+    check_finite(confidence)  # a NaN or infinity among the logits of a row makes each of its probabilities NaN
     ranking = confidence
     if config.remasking == "random":
         ranking = torch.rand(confidence.shape, generator=generator)

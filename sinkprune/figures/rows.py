@@ -1,6 +1,6 @@
 """The numbers behind each figure as rows, and rows as CSV or JSON text.
 
-Layers, heads and steps count from 1 and positions from 0, as on the page.
+Layers, heads and steps count from 1 and positions from 0.
 """
 
 from __future__ import annotations

@@ -13,7 +13,6 @@ The file: {"model", "settings", "calibration", "sparsity", "prompts": [{"prompt"
 from __future__ import annotations
 
 import argparse
-import base64
 import gzip
 import json
 from collections.abc import Iterator, Sequence
@@ -27,6 +26,7 @@ from sinkprune.decoding import DecodeConfig, denoise
 from sinkprune.models import LoadedModel, decode_answer, encode_prompt, load_model
 from sinkprune.pruning import METHODS, CalibrationConfig, PruneConfig, prune_model
 from sinkprune.sinks import live_heads, record_attention
+from sinkprune.traces.shares import from_base64, from_levels, to_base64, to_levels
 
 PRUNED_SINKS = Path(__file__).resolve().parents[2] / "assets" / "pruned-sinks.json.gz"
 PROMPTS = ("Write a short story about a fox who learns to swim", "Why is the sky blue")
@@ -168,11 +168,11 @@ def _rivers(row: dict) -> PrunedRivers:
 
 
 def _stored(river: np.ndarray) -> str:
-    return base64.b64encode(np.round(255 * np.sqrt(river)).astype(np.uint8).tobytes()).decode("ascii")
+    return to_base64(to_levels(river))
 
 
 def _loaded(text: str, shape: tuple[int, ...]) -> np.ndarray:
-    return (np.frombuffer(base64.b64decode(text), np.uint8).reshape(shape) / 255.0) ** 2
+    return from_levels(from_base64(text).reshape(shape))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

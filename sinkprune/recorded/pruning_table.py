@@ -5,7 +5,7 @@
 
 FOLDER/cells.jsonl gets a line as soon as a cell is measured (format: `recorded.table_cells`), so an interrupted run
 goes on where it stopped.
-FOLDER/table.json is the summary of the complete seeds (format: `recorded.table_summary`), which the page reads; written after each seed.
+FOLDER/table.json is the summary of the complete seeds (format: `recorded.table_summary`), written after each seed.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from sinkprune.recorded.table_cells import (
     Cell,
     Protocol,
     add_line,
-    fingerprint,
     material,
     measure_cell,
     measure_dense,
     plan,
     read_cells,
+    weights_fingerprint,
     write_lines,
 )
 from sinkprune.recorded.table_summary import summarise
@@ -77,7 +77,7 @@ def _about(loaded: LoadedModel, protocol: Protocol) -> dict:
     """The first line of the cells. Lists, not tuples: as they come back from a file."""
     return {
         "model": loaded.spec.name,
-        "weights": fingerprint(loaded),
+        "weights": weights_fingerprint(loaded),
         "protocol": json.loads(json.dumps(asdict(protocol))),
         "dtype": str(loaded.model.dtype).removeprefix("torch."),
         "machine": f"{loaded.device.type}, {threads(torch.get_num_threads())}, {platform.machine()}",

@@ -1,6 +1,6 @@
-"""Reading a trace that comes from outside: everything a player or a figure relies on is checked, and every refusal is a sentence.
+"""Reading a trace that comes from outside: everything that readers rely on is checked, and every refusal is a sentence.
 
-`read_trace(text)` parses and checks, `check_trace(trace)` checks what is already parsed, `write_trace(trace)` is its inverse.
+`read_trace(text)` parses and checks, `check_trace(trace)` checks what is already parsed, `trace_text(trace)` writes it again.
 Sizes are bounded before anything is decoded, so a hostile file costs no more than its own length.
 """
 
@@ -23,7 +23,7 @@ LANE_KINDS = ("dlm", "ar")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 
 
-def write_trace(trace: dict) -> str:
+def trace_text(trace: dict) -> str:
     """The trace as JSON text without spaces."""
     return json.dumps(trace, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 

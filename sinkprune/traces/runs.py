@@ -1,8 +1,8 @@
-"""Runs that page, presets and command line share: a prompt goes in, the growing trace comes out, one value after every round of steps.
+"""Runs: a prompt goes in, the growing trace comes out, one value after every round of steps.
 
 Lanes of a trace take turns, one denoising step each, so all of them move from the first second; each lane's time is its own computing time.
 Every yielded trace is a new value whose earlier frames are those of the one before: a stream of differences stays small. Closing the
-generator stops the run before its next forward. All limits on what a visitor may ask are here, checked at the call.
+generator stops the run before its next forward. All limits on what may be asked are here, checked at the call.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from sinkprune.pruning import CalibrationConfig, PruneConfig
 from sinkprune.traces.format import add_step, start_lane, start_trace
 
 MAX_CHARACTERS = 1000
-MAX_CANVAS = 256  # positions, prompt and answer together: what a page can draw and a small machine can compute in time
+MAX_CANVAS = (
+    256  # positions, prompt and answer together: what a small machine can compute in time, and a screen can show
+)
 TITLES = {"dlm": "Diffusion", "ar": "Autoregressive"}
 
 

@@ -229,7 +229,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _print_runs(rows)
     for kind, numbers in summary(lanes).items():
         print(f"{kind}: " + ", ".join(f"{name} {value:.3g}" for name, value in numbers.items()))
-    print("\nLayer by layer, medians over the prompts (layers from 1, as on the page)")
+    print("\nLayer by layer, medians over the prompts (layers from 1)")
     _print_layers(layer_medians(lanes))
 
 

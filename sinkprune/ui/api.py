@@ -127,7 +127,7 @@ class Endpoints:
                     answer = step.canvas[0, prompt_ids.shape[1] :].tolist()
                     yield {
                         "text": decode_answer(loaded, answer),
-                        "tokens": answer_end(answer, loaded.spec.eos_token_id),
+                        "tokens": answer_end(answer, loaded.spec.end_token_ids),
                         "forwards": step.nfe,
                         "seconds": round(step.seconds, 4),
                     }

@@ -5,7 +5,7 @@ import torch
 from watched_page import watched_page
 
 from sinkprune.models import MODELS
-from sinkprune.models.loading import default_dtype
+from sinkprune.models.placement import default_dtype
 from tests.running_app import app_address
 
 

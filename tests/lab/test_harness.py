@@ -110,6 +110,19 @@ def test_greedy_is_what_the_model_would_write(model):
     assert not model._is_greedy(other, prompt.shape[1])
 
 
+def test_guidance_holds_for_likelihoods_and_for_writing(harness, model, model_folder):
+    config = DecodeConfig(16, 8, 16, cfg_scale=1.5)
+    guided = harness.HarnessModel(str(model_folder), config, patterns=3, seed=4)
+    loaded = guided.loaded
+    text = torch.tensor(loaded.tokenizer("why is it")["input_ids"])
+    nats = masked_likelihood(loaded, [text], LikelihoodConfig(3, seed=4, cfg_scale=1.5), [6]).mean * 3
+    ((found, _),) = guided.loglikelihood([ask("why is", " it")])
+    assert found == pytest.approx(-nats)
+    assert found != model.loglikelihood([ask("why is", " it")])[0][0]
+    written = generate(loaded, text[None, :6], DecodeConfig(8, 8, 8, cfg_scale=1.5)).tokens[0]
+    assert guided._is_greedy(written, 6)
+
+
 def test_a_long_context_loses_its_beginning(model):
     long, room = "a" * 600, model.loaded.model.config.max_position_embeddings
     text, start = model._pair(long, " b")

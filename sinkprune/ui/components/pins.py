@@ -5,6 +5,7 @@ The front end is in `web/pins/`; the server sends each finished comparison once 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict
 
 import gradio as gr
@@ -20,7 +21,7 @@ def pins(**options: object) -> gr.HTML:
     return served("pins", ".pn-empty", home=home(), **options)
 
 
-def pin_of(comparison: Comparison, trace: dict, query: str, eos_token_id: int | None) -> dict:
+def pin_of(comparison: Comparison, trace: dict, query: str, end_token_ids: Collection[int]) -> dict:
     """A finished comparison as the list keeps it: JSON values, a few kilobytes. query: the link that makes it again (`ui.server.links`)."""
     return {
         "id": trace["run"],
@@ -28,15 +29,15 @@ def pin_of(comparison: Comparison, trace: dict, query: str, eos_token_id: int | 
         "prompt": comparison.prompt,
         "title": comparison.title,
         "rows": [asdict(row) for row in comparison.rows()],
-        "answers": [_answer(lane, eos_token_id) for lane in trace["lanes"]],
+        "answers": [_answer(lane, end_token_ids) for lane in trace["lanes"]],
         "markdown": comparison.as_markdown(),
         "bibtex": bibtex_with_settings(comparison),
     }
 
 
-def _answer(lane: dict, eos_token_id: int | None) -> dict:
+def _answer(lane: dict, end_token_ids: Collection[int]) -> dict:
     """Token by token, up to the end token."""
     committed = sorted(entry for frame in lane["frames"] for entry in frame["committed"])
     ids = [entry[1] for entry in committed]
-    end = answer_end(ids, eos_token_id)
+    end = answer_end(ids, end_token_ids)
     return {"title": lane["title"], "ids": ids[:end], "tokens": [entry[2] for entry in committed[:end]]}

@@ -57,7 +57,7 @@ def show_changes(pruning: PruneConfig, calibration: CalibrationConfig) -> dict:
 
 def is_sink_aware(pruning: PruneConfig) -> bool:
     """Whether sinks were weighted down."""
-    return pruning.method.startswith("sink-") and pruning.sink_weight and 0 < pruning.target < 1
+    return pruning.record.sink_aware and pruning.sink_weight and 0 < pruning.target < 1
 
 
 def twin(pruning: PruneConfig, against: str) -> PruneConfig:
@@ -65,7 +65,7 @@ def twin(pruning: PruneConfig, against: str) -> PruneConfig:
     if against == "ablation":
         return dataclasses.replace(pruning, sink_weight=False)
     if against == "official":
-        return dataclasses.replace(pruning, method=pruning.method.removeprefix("sink-"))
+        return dataclasses.replace(pruning, method=pruning.record.baseline)
     raise ValueError(f"a copy is compared with its {' or its '.join(TWINS)} twin, not with {str(against)[:40]!r}")
 
 

@@ -118,7 +118,7 @@ def _compare(bench: Workbench, values: dict) -> Iterator[Update]:
     comparison = measure(dense, result, trace, asked.decoding, asked.pruning, asked.calibration)
     yield {
         "status": note("Done", f"{said} {_as_linked(link, values['linked'])}"),
-        "pinned": pin_of(comparison, trace, link, dense.spec.eos_token_id),
+        "pinned": pin_of(comparison, trace, link, dense.spec.end_token_ids),
         **_measured(comparison, trace, result, asked.pruning),
         **show_changes(asked.pruning, asked.calibration),
     }

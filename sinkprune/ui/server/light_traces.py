@@ -6,12 +6,13 @@ exist. `RecentRuns` makes light traces and keeps the full ones for a while, so t
 
 from __future__ import annotations
 
-import base64
 import threading
 import zlib
 from collections import OrderedDict
 
 import numpy as np
+
+from sinkprune.traces.shares import from_base64, to_base64, to_differences
 
 STEPS_AT_ONCE = 16
 GONE = "the heads of this run are no longer in memory: run again to see them"
@@ -64,9 +65,8 @@ class RecentRuns:
         if not (0 <= lane < len(lanes) and 0 <= start < min(end, len(lanes[lane]["frames"]))):
             raise ValueError("this run has no such step")
         frames = lanes[lane]["frames"][start : min(end, start + STEPS_AT_ONCE)]
-        heads = np.stack([_bytes(frame["heads"]) for frame in frames])
-        differences = np.diff(heads, axis=0, prepend=np.uint8(0))
-        return {"heads": base64.b64encode(zlib.compress(differences.tobytes(), 6)).decode("ascii")}
+        differences = to_differences(np.stack([from_base64(frame["heads"]) for frame in frames]))
+        return {"heads": to_base64(zlib.compress(differences.tobytes(), 6))}
 
     def _forget(self) -> None:
         held = sum(map(_size, self._runs.values()))
@@ -76,18 +76,13 @@ class RecentRuns:
 
 def light_frame(frame: dict, model: dict) -> dict:
     """The frame with "layers" in place of "heads". model: the trace's, with its numbers of layers and heads."""
-    squares = _bytes(frame["heads"]).reshape(model["layers"], model["heads"], -1).astype(np.uint16) ** 2  # (L, H, N)
+    squares = (
+        from_base64(frame["heads"]).reshape(model["layers"], model["heads"], -1).astype(np.uint16) ** 2
+    )  # (L, H, N)
     live = np.maximum(1, squares.any(2).sum(1, keepdims=True))  # (L, 1)
     layers = squares.sum(1, dtype=np.uint32) / live * (65535 / 255**2)
     light = {key: value for key, value in frame.items() if key != "heads"}
-    return {
-        **light,
-        "layers": base64.b64encode(np.minimum(layers + 0.5, 65535).astype("<u2").tobytes()).decode("ascii"),
-    }
-
-
-def _bytes(text: str) -> np.ndarray:
-    return np.frombuffer(base64.b64decode(text), np.uint8)
+    return {**light, "layers": to_base64(np.minimum(layers + 0.5, 65535).astype("<u2"))}
 
 
 def _size(run: tuple[dict, list]) -> int:

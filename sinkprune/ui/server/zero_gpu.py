@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from sinkprune.pruning import CalibrationConfig
+from sinkprune.pruning.methods import BY_NAME
 
 if TYPE_CHECKING:
     from sinkprune.ui.server.workbench import Workbench
@@ -24,12 +25,6 @@ MAP_SECONDS = 10.0
 MOST_SECONDS = 120.0  # what a visitor without an account has in a day; a longer call would be refused
 FLOPS = 5e13  # reached a second by a large model in bfloat16 on what ZeroGPU lends
 CANVAS = 256
-PASSES = {
-    "magnitude": 0,
-    "wanda": 2,
-    "sparsegpt": 2,
-    "structured": 1,
-}  # over the calibration text; the sink methods: 20
 SOLVED = 1e8  # weights a second that SparseGPT cuts
 
 
@@ -73,13 +68,14 @@ def estimated_seconds(parameters: int, inputs: dict[str, object]) -> float:
         copies, method, samples = 2, made[0].method, made[1].samples
     if isinstance(length, int | float):
         tokens += 2 * length * CANVAS  # two lanes, at most one forward a token
-    if isinstance(method, str):
+    method = BY_NAME.get(method) if isinstance(method, str) else None
+    if method is not None:
         calibration = CalibrationConfig()
         samples = samples if isinstance(samples, int | float) else calibration.samples
-        tokens += copies * PASSES.get(method, 20) * samples * calibration.length
+        tokens += copies * method.passes * samples * calibration.length
     elif samples is not None:  # of an event that prunes by several methods in turn
         return MOST_SECONDS
     seconds = START_SECONDS + 2 * parameters * tokens / FLOPS
-    if isinstance(method, str) and "sparsegpt" in method:
+    if method is not None and method.second_order:
         seconds += copies * parameters / SOLVED
     return min(seconds, MOST_SECONDS)

@@ -15,6 +15,7 @@ ACTIONS = """
   <span role='status'></span>
 </div>
 """  # `pins/main.js` listens to them
+REMOVED = "Heads without colour in the maps above were removed."
 
 
 def result_card(comparison: Comparison) -> str:
@@ -22,7 +23,8 @@ def result_card(comparison: Comparison) -> str:
     title = html.escape(comparison.title)
     head = f"<tr><td></td><th scope='col'>Dense</th><th scope='col'>{title}</th></tr>"
     rows = "".join(_row(row) for row in comparison.rows())
-    said = "".join(f"<p>{html.escape(sentence)}</p>" for sentence in comparison.sentences())
+    sentences = comparison.sentences() + ([REMOVED] if comparison.method.structured else [])
+    said = "".join(f"<p>{html.escape(sentence)}</p>" for sentence in sentences)
     return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>{said}{ACTIONS}"
 
 

@@ -6,6 +6,7 @@ import html
 
 from sinkprune.models.chat import without_final_mark
 from sinkprune.pruning import PruneProgress
+from sinkprune.pruning.methods import METHODS
 
 HERO = """
 <header class="hero">
@@ -80,7 +81,7 @@ TABLE_TERMS = """
   from sink-wanda in noise and sums as well.
 - **Agreement**: share of tokens equal to the dense model's at the same position, in greedy answers (threshold 0.9, dual cache).
   Two good answers that part early agree little.
-- **Forward pass**: dense time / pruned time, measured in turns. Only structured copies are faster: zeros in a dense matrix are not.
+- **Forward pass**: dense time / pruned time, measured in turns. Only structured copies are faster.
 """
 
 
@@ -97,15 +98,7 @@ def final_mark(prompt: str, dropped: bool) -> str:
     return DROPPED if dropped else HOLDS
 
 
-METHODS_IN_WORDS = {
-    "magnitude": "magnitude: the smallest weights go; no calibration text",
-    "wanda": "wanda: weight times input norm, compared within each output",
-    "sparsegpt": "sparsegpt: second order; weights that stay make up for those that go",
-    "sink-wanda": "sink-wanda: wanda on noised text, with the sinks weighted down",
-    "sink-sparsegpt": "sink-sparsegpt: sparsegpt with the sinks weighted down",
-    "structured": "structured: whole MLP channels and attention heads go, so the copy is smaller and faster",
-    "sink-structured": "sink-structured: the same on noised text, with the sinks weighted down",
-}
+METHODS_IN_WORDS = {method.name: f"{method.name}: {method.words}" for method in METHODS}
 
 
 def method_choices(table: dict | None) -> list[tuple[str, str]]:
