@@ -138,8 +138,9 @@ def test_bytes_stay_within_the_bound_and_the_least_recently_used_leave(asked):
         sizes.setdefault(key, size)
         list(kept.run(str(key), Counted(sizes[key]), slowly=False))
         used = [other for other in used if other != str(key)] + [str(key)]
-        assert kept.bytes == sum(sizes[int(other)] for other in kept.keys()) <= 60
-        assert kept.keys() == used[len(used) - len(kept.keys()) :]
+        there = kept.keys()
+        assert kept.bytes == sum(sizes[int(other)] for other in there) <= 60
+        assert there == used[len(used) - len(there) :]
 
 
 def test_what_is_larger_than_the_bound_is_not_kept():

@@ -23,7 +23,7 @@ REPLAY_VALUES = 20  # values of a kept run that are sent on the way to the last 
 @dataclass(eq=False)
 class _Run:
     steps: Iterator
-    values: list = field(default_factory=list)  # all that it yielded so far, without places in a line
+    values: list = field(default_factory=list)  # those to keep
     news: object = Waiting(0, None)  # the newest of all
     count: int = 0  # how many there were
     seconds: float = 0.0
@@ -34,12 +34,15 @@ class _Run:
 
 
 class KeptRuns:
-    """Up to max_bytes of finished runs. size: the bytes of a run, from its values. Safe across threads."""
+    """Up to max_bytes of finished runs. Safe across threads.
 
-    def __init__(self, max_bytes: int, size: Callable[[list], int]) -> None:
+    size: the bytes of a run, from its values. passing: types of values that are for those who watch, and are not kept.
+    """
+
+    def __init__(self, max_bytes: int, size: Callable[[list], int], passing: tuple[type, ...] = (Waiting,)) -> None:
         self.max_bytes = max_bytes
         self.bytes = 0
-        self._size = size
+        self._size, self._passing = size, passing
         self._changed = threading.Condition()
         self._under_way: dict[str, _Run] = {}
         self._kept: OrderedDict[str, tuple[_Run, int]] = OrderedDict()
@@ -114,7 +117,7 @@ class KeptRuns:
             return
         with self._changed:
             run.news, run.count = value, run.count + 1
-            if not isinstance(value, Waiting):
+            if not isinstance(value, self._passing):
                 run.values.append(value)
                 run.seconds += time.monotonic() - began
 
