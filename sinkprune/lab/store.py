@@ -90,6 +90,10 @@ class PrunedStore:
         with self._changed:
             return list(self._kept)
 
+    def __contains__(self, key: str) -> bool:
+        with self._changed:
+            return key in self._kept
+
     def build(self, key: str, dense: LoadedModel, build: Build) -> Iterator[PruneProgress | PruneResult]:
         """Yield progress and, last, the kept or the newly built result, which is a pruned copy of `dense`."""
         while True:

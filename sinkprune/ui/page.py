@@ -30,6 +30,7 @@ LAUNCH = {
     "theme": theme(),
     "css_paths": [WEB / "page.css", WEB / "models.css"],
     "run_history": False,
+    "max_threads": 160,  # of which one waits with each visitor in a line; a thread that waits costs nothing else
     "max_file_size": "16mb",  # a saved run of the longest answer has about 9
     "state_session_capacity": 200,  # visitors whose last runs are in memory, a few MB each; those away longest go first
     "footer_links": ["api"],
@@ -69,4 +70,5 @@ def build_page(bench: Workbench) -> gr.Blocks:
         gr.HTML(ABOUT, js_on_load=PROMPT_KEYS)
         add_endpoints(bench)
         open_links(demo, bench, said, tabs, {"prompt": prompt, "both": both, **decoding, **copy}, linked)
-    return demo.queue(max_size=20, default_concurrency_limit=4)
+    # Whoever waits does so in the lines of the workbench, with a thread each; this bound is for what the lines do not see.
+    return demo.queue(max_size=200, default_concurrency_limit=4)

@@ -138,7 +138,7 @@ def test_a_live_run_moves_and_ends_with_readable_text(page):
 
 def test_stop_keeps_what_was_written(page):
     run(page, "Write a short story about a fox who learns to swim.")
-    wait_for(page, "d.frames > 2")
+    wait_for(page, "d.live === 'true' && d.frames > 2")
     page.get_by_role("button", name="Stop", exact=True).click()
     page.locator("#note").get_by_text("Stopped").wait_for(timeout=LIVE_SECONDS)
     wait_for(page, "d.live === 'false' && d.frames > 2 && d.frames < 90")

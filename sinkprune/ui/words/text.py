@@ -7,6 +7,8 @@ import html
 from sinkprune.models.chat import without_final_mark
 from sinkprune.pruning import PruneProgress
 from sinkprune.pruning.methods import RECORDS
+from sinkprune.ui.server.kept_runs import KEPT, LIVE, SHARED
+from sinkprune.ui.server.scheduler import Waiting
 
 HERO = """
 <header class="hero">
@@ -90,6 +92,26 @@ def note(kind: str, sentence: str) -> str:
     """The line that says what is shown: a recorded run, a live one, a stopped one."""
     badge = f"<b class='badge'>{html.escape(kind)}</b> " if kind else ""
     return f"<p class='note' role='status'>{badge}{html.escape(sentence)}</p>"
+
+
+def waiting_line(place: Waiting) -> str:
+    """A place in the line, and how to leave it."""
+    if place.before == 0:
+        return note("Waiting", "The model is free in a moment.")
+    seconds = "" if place.seconds is None else f", about {max(1, round(place.seconds))} s"
+    return note(
+        "Waiting",
+        f"{place.before} before you{seconds}. Recorded runs play meanwhile; the button beside Run leaves the line.",
+    )
+
+
+def kept_words(how: str) -> str:
+    """What a visitor should know of a run that they did not start; "" for one that they did."""
+    return {
+        LIVE: "",
+        SHARED: "Somebody asked for the same a moment before: you watch the same run.",
+        KEPT: "An earlier visitor asked for the same: this is that run, identical, with its own seconds.",
+    }[how]
 
 
 def final_mark(prompt: str, dropped: bool) -> str:
