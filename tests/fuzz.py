@@ -16,6 +16,7 @@ import os
 import random
 import sys
 import tempfile
+import time
 import traceback
 import uuid
 from collections import Counter
@@ -89,6 +90,7 @@ NUMBERS = (
         -float("inf"),
     ),
 )
+PATIENCE = 2.0  # seconds after which a client leaves, wherever the work is
 KEYS = (
     "run",
     "lanes",
@@ -209,6 +211,7 @@ async def _play(fuzzed: Fuzzed, function, values: list, yields: int, query: str,
         "query_string": query.encode(errors="replace"),
     }
     request, session, iterator = gr.Request(Request(scope)), SessionState(fuzzed.demo), None
+    began = time.monotonic()
     try:
         for _ in range(yields):
             result = await fuzzed.demo.process_api(
@@ -221,12 +224,14 @@ async def _play(fuzzed: Fuzzed, function, values: list, yields: int, query: str,
             )
             orjson.dumps(result["data"], option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS, default=str)
             iterator = result["iterator"]
-            if not result["is_generating"]:
+            if not result["is_generating"] or time.monotonic() - began > PATIENCE:
                 break
     except gr.Error as error:
         message = str(error.message)
         message.encode()
-        assert 3 < len(message) < (2000 if not message.startswith("Value: ") else 200_000), message[:300]  # Gradio says the value
+        assert 3 < len(message) < (2000 if not message.startswith("Value: ") else 200_000), message[
+            :300
+        ]  # Gradio says the value
         assert "Traceback" not in message
         return "sentence"
     except Exception as error:
