@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from sinkprune.recorded.presets import load_presets
 from sinkprune.recorded.pruned_sinks import load_pruned_sinks
@@ -21,6 +22,7 @@ from sinkprune.ui.sections.pruned_sinks import pruned_sinks_section
 from sinkprune.ui.sections.results import table_section
 from sinkprune.ui.sections.sweep import sweep_section
 from sinkprune.ui.sections.watch import watch_section
+from sinkprune.ui.server.web_guard import WebGuard
 from sinkprune.ui.server.workbench import Workbench
 from sinkprune.ui.theme import theme
 from sinkprune.ui.words.text import ABOUT, HERO
@@ -34,6 +36,7 @@ LAUNCH = {
     "max_file_size": "16mb",  # a saved run of the longest answer has about 9
     "state_session_capacity": 200,  # visitors whose last runs are in memory, a few MB each; those away longest go first
     "footer_links": ["api"],
+    "app_kwargs": {"middleware": [Middleware(WebGuard)]},
 }
 
 

@@ -43,10 +43,11 @@ def words(sentence: str) -> str:
     return f"<p class='figure-words'>{html.escape(sentence)}</p>"
 
 
-def figure_file(name: str, kind: object, rows: Callable[[], Sequence[Row]], about: dict) -> dict:
-    """A figure's numbers as the value that its head saves. about: what a JSON file says before its rows."""
+def figure_file(name: str, event: gr.EventData, rows: Callable[[], Sequence[Row]], about: dict) -> dict:
+    """A figure's numbers as the value that its head saves, in the format that the event names. about: what JSON says before its rows."""
     with in_words():
-        if kind not in TYPES:
+        kind = event._data.get("format") if isinstance(event._data, dict) else event._data
+        if not isinstance(kind, str) or kind not in TYPES:
             raise ValueError(f"numbers are saved as {' or '.join(TYPES)}, not as {str(kind)[:40]!r}")
         text = as_csv(rows()) if kind == "csv" else as_json(rows(), about)
     return {"name": f"sinkprune-{name}.{kind}", "type": TYPES[kind], "text": text, "asked": uuid.uuid4().hex}

@@ -16,7 +16,7 @@ from gradio.components import Component
 from sinkprune.lab.request import WATCHED
 from sinkprune.recorded.presets import Preset
 from sinkprune.recorded.prompt_set import PromptSet, load_prompt_set
-from sinkprune.traces.check import read_trace
+from sinkprune.traces.check import MAX_BYTES, TOO_LARGE, read_trace
 from sinkprune.traces.runs import check_prompt
 from sinkprune.ui.components.player import player
 from sinkprune.ui.events import STATE_SECONDS
@@ -144,11 +144,15 @@ def _preset_trace(preset: Preset) -> dict:
     return {**preset.trace, "query": preset_link(preset.name)}
 
 
-def _open_saved(path: str) -> Update:
+def _open_saved(path: str | None) -> Update:
     """A trace that somebody saved. It gets a run id of its own, so that no file can pass for another visitor's run."""
     try:
+        if not isinstance(path, str):
+            raise ValueError("there is no file: choose one that this page or the command line saved")
+        if Path(path).stat().st_size > MAX_BYTES:
+            raise ValueError(TOO_LARGE)
         trace = {**read_trace(Path(path).read_bytes()), "run": uuid.uuid4().hex, "query": None}
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         sentence = str(error)
         return {"status": note("Not opened", f"{sentence[:1].upper()}{sentence[1:]}.")}
     if not _has_steps(trace):
