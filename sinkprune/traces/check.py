@@ -18,7 +18,8 @@ from sinkprune.traces.format import FORMAT, VERSION
 
 MAX_BYTES = 64 * 2**20
 TOO_LARGE = f"the file is larger than {MAX_BYTES >> 20} MB: record a shorter run"
-MAX_LANES = 2
+MAX_LANES = 3
+MAX_CANDIDATES = 10
 MAX_FRAMES = 1024
 MAX_LENGTH = 2048
 MAX_LAYERS = MAX_HEADS = 256
@@ -81,7 +82,7 @@ def check_trace(trace: object) -> None:
     lanes = trace.get("lanes")
     _need(isinstance(lanes, list) and 1 <= len(lanes) <= MAX_LANES, f'"lanes" must hold 1 to {MAX_LANES} lanes')
     for number, lane in enumerate(lanes, 1):
-        _check_lane(lane, model["layers"] * model["heads"], f"lane {number}")
+        _check_lane(lane, model["layers"], model["heads"], f"lane {number}")
 
 
 def _check_view(view: object, layers: int) -> None:
@@ -90,7 +91,7 @@ def _check_view(view: object, layers: int) -> None:
     _need(layer is None or _is_int(layer, 0, layers - 1), f'"layer" of the view must be null or from 0 to {layers - 1}')
 
 
-def _check_lane(lane: object, maps: int, where: str) -> None:
+def _check_lane(lane: object, layers: int, heads: int, where: str) -> None:
     _need(
         isinstance(lane, dict) and lane.get("kind") in LANE_KINDS,
         f'{where}: "kind" must be one of {", ".join(LANE_KINDS)}',
@@ -121,13 +122,31 @@ def _check_lane(lane: object, maps: int, where: str) -> None:
     )
     _need(isinstance(lane.get("done"), bool) and _is_text(lane.get("text")), f'{where}: "done" and "text" are missing')
     _need(_is_int(lane.get("nfe")) and _is_number(lane.get("seconds")), f'{where}: "nfe" and "seconds" must be numbers')
+    _check_given(lane.get("given"), lane["promptLength"], lane["length"], where)
     frames = lane.get("frames")
     _need(
         isinstance(frames, list) and len(frames) <= MAX_FRAMES,
         f'{where}: "frames" must be a list of at most {MAX_FRAMES}',
     )
     for index, frame in enumerate(frames):
-        _check_frame(frame, lane["length"], maps, f"{where}, frame {index}")
+        _check_frame(frame, lane["length"], layers * heads, f"{where}, frame {index}")
+        _check_changes(frame, lane["length"], layers, heads, f"{where}, frame {index}")
+
+
+def _check_given(given: object, start: int, length: int, where: str) -> None:
+    fits = given is None or (
+        isinstance(given, list) and len(given) <= length - start and all(_is_given(entry, start, length) for entry in given)
+    )
+    _need(fits, f'{where}: "given" must hold [position, id, text] of positions after the prompt')
+
+
+def _is_given(entry: object, start: int, length: int) -> bool:
+    return (
+        _is_list(entry, 3)
+        and _is_int(entry[0], start, length - 1)
+        and _is_int(entry[1])
+        and _is_text(entry[2], MAX_TOKEN_TEXT)
+    )
 
 
 def _check_frame(frame: object, length: int, maps: int, where: str) -> None:
@@ -152,6 +171,39 @@ def _check_frame(frame: object, length: int, maps: int, where: str) -> None:
         _need(_is_committed(entry, length), f'{where}: "committed" must hold [position, id, text, confidence]')
     for key, size in (("confidence", length), ("share", 2 * length), ("heads", maps * length)):
         _need(_is_base64(frame.get(key), size), f'{where}: "{key}" must be base64 of {size} bytes')
+
+
+def _check_changes(frame: dict, length: int, layers: int, heads: int, where: str) -> None:
+    """The optional keys of a frame."""
+    for key, size in (("kept", layers * length), ("covered", layers * heads * length), ("leftOut", layers * heads)):
+        _need(
+            key not in frame or _is_base64(frame[key], -(-size // 8)), f'{where}: "{key}" must be base64 of {size} bits'
+        )
+    touched = frame.get("kv", [0, 0])
+    _need(
+        _is_list(touched, 2) and all(_is_int(number, high=2**53) for number in touched),
+        f'{where}: "kv" must be [entries, bytes]',
+    )
+    candidates = frame.get("candidates", [])
+    _need(
+        isinstance(candidates, list)
+        and len(candidates) <= length
+        and all(_is_candidates(entry, length) for entry in candidates),
+        f'{where}: "candidates" must hold [position, [[text, probability], …]]',
+    )
+
+
+def _is_candidates(entry: object, length: int) -> bool:
+    return (
+        _is_list(entry, 2)
+        and _is_int(entry[0], 0, length - 1)
+        and isinstance(entry[1], list)
+        and len(entry[1]) <= MAX_CANDIDATES
+        and all(
+            _is_list(one, 2) and _is_text(one[0], MAX_TOKEN_TEXT) and _is_number(one[1]) and one[1] <= 1
+            for one in entry[1]
+        )
+    )
 
 
 def _is_committed(entry: object, length: int) -> bool:

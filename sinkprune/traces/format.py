@@ -15,6 +15,7 @@ lane  = {"kind": "dlm" | "ar",
          "ids": [id, …], "tokens": [text, …],  P entries: the prompt's token ids and texts (models.running_texts)
          "maskId": id, "maskText": "<mask>",   what stands at a position of the canvas that is not committed yet; -1 and
                                                "" for a model that has no MASK and only writes token by token
+         "given": [[position, id, text], …],   optional: tokens after the prompt that were there from the start
          "frames": [frame, …], "done": false,
          "text": "…",                          the answer so far, special tokens left out
          "nfe": 0, "seconds": 0.0}             forwards and wall time so far
@@ -24,8 +25,14 @@ frame = {"step": 0, "block": 0, "nfe": 1, "seconds": 0.031,
          "committed": [[position, id, text, confidence], …],
          "confidence": base64 uint8 (N),       best token's probability x 254 at each position, 255 where none was computed
          "share": base64 uint16 little-endian (N),   attention share x 65535: column mass / rows, mean over layers and heads; sums to 1
-         "heads": base64 uint8 (L, H, N)}      the same per layer and head, stored as 255 sqrt(share) so that small shares survive
+         "heads": base64 uint8 (L, H, N),      the same per layer and head, stored as 255 sqrt(share) so that small shares survive
+         "kv": [entries, bytes],               optional, as the next three: keys (with values) that attention read, and their bytes
+         "kept": bits (L, N),                  columns that each layer's sparse cache had; a column left out has share 0
+         "covered": bits (L, H, N),            columns that an intervention gave no attention
+         "leftOut": bits (L, H),               heads that an intervention left out; they have share 0 everywhere
+         "candidates": [[position, [[text, probability], …]], …]}   optional, on request: the likeliest tokens of masked positions
 ```
+bits: base64 of the array's bits in C order, eight a byte, the first one highest. Earlier files lack the optional keys and stay valid.
 A head that a structured cut removed has share 0 everywhere; means are over the heads that exist.
 Multiply a share by `visible` to get the mass in units of the mean (1 = what uniform attention would give).
 Token texts are untrusted: whoever shows them sets text, never HTML.
@@ -83,10 +90,20 @@ def start_trace(prompt: str, loaded: LoadedModel, settings: dict, lanes: list[di
 
 
 def start_lane(
-    kind: str, title: str, model_key: str, loaded: LoadedModel, prompt_ids: torch.Tensor, length: int
+    kind: str,
+    title: str,
+    model_key: str,
+    loaded: LoadedModel,
+    prompt_ids: torch.Tensor,
+    length: int,
+    given: dict[int, int] | None = None,
 ) -> dict:
-    """A lane without frames. prompt_ids: (1, P); length: N, the positions it will have when it is done."""
+    """A lane without frames. prompt_ids: (1, P); length: N, the positions it will have when it is done.
+
+    given: position -> token id of what stands after the prompt from the start.
+    """
     ids, mask = prompt_ids[0].tolist(), loaded.spec.mask_token_id
+    texts = token_texts(loaded, list(given.values())) if given else []
     return {
         "kind": kind,
         "title": title,
@@ -97,6 +114,7 @@ def start_lane(
         "tokens": running_texts(loaded, ids),
         "maskId": -1 if mask is None else mask,
         "maskText": "" if mask is None else token_texts(loaded, [mask])[0],
+        **({"given": [[*entry, text] for entry, text in zip(given.items(), texts, strict=True)]} if given else {}),
         "frames": [],
         "done": False,
         "text": "",
@@ -147,7 +165,36 @@ def encode_frame(step: Step, length: int, loaded: LoadedModel) -> dict:
         "confidence": to_base64(confidence),
         "share": to_base64(mean),
         "heads": to_base64(heads),
+        **_changes(step, length, loaded),
     }
+
+
+def _changes(step: Step, length: int, loaded: LoadedModel) -> dict:
+    """The optional keys of a frame: what the forward read, and what was left out of it."""
+    changes = {"kv": [step.kv_entries, step.kv_bytes]} if step.kv_entries else {}
+    for name, bits in (("kept", step.kept), ("covered", step.covered), ("leftOut", step.left_out)):
+        if bits is not None:
+            room = 0 if name == "leftOut" else length - bits.shape[-1]
+            changes[name] = to_base64(np.packbits(torch.nn.functional.pad(bits, (0, room)).numpy()))
+    if step.candidates is not None:
+        changes["candidates"] = [
+            [position, [list(one) for one in zip(token_texts(loaded, tokens), probabilities, strict=True)]]
+            for position, tokens, probabilities in zip(
+                step.candidates.positions.tolist(),
+                step.candidates.tokens.tolist(),
+                step.candidates.probabilities.double().round(decimals=4).tolist(),
+                strict=True,
+            )
+        ]
+    return changes
+
+
+def frame_bits(frame: dict, name: str, *shape: int) -> np.ndarray | None:
+    """The bits of a frame's optional key as bool of that shape; None where the frame lacks it."""
+    if name not in frame:
+        return None
+    size = int(np.prod(shape))
+    return np.unpackbits(from_base64(frame[name], np.uint8), count=size).astype(bool).reshape(shape)
 
 
 def _committed(step: Step, loaded: LoadedModel) -> list[list]:

@@ -36,7 +36,8 @@ def first_divergence(first: dict, second: dict) -> Divergence | None:
 
 def answer_ids(lane: dict, mask_token_id: int) -> list[int]:
     """The answer of a lane as token ids, position by position; MASK where nothing is written yet."""
-    written = {entry[0]: entry[1] for frame in lane["frames"] for entry in frame["committed"]}
+    written = {position: token for position, token, _ in lane.get("given", ())}
+    written |= {entry[0]: entry[1] for frame in lane["frames"] for entry in frame["committed"]}
     visible = lane["frames"][-1]["visible"] if lane["frames"] else lane["promptLength"]
     return [written.get(position, mask_token_id) for position in range(lane["promptLength"], visible)]
 
