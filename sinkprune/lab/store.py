@@ -5,7 +5,8 @@ same key meanwhile gets the first one's progress and the same result. A build th
 behind: whoever waits then builds it.
 
 Results are kept without their models (`lab.compact`), which are made again in a moment from the dense one. A model lives as long as
-somebody uses it, the one used last until the next takes its place; all who use a key at the same time share its model.
+somebody uses the model. The model used last lives until the next model takes its place. All who use a key at the same time share one
+model.
 """
 
 from __future__ import annotations
