@@ -1,7 +1,7 @@
 """The denoising loop: a canvas of MASK tokens is filled in block by block, one forward and one `Step` at a time.
 
 One loop serves all cache modes. The mode says which rows are forwarded (forwarding.py). A pure function of logits says which tokens are
-committed (commit.py). One loop also for all that can be filled in (plan.py): an answer behind a prompt, blanks inside a text, or what
+committed (commit.py). One loop also for all that can be filled in (plan.py): an answer after a prompt, blanks inside a text, or what
 an edited step leaves open. A block ends when it is full, so no forward is wasted.
 Nothing is changed outside between two steps: inference mode, recording, an intervention and random numbers belong to a single forward or to
 this generator.

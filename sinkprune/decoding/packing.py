@@ -35,7 +35,7 @@ class _PackedLinear(nn.Module):
 
 
 def packed_view(loaded: LoadedModel) -> LoadedModel:
-    """The same model behind a second module tree whose linears have packed weights; `loaded` itself where packing has no use.
+    """The same model in a second module tree whose linears have packed weights; `loaded` itself where packing has no use.
 
     The view is of the moment: hooks and weights changed later are not seen. Nothing else is copied.
     """

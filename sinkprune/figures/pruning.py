@@ -34,7 +34,7 @@ def gain_figure(table: dict, kind: str) -> go.Figure:
     """Bits per token that a sink-aware method saves against its baseline, by sparsity (paper Fig. 6): mean and 95 % interval.
 
     table: a summary (recorded.table_summary); kind: "official" or "ablation". Above zero it wins, below it loses;
-    open markers are ties, whose interval holds zero. Structured methods stand in a table of their own.
+    open markers are ties, whose interval holds zero. Structured methods stand in a separate table.
     """
     structured = {row["variant"] for row in table["rows"] if "speed_up" in row}
     gains = [gain for gain in table["gains"] if gain["kind"] == kind and gain["variant"] not in structured]

@@ -34,7 +34,7 @@ Build = Callable[
 
 
 def store_key(spec: ModelSpec, prune: PruneConfig, calibration: CalibrationConfig) -> str:
-    """A short readable name that differs whenever model, revision, or a setting that has a say in the copy differs."""
+    """A short readable name that differs whenever model, revision, or a setting that changes the copy differs."""
     made_by = json.dumps([spec.name, spec.revision, copy_settings(prune, calibration)], sort_keys=True)
     return f"{spec.name}/{prune.method}-{prune.target:.0%}-{hashlib.sha256(made_by.encode()).hexdigest()[:12]}"
 

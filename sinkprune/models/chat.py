@@ -158,7 +158,7 @@ def encode_text(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
 
 
 def ordinary_pieces(text: str, special_texts: Iterable[str]) -> list[str]:
-    """`text` in pieces, none of which contains a special token's text: each occurrence is cut behind its first character.
+    """`text` in pieces, none of which contains a special token's text: each occurrence is cut after its first character.
 
     Cutting, and not the tokenizer's switch for special tokens, because that switch is shared state: two threads would race for it.
     """
