@@ -16,7 +16,7 @@ import gradio as gr
 from sinkprune.decoding import DecodeConfig, denoise
 from sinkprune.decoding.records import CACHE_MODES
 from sinkprune.lab.all_methods import Underway
-from sinkprune.lab.comparison import measure
+from sinkprune.lab.comparison import measure_steps
 from sinkprune.lab.overlap import answer_end
 from sinkprune.lab.sweep import SweepPoint
 from sinkprune.models import decode_answer
@@ -31,7 +31,7 @@ from sinkprune.pruning import (
 )
 from sinkprune.pruning.settings import layer_sparsity
 from sinkprune.traces.runs import check_prompt, compare_run, decode_config, trace_run
-from sinkprune.ui.events import now_and_then
+from sinkprune.ui.events import now_and_then, telling
 from sinkprune.ui.inputs import PATTERNS, calibration_from, in_words, pruning_from
 from sinkprune.ui.sections.all_methods import all_methods, collect, new_table
 from sinkprune.ui.sections.sweep import SCORED, run_sweep
@@ -202,7 +202,9 @@ class Endpoints:
             with closing(compare_run(loaded, result.loaded, key, prompt, config, pruning, calibration)) as steps:
                 for trace in now_and_then(steps):
                     yield {"trace": trace, "card": None}
-            yield {"trace": trace, "card": measure(loaded, result, trace, config, pruning, calibration).as_dict()}
+            measuring = measure_steps(loaded, result, trace, config, pruning, calibration)
+            comparison = yield from telling(measuring, lambda known: {"trace": trace, "card": None})
+            yield {"trace": trace, "card": comparison.as_dict()}
 
     def compare_all(
         self,

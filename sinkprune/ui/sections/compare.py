@@ -13,7 +13,7 @@ from gradio.components import Component
 from sinkprune.figures.commits import commit_figure
 from sinkprune.figures.pruning import sparsity_per_layer
 from sinkprune.figures.sinks import sink_trajectory
-from sinkprune.lab.comparison import Comparison, measure
+from sinkprune.lab.comparison import Comparison, measure_steps
 from sinkprune.lab.request import Request
 from sinkprune.lab.store import store_key
 from sinkprune.models import LoadedModel
@@ -25,7 +25,7 @@ from sinkprune.traces.runs import check_prompt, compare_run
 from sinkprune.traces.sink_statistics import trace_statistics
 from sinkprune.ui.components.pins import pin_of, pins
 from sinkprune.ui.components.player import player
-from sinkprune.ui.events import STATE_SECONDS
+from sinkprune.ui.events import STATE_SECONDS, telling
 from sinkprune.ui.inputs import request_from
 from sinkprune.ui.run_button import Update, prune_and_say, run_button, wire_run
 from sinkprune.ui.sections.changes import changes_section, show_changes
@@ -114,8 +114,9 @@ def _compare(bench: Workbench, values: dict) -> Iterator[Update]:
     yield {"status": begun, "measured": gr.Column(visible=False), "changes": gr.Column(visible=False)}
     trace = yield from _write(dense, result, asked)
     link = link_to(asked, fingerprint(trace))
-    yield {"status": note("Live", f"{said} Measuring how likely each model finds the other's answer.")}
-    comparison = measure(dense, result, trace, asked.decoding, asked.pruning, asked.calibration)
+    measuring = note("Live", f"{said} Measuring how likely each model finds the other's answer.")
+    steps = measure_steps(dense, result, trace, asked.decoding, asked.pruning, asked.calibration)
+    comparison = yield from telling(steps, lambda known: {"status": measuring})
     yield {
         "status": note("Done", f"{said} {_as_linked(link, values['linked'])}"),
         "pinned": pin_of(comparison, trace, link, dense.spec.end_token_ids),
