@@ -95,7 +95,9 @@ def test_signed_colours_are_clear_at_zero_and_mirror_each_other(run):
     assert levels == sorted(levels)
     table = np.array(run("colour", "(m) => [...m.signedTable()]"), np.uint32)
     alpha = (table >> 24).astype(int)
-    assert (alpha == alpha[::-1]).all() and (np.diff(alpha[128:]) >= 0).all()  # clear in the middle, the same on both sides
+    assert (alpha == alpha[::-1]).all() and (
+        np.diff(alpha[128:]) >= 0
+    ).all()  # clear in the middle, the same on both sides
     assert alpha[127] <= 1 and alpha[0] == 255
     assert len(set(table[:127] & 0xFFFFFF)) == len(set(table[129:] & 0xFFFFFF)) == 1
 
