@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from playwright.sync_api import Browser, ConsoleMessage, Page
 
-
 PATIENCE = 120_000  # milliseconds: a busy machine is no failure
 
 
