@@ -118,3 +118,22 @@ def test_targets_are_large_enough_for_a_finger(page):
         WATCH,
     )
     assert small == []
+
+
+def test_recorded_runs_and_tabs_are_one_stop_each(page):
+    chosen = page.locator("#presets input:checked")
+    first = chosen.get_attribute("value")
+    chosen.focus()
+    for group in ("#presets input", "#sections [role=tab]"):
+        stops = page.locator(group).evaluate_all("(all) => all.filter((one) => one.tabIndex === 0).length")
+        assert stops == 1, group
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(
+        "([player, first]) => !document.querySelector(player).dataset.run.endsWith(first)", arg=[WATCH, first]
+    )
+    focused = page.evaluate("document.activeElement.value")
+    assert focused == page.locator("#presets input:checked").get_attribute("value") != first
+    page.locator("#sections [role=tab][aria-selected=true]").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.activeElement.dataset.tabId") == "compare"
+    page.locator("#compare-run").wait_for()
