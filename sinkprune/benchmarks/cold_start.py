@@ -11,22 +11,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
-import socket
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import psutil
 
-ROOT = Path(__file__).resolve().parents[2]
-MOST_SECONDS = 120
+from sinkprune.benchmarks.app_process import MOST_SECONDS, app_process
+
 STAGES = {
     "http": "the server answers",
     "player": "the player shows its first step",
@@ -47,47 +40,17 @@ def cold_start(browser) -> dict[str, float]:
 
     browser: a Playwright Browser.
     """
-    with _server() as (process, began, address):
-        _wait_for(address, process)
-        seconds = {"http": time.perf_counter() - began}
+    with app_process() as app:
+        seconds = {"http": time.perf_counter() - app.began}
         page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
-        page.goto(address, wait_until="commit")
+        page.goto(app.address, wait_until="commit")
         page.wait_for_selector(".sp-player[data-step]", timeout=1000 * MOST_SECONDS)
-        seconds["player"] = time.perf_counter() - began
+        seconds["player"] = time.perf_counter() - app.began
         page.evaluate(MOVES)
-        seconds["moving"] = time.perf_counter() - began
-        seconds["processor"] = sum(psutil.Process(process.pid).cpu_times()[:2])
+        seconds["moving"] = time.perf_counter() - app.began
+        seconds["processor"] = sum(psutil.Process(app.process.pid).cpu_times()[:2])
         page.context.close()
     return seconds
-
-
-@contextmanager
-def _server() -> Iterator[tuple[subprocess.Popen, float, str]]:
-    """(process, when it was started, its address), of `python app.py`; ended on the way out."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    settings = {"GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port)}
-    began = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "app.py"], cwd=ROOT, env=os.environ | settings, stdout=subprocess.DEVNULL
-    )
-    try:
-        yield process, began, f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _wait_for(address: str, process: subprocess.Popen) -> None:
-    for _ in range(20 * MOST_SECONDS):
-        try:
-            urllib.request.urlopen(address, timeout=MOST_SECONDS).close()
-            return
-        except (urllib.error.URLError, OSError):
-            if process.poll() is not None:
-                raise RuntimeError("app.py ended before it served a page") from None
-            time.sleep(0.05)
-    raise RuntimeError(f"app.py served no page within {MOST_SECONDS} seconds")
 
 
 @contextmanager

@@ -9,7 +9,6 @@ the machine only ever adds time. Pruning is measured once a method, at the load 
 from __future__ import annotations
 
 import argparse
-import json
 import platform
 import time
 from collections.abc import Callable, Sequence
@@ -21,6 +20,7 @@ from sinkprune.benchmarks.product_floor import product_floors
 from sinkprune.decoding import DecodeConfig, Generation, autoregress, denoise, generate
 from sinkprune.lab.timing import best_seconds, first_step, forward_of, peak_mib
 from sinkprune.models import LoadedModel, causal_prompt, encode_prompt, load_model
+from sinkprune.models.writing import json_text
 from sinkprune.pruning import METHODS, CalibrationConfig, PruneConfig, PruneResult, prune_model, prune_steps, quantise
 from sinkprune.pruning.quantised import FORMATS
 from sinkprune.traces.format import encode_frame
@@ -242,7 +242,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
     result = benchmark(options.model, options.samples, options.pruning)
-    print(json.dumps(result, indent=1) if options.json else as_text(result))
+    print(json_text(result, indent=1) if options.json else as_text(result))
 
 
 if __name__ == "__main__":

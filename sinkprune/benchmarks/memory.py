@@ -1,35 +1,27 @@
-"""How much memory the app takes, before and after ten different prunings, each used to write an answer:
+"""How much memory the app takes, before and after pruning by every method, each copy used to write an answer:
 
     python -m sinkprune.benchmarks.memory [--samples 16] [--together 4]
 
-starts `app.py` in a process of its own, calls its endpoints as visitors' scripts would, and prints the resident memory of that process
+starts `app.py` in a process, calls its endpoints as visitors' scripts would, and prints the resident memory of that process
 after each call and its peak since the call before. In the end several visitors ask for different pruned models at once.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import socket
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from pathlib import Path
 
 import psutil
 from gradio_client import Client
 
-APP = Path(__file__).resolve().parents[2] / "app.py"
-PRUNINGS = (
-    ("magnitude", 0.5), ("wanda", 0.5), ("sparsegpt", 0.5), ("sink-wanda", 0.5), ("sink-sparsegpt", 0.5),
-    ("structured", 0.3), ("sink-structured", 0.3), ("wanda", 0.7), ("sparsegpt", 0.25), ("sink-wanda", 0.7),
-)  # fmt: skip
+from sinkprune.benchmarks.app_process import app_process
+from sinkprune.pruning import METHODS, STRUCTURED, UNSTRUCTURED
+
+PRUNINGS = [(name, 0.3 if name in STRUCTURED else 0.5) for name in METHODS] + [(name, 0.7) for name in UNSTRUCTURED[:3]]
 ANSWER = {"prompt": "Tell a story about a fox", "gen_length": 96, "block_length": 32}
-START_SECONDS = 120
 LOOK_EVERY = 0.05  # seconds between two looks at the memory
 
 
@@ -58,36 +50,10 @@ class Watch:
             time.sleep(LOOK_EVERY)
 
 
-@contextmanager
-def running_app() -> Iterator[tuple[Client, Watch]]:
-    """The app in a process of its own, on a free port."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    settings = {"GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port)}
-    app = subprocess.Popen(
-        [sys.executable, str(APP)], cwd=APP.parent, env=os.environ | settings, stdout=subprocess.DEVNULL
-    )
-    try:
-        yield _connect(app, port), Watch(app.pid)
-    finally:
-        app.terminate()
-        app.wait()
-
-
-def _connect(app: subprocess.Popen, port: int) -> Client:
-    for _ in range(2 * START_SECONDS):
-        try:
-            return Client(f"http://127.0.0.1:{port}", verbose=False)
-        except Exception:  # not listening yet: the client raises whatever its transport does
-            if app.poll() is not None:
-                raise SystemExit("the app ended before it served a page") from None
-            time.sleep(0.5)
-    raise SystemExit(f"the app served no page within {START_SECONDS} seconds")
-
-
 def measure(samples: int, together: int) -> None:
     """Print a line after each call."""
-    with running_app() as (client, watch):
+    with app_process() as app:
+        client, watch = Client(app.address, verbose=False), Watch(app.process.pid)
         client.predict(**ANSWER, api_name="/generate")
         before = _say(watch, "the dense model has written an answer")
         for method, sparsity in PRUNINGS:
@@ -111,7 +77,7 @@ def _say(watch: Watch, what: str) -> float:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure the app's memory before and after ten prunings."""
+    """Measure the app's memory before and after pruning by every method."""
     parser = argparse.ArgumentParser(prog="python -m sinkprune.benchmarks.memory", description=main.__doc__)
     parser.add_argument("--samples", type=int, default=16, help="calibration sequences of each pruning")
     parser.add_argument("--together", type=int, default=4, help="visitors that ask at once in the end")

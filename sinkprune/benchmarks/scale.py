@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
 import platform
 import resource
 import shutil
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -27,20 +27,30 @@ import transformers
 
 from sinkprune.benchmarks.scale_checkpoint import Shape
 from sinkprune.benchmarks.scale_steps import Run, decode, load, prune, record, save, write
+from sinkprune.lab.all_methods import ORDER
+from sinkprune.models.writing import json_text
+from sinkprune.pruning.methods import BY_NAME
 
-# name, what it does, the fewest seconds it is worth starting with (at full size)
-STEPS: tuple[tuple[str, Callable[[Run], dict], float], ...] = (
-    ("write", write, 60),
-    ("load", load, 40),
-    ("record", record, 30),
-    ("magnitude", lambda run: prune(run, "magnitude", 1.0), 20),
-    ("wanda", lambda run: prune(run, "wanda", 0.2), 40),
-    ("decode", decode, 60),
-    ("sparsegpt", lambda run: prune(run, "sparsegpt", 0.4), 60),
-    ("sink-wanda", lambda run: prune(run, "sink-wanda", 0.45), 40),
-    ("save", save, 45),
-    ("sink-sparsegpt", lambda run: prune(run, "sink-sparsegpt", 0.8), 50),
-)
+# Name, what it does, the fewest seconds it is worth starting with (at full size).
+Work = tuple[str, Callable[[Run], dict], float]
+FOR_PRUNING = 0.8  # of the time left: the methods still to come share it evenly
+
+
+def _steps() -> Iterator[Work]:
+    """Every method of single weights, the quickest first; decoding and saving after the first copy that text made."""
+    yield from (("write", write, 60), ("load", load, 40), ("record", record, 30))
+    methods = [BY_NAME[name] for name in ORDER if not BY_NAME[name].structured]
+    reading = [method.name for method in methods if method.reads_text]
+    for method in methods:
+        if not method.reads_text:
+            yield method.name, partial(prune, method=method.name, share=1.0), 20
+    for number, name in enumerate(reading):
+        yield name, partial(prune, method=name, share=FOR_PRUNING / (len(reading) - number)), 50
+        if number == 0:
+            yield from (("decode", decode, 60), ("save", save, 45))
+
+
+STEPS = tuple(_steps())
 
 
 def measure(run: Run, emit: Callable[[dict], None]) -> None:
@@ -111,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     run = Run(options, folder, began + 60 * options.budget_minutes, shape)
 
     def emit(line: dict) -> None:
-        text = json.dumps(line)
+        text = json_text(line)
         print(text, flush=True)
         with options.output.open("a", encoding="utf-8") as file:
             file.write(text + "\n")

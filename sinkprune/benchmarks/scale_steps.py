@@ -107,16 +107,16 @@ def decode(run: Run) -> dict:
 def prune(run: Run, method: str, share: float) -> dict:
     """Prune to 50 % with as many calibration sequences, 128 at most, as `share` of the time left is expected to allow."""
     config, samples, expected = PruneConfig(method, 0.5), run.options.samples, None
-    if method != "magnitude":
+    if config.reads_text:
         samples, expected = _affordable(run, config, share * run.left)
     run.pruned = None
     ids = run.ids(samples, run.options.length)
     began, steps = time.perf_counter(), Phases(run)
-    for step in prune_steps(run.dense, config, calibration_ids=None if method == "magnitude" else ids):
+    for step in prune_steps(run.dense, config, calibration_ids=ids if config.reads_text else None):
         steps.see(step)
     run.pruned = step.loaded
     return {
-        "samples": 0 if method == "magnitude" else samples,
+        "samples": samples if config.reads_text else 0,
         "length": run.options.length,
         "prune_seconds": time.perf_counter() - began,
         "expected_seconds": expected,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import gzip
-import json
 from pathlib import Path
 
 from sinkprune.commands.options import (
@@ -23,6 +22,8 @@ from sinkprune.commands.options import (
     prompt_of,
 )
 from sinkprune.commands.progress import bar, remark
+from sinkprune.models.writing import write_whole
+from sinkprune.traces.check import trace_text
 from sinkprune.traces.runs import TITLES, trace_run
 
 
@@ -49,7 +50,7 @@ def run(options: argparse.Namespace) -> None:
     trace = record(trace_run(loaded, prompt, config, options.lanes or [kind for kind in TITLES if able[kind]]))
     for lane in trace["lanes"]:
         remark(f"{lane['title']}: {lane['nfe']} forward passes in {lane['seconds']:.2f} s")
-    write_trace(trace, options.output)
+    save_trace(trace, options.output)
 
 
 def add_output(parser: argparse.ArgumentParser, required: bool = False) -> None:
@@ -72,8 +73,8 @@ def record(steps) -> dict:
     return newest
 
 
-def write_trace(trace: dict, path: Path) -> None:
+def save_trace(trace: dict, path: Path) -> None:
     """Write a trace as JSON, compressed where the name ends in .gz."""
-    content = json.dumps(trace, ensure_ascii=False, separators=(",", ":")).encode()
-    path.write_bytes(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
+    content = trace_text(trace).encode()
+    write_whole(path, gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
     remark(f"wrote {path}, {path.stat().st_size / 2**20:.1f} MB")

@@ -1,18 +1,18 @@
 """The numbers behind each figure as rows, and rows as CSV or JSON text.
 
-Layers, heads and steps count from 1 and positions from 0, as on the page.
+Layers, heads and steps count from 1 and positions from 0.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 from collections.abc import Sequence
 
 import numpy as np
 
+from sinkprune.models.writing import json_text
 from sinkprune.recorded.pruned_sinks import PrunedRivers
 from sinkprune.traces.sink_statistics import LaneStatistics, progress
 from sinkprune.traces.stages import Stages
@@ -86,7 +86,7 @@ def as_csv(rows: Sequence[Row]) -> str:
 
 def as_json(rows: Sequence[Row], about: dict) -> str:
     """{**about, "rows": rows} as JSON text."""
-    return json.dumps({**about, "rows": list(rows)}, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return json_text({**about, "rows": list(rows)}, ensure_ascii=False, separators=(",", ":"))
 
 
 def _which(lane: LaneStatistics) -> Row:

@@ -8,17 +8,7 @@ import plotly.graph_objects as go
 
 from sinkprune.figures.style import TEXT, styled
 from sinkprune.lab.sweep import SweepPoint
-
-# Colours close to Okabe-Ito's, each at least 3:1 against white and a dark card; the symbol tells methods apart without them.
-LOOKS = {
-    "magnitude": ("#8a8f98", "x"),
-    "wanda": ("#2b83c6", "circle-open"),
-    "sink-wanda": ("#2b83c6", "circle"),
-    "sparsegpt": ("#d55e00", "square-open"),
-    "sink-sparsegpt": ("#d55e00", "square"),
-    "structured": ("#0a8f6a", "diamond-open"),
-    "sink-structured": ("#0a8f6a", "diamond"),
-}  # a sink-aware method is its baseline, filled
+from sinkprune.pruning.methods import BY_NAME
 
 MOST = 0.9  # the largest sparsity that is drawn
 TICKS = [0.5, 1, 2, 5, 10, 20, 50, 100]  # in full: Plotly's own labels write both 2 and 20 as "2"
@@ -66,7 +56,7 @@ def _cell(point: SweepPoint | None) -> str:
 
 
 def _add_live(figure: go.Figure, method: str, points: list[SweepPoint]) -> None:
-    colour, symbol = LOOKS[method]
+    colour, symbol = BY_NAME[method].colour, BY_NAME[method].symbol
     figure.add_scatter(
         x=[point.sparsity for point in points], y=[point.bits for point in points], name=f"{method}, live",
         mode="lines+markers", line={"color": colour, "width": 2}, marker={"color": colour, "symbol": symbol, "size": 10},
@@ -80,7 +70,7 @@ def _add_recorded(figure: go.Figure, method: str, table: dict | None) -> None:
     rows = [row for row in table["rows"] if row["variant"] == method] if table else []
     if not rows:
         return
-    colour, symbol = LOOKS[method]
+    colour, symbol = BY_NAME[method].colour, BY_NAME[method].symbol
     figure.add_scatter(
         x=[row["sparsity"] for row in rows], y=[row["bits"] for row in rows], name=f"{method}, recorded",
         mode="lines+markers", line={"color": colour, "width": 1, "dash": "dot"},

@@ -36,7 +36,7 @@ def prompt_ids(loaded: LoadedModel, prompt: str) -> torch.Tensor:
     asked = encode_prompt(loaded, prompt)
     written = generate(loaded, asked, ANSWER).tokens
     answer = written[0, asked.shape[1] :].tolist()
-    return written[:, : asked.shape[1] + max(1, answer_end(answer, loaded.spec.eos_token_id))]
+    return written[:, : asked.shape[1] + max(1, answer_end(answer, loaded.spec.end_token_ids))]
 
 
 def text_ids(loaded: LoadedModel, prompt: str | None) -> torch.Tensor:

@@ -5,17 +5,17 @@ Agreement counts positions up to the later of the two ends; an end is the first 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 
-def answer_end(answer: Sequence[int], eos_token_id: int | None) -> int:
+def answer_end(answer: Sequence[int], end_token_ids: Collection[int]) -> int:
     """Tokens up to and including the first end token; all of them where there is none."""
-    return answer.index(eos_token_id) + 1 if eos_token_id in answer else len(answer)
+    return next((place for place, token in enumerate(answer, start=1) if token in end_token_ids), len(answer))
 
 
-def agreement(first: Sequence[int], second: Sequence[int], eos_token_id: int | None = None) -> float:
+def agreement(first: Sequence[int], second: Sequence[int], end_token_ids: Collection[int] = ()) -> float:
     """Share of equal tokens at equal positions up to the later end, 0 to 1; symmetric; 1 for two empty answers."""
-    end = max(answer_end(first, eos_token_id), answer_end(second, eos_token_id))
+    end = max(answer_end(first, end_token_ids), answer_end(second, end_token_ids))
     equal = sum(a == b for a, b in zip(first[:end], second[:end], strict=False))
     return equal / end if end else 1.0
 

@@ -51,7 +51,7 @@ def prompt_ruler(dense: LoadedModel, prompt: str, config: DecodeConfig) -> Ruler
     """Scores the answer that the dense model writes to this prompt (now). Raises ValueError: see `check_prompt`."""
     prompt_ids = check_prompt(dense, prompt, config.gen_length)
     answer = generate(dense, prompt_ids, config).tokens[0, prompt_ids.shape[1] :]
-    answer = answer[: answer_end(answer.tolist(), dense.spec.eos_token_id)]
+    answer = answer[: answer_end(answer.tolist(), dense.spec.end_token_ids)]
     return lambda loaded: answer_likelihood(loaded, prompt_ids, answer, draws=ANSWER_DRAWS, seed=config.seed)
 
 

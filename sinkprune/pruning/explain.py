@@ -17,18 +17,20 @@ from sinkprune.pruning.calibration import calibration_set, noised
 from sinkprune.pruning.cuts import wanda_decision
 from sinkprune.pruning.linears import INPUT_GROUPS, Group, check_prunable, input_groups
 from sinkprune.pruning.measuring import (
-    Measured,
+    Seen,
     Totals,
     add_inputs,
-    add_noised_norms,
+    add_noised_inputs,
     check_finite,
     mass_of_versions,
     measure_masked,
 )
 from sinkprune.pruning.settings import CalibrationConfig, PruneConfig
+from sinkprune.pruning.statistics import SUMMED_NORMS, Statistic
 from sinkprune.pruning.token_weights import token_weights
 from sinkprune.sinks import reference_sink_set, sink_set
 
+EACH_INPUT = Statistic(lambda x, _: x.clone(), lambda total, _: total)  # the inputs themselves
 PATCH = (12, 24)  # output rows x inputs that are shown
 LINEARS = tuple(name.split(".")[1].removesuffix("_proj") for group in INPUT_GROUPS for name in group)  # q, k, v, o, …
 
@@ -116,7 +118,7 @@ def measure_evidence(
     weighted: Totals = {}
     plain: Totals = {}
     for done, versions in enumerate(sequences, start=1):
-        add_noised_norms(loaded, versions, masked, config.sink_rule, weighted, plain)
+        add_noised_inputs(loaded, versions, masked, config.sink_rule, SUMMED_NORMS, weighted, plain)
         yield done, len(sequences)
     for totals in (weighted, plain):
         check_finite(totals)
@@ -160,7 +162,7 @@ def explain_decision(loaded: LoadedModel, config: PruneConfig, spot: Spot, evide
     )
 
 
-def token_evidence(loaded: LoadedModel, versions: torch.Tensor, masked: Measured, rule: str) -> TokenEvidence:
+def token_evidence(loaded: LoadedModel, versions: torch.Tensor, masked: Seen, rule: str) -> TokenEvidence:
     """Steps 1 and 2 for one sequence's noised versions (10, T)."""
     mass = mass_of_versions(loaded, versions, masked)
     if rule == "paper":
@@ -205,7 +207,7 @@ def _find(loaded: LoadedModel, spot: Spot) -> tuple[Group, torch.nn.Linear]:
 def _inputs(loaded: LoadedModel, group: Group, versions: torch.Tensor) -> torch.Tensor:
     """(10, T, in) the group's inputs."""
     seen: Totals = {}
-    add_inputs([group], lambda: loaded.model.model(versions, use_cache=False), lambda x, _: x.clone(), None, seen)
+    add_inputs([group], lambda: loaded.model.model(versions, use_cache=False), EACH_INPUT, None, seen)
     return next(iter(seen.values()))
 
 

@@ -1,4 +1,4 @@
-"""Recorded runs that play the moment a page opens, without a model: `load_presets()` reads them, this module as a command records them.
+"""Recorded runs that play at once, without a model: `load_presets()` reads them, this module as a command records them.
 
     python -m sinkprune.recorded.presets [--model NAME]     # records all candidates, keeps the clearest run of each property
 
@@ -17,7 +17,6 @@ that fits; everything else stays exact.
 from __future__ import annotations
 
 import argparse
-import base64
 import gzip
 import json
 import lzma
@@ -34,6 +33,7 @@ from sinkprune.recorded.properties import PROPERTIES, Finding, best_finding
 from sinkprune.recorded.watched import Watched
 from sinkprune.traces.check import check_trace
 from sinkprune.traces.runs import finish, trace_run
+from sinkprune.traces.shares import from_base64, from_differences, to_base64, to_differences
 
 PRESET_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "presets"
 MAX_BYTES = 300 * 1024
@@ -170,23 +170,20 @@ def _packed(preset: Preset, rounding: int) -> bytes:
 
 
 def _pack_heads(lane: dict, rounding: int) -> dict:
-    heads = np.stack(
-        [np.frombuffer(base64.b64decode(frame["heads"]), np.uint8) for frame in lane["frames"]]
-    )  # (T, L*H*N)
+    heads = np.stack([from_base64(frame["heads"]) for frame in lane["frames"]])  # (T, L*H*N)
     levels = np.round(heads / rounding).astype(np.uint8)
-    differences = np.diff(levels, axis=0, prepend=np.uint8(0))  # modulo 256
-    data = base64.b64encode(lzma.compress(differences.tobytes())).decode("ascii")
+    data = to_base64(lzma.compress(to_differences(levels).tobytes()))
     frames = [{key: value for key, value in frame.items() if key != "heads"} for frame in lane["frames"]]
     return {**lane, "frames": frames, "packed": {"step": rounding, "data": data}}
 
 
 def _unpack_heads(lane: dict, maps: int) -> None:
     packed = lane.pop("packed")
-    differences = np.frombuffer(lzma.decompress(base64.b64decode(packed["data"])), np.uint8)
-    levels = np.cumsum(differences.reshape(len(lane["frames"]), maps * lane["length"]), axis=0, dtype=np.uint8)
+    differences = np.frombuffer(lzma.decompress(from_base64(packed["data"])), np.uint8)
+    levels = from_differences(differences.reshape(len(lane["frames"]), maps * lane["length"]))
     heads = np.minimum(levels.astype(np.uint16) * packed["step"], 255).astype(np.uint8)
     for frame, values in zip(lane["frames"], heads, strict=True):
-        frame["heads"] = base64.b64encode(values.tobytes()).decode("ascii")
+        frame["heads"] = to_base64(values)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

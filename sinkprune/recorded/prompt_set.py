@@ -11,7 +11,6 @@ base64 uint8 (L, H, N) of 255 sqrt(share), as in a trace.
 from __future__ import annotations
 
 import argparse
-import base64
 import json
 import math
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ import numpy as np
 from sinkprune.decoding import DecodeConfig
 from sinkprune.models import LoadedModel, load_model
 from sinkprune.traces.runs import finish, trace_run
+from sinkprune.traces.shares import from_base64, from_levels, to_base64, to_levels
 from sinkprune.traces.sink_statistics import CONFIG, PROMPTS, LaneStatistics, layer_statistics, trace_statistics
 from sinkprune.traces.stages import Stages, trace_stages
 
@@ -150,19 +150,17 @@ def _read_run(row: dict) -> LaneStatistics:
 def _stored_stages(lane: Stages) -> dict:
     visible = np.isfinite(lane.masses[:, 0, 0]).sum(1)
     shares = np.nan_to_num(lane.masses / visible[:, None, None, None])
-    levels = np.round(np.sqrt(shares) * 255).astype(np.uint8)
     return {
         "title": lane.title,
         "names": lane.names,
         "steps": lane.steps,
         "visible": visible.tolist(),
-        "heads": [base64.b64encode(stage.tobytes()).decode("ascii") for stage in levels],
+        "heads": [to_base64(stage) for stage in to_levels(shares)],
     }
 
 
 def _read_stages(row: dict, shape: tuple[int, int, int]) -> Stages:
-    levels = [np.frombuffer(base64.b64decode(stage), np.uint8).reshape(shape) for stage in row["heads"]]
-    shares = (np.stack(levels).astype(np.float32) / 255) ** 2
+    shares = from_levels(np.stack([from_base64(stage).reshape(shape) for stage in row["heads"]]))
     visible = np.array(row["visible"])[:, None, None, None]
     masses = np.where(np.arange(shares.shape[-1]) < visible, shares * visible, np.nan).astype(np.float32)
     return Stages(row["title"], row["names"], row["steps"], masses)

@@ -2,7 +2,7 @@
 
 A property is a function of a run and a layer (None: the mean over all): it returns a `Finding`, or None where the run does not show it.
 Every number and token in the sentence is read off the recording, so the sentence is true of it whatever model wrote it. Steps count from 1
-in sentences, as in the player. The order of PROPERTIES is the order on the page.
+in sentences, as in the player. The order of PROPERTIES is the order in which presets are shown.
 """
 
 from __future__ import annotations

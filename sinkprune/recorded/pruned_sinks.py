@@ -13,7 +13,6 @@ The file: {"model", "settings", "calibration", "sparsity", "prompts": [{"prompt"
 from __future__ import annotations
 
 import argparse
-import base64
 import gzip
 import json
 from collections.abc import Iterator, Sequence
@@ -25,8 +24,10 @@ import torch
 
 from sinkprune.decoding import DecodeConfig, denoise
 from sinkprune.models import LoadedModel, decode_answer, encode_prompt, load_model
+from sinkprune.models.writing import json_text
 from sinkprune.pruning import METHODS, CalibrationConfig, PruneConfig, prune_model
 from sinkprune.sinks import live_heads, record_attention
+from sinkprune.traces.shares import from_base64, from_levels, to_base64, to_levels
 
 PRUNED_SINKS = Path(__file__).resolve().parents[2] / "assets" / "pruned-sinks.json.gz"
 PROMPTS = ("Write a short story about a fox who learns to swim", "Why is the sky blue")
@@ -143,7 +144,7 @@ def write_pruned_sinks(found: PrunedSinks, path: Path = PRUNED_SINKS) -> None:
         }
         for rivers in found.prompts
     ]
-    text = json.dumps({**asdict(found), "prompts": prompts}, ensure_ascii=False)
+    text = json_text({**asdict(found), "prompts": prompts}, ensure_ascii=False)
     path.write_bytes(gzip.compress(text.encode(), mtime=0))
 
 
@@ -168,11 +169,11 @@ def _rivers(row: dict) -> PrunedRivers:
 
 
 def _stored(river: np.ndarray) -> str:
-    return base64.b64encode(np.round(255 * np.sqrt(river)).astype(np.uint8).tobytes()).decode("ascii")
+    return to_base64(to_levels(river))
 
 
 def _loaded(text: str, shape: tuple[int, ...]) -> np.ndarray:
-    return (np.frombuffer(base64.b64decode(text), np.uint8).reshape(shape) / 255.0) ** 2
+    return from_levels(from_base64(text).reshape(shape))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

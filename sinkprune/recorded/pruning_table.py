@@ -5,7 +5,7 @@
 
 FOLDER/cells.jsonl gets a line as soon as a cell is measured (format: `recorded.table_cells`), so an interrupted run
 goes on where it stopped.
-FOLDER/table.json is the summary of the complete seeds (format: `recorded.table_summary`), which the page reads; written after each seed.
+FOLDER/table.json is the summary of the complete seeds (format: `recorded.table_summary`), written after each seed.
 """
 
 from __future__ import annotations
@@ -23,16 +23,17 @@ import torch
 
 from sinkprune.lab.card import threads
 from sinkprune.models import LoadedModel, load_model
+from sinkprune.models.writing import json_text
 from sinkprune.recorded.table_cells import (
     Cell,
     Protocol,
     add_line,
-    fingerprint,
     material,
     measure_cell,
     measure_dense,
     plan,
     read_cells,
+    weights_fingerprint,
     write_lines,
 )
 from sinkprune.recorded.table_summary import summarise
@@ -69,7 +70,7 @@ def run_table(loaded: LoadedModel, protocol: Protocol, folder: Path) -> list[str
 def write_summary(folder: Path) -> None:
     """table.json from cells.jsonl."""
     about, cells = read_cells(folder / "cells.jsonl")
-    text = json.dumps(summarise(about, cells), indent=None, separators=(",", ":"))
+    text = json_text(summarise(about, cells), separators=(",", ":"))
     (folder / "table.json").write_text(text.replace('{"variant"', '\n{"variant"') + "\n", encoding="utf-8")
 
 
@@ -77,7 +78,7 @@ def _about(loaded: LoadedModel, protocol: Protocol) -> dict:
     """The first line of the cells. Lists, not tuples: as they come back from a file."""
     return {
         "model": loaded.spec.name,
-        "weights": fingerprint(loaded),
+        "weights": weights_fingerprint(loaded),
         "protocol": json.loads(json.dumps(asdict(protocol))),
         "dtype": str(loaded.model.dtype).removeprefix("torch."),
         "machine": f"{loaded.device.type}, {threads(torch.get_num_threads())}, {platform.machine()}",

@@ -26,23 +26,25 @@ import torch
 from sinkprune.decoding import DecodeConfig, generate
 from sinkprune.lab.likelihood import LikelihoodConfig, masked_likelihood
 from sinkprune.lab.overlap import agreement, answer_end, repeated_ngrams
-from sinkprune.lab.texts import CANVAS, held_out_prompts, held_out_texts
+from sinkprune.lab.texts import CANVAS, held_out_answers, held_out_texts
 from sinkprune.lab.timing import best_seconds, forward_of
 from sinkprune.models import LoadedModel, encode_prompt
-from sinkprune.pruning import STRUCTURED, CalibrationConfig, PruneConfig, prune_model
+from sinkprune.models.writing import json_text
+from sinkprune.pruning import CalibrationConfig, PruneConfig, prune_model
+from sinkprune.pruning.methods import BY_NAME, RECORDS
 
-VARIANTS = {
-    "magnitude": {"method": "magnitude"},
-    "wanda": {"method": "wanda"},
-    "sparsegpt": {"method": "sparsegpt"},
-    "sink-wanda": {"method": "sink-wanda"},
-    "sink-wanda, weight 1": {"method": "sink-wanda", "sink_weight": False},
-    "sink-sparsegpt": {"method": "sink-sparsegpt"},
-    "structured": {"method": "structured"},
-    "sink-structured": {"method": "sink-structured"},
-    "sink-structured, weight 1": {"method": "sink-structured", "sink_weight": False},
-}  # sink-sparsegpt with weight 1 is sparsegpt itself: the same masks, so it has no row of its own
-ONE_SEED = ("magnitude",)  # uses no calibration text
+
+def _variants() -> dict[str, dict]:
+    """Name -> settings: every method and, after a sink-aware one, its ablation, unless that is another method's row already."""
+    variants = {}
+    for method in RECORDS:
+        variants[method.name] = {"method": method.name}
+        if method.sink_aware and method.ablation != method.baseline:
+            variants[method.ablation] = {"method": method.name, "sink_weight": False}
+    return variants
+
+
+VARIANTS = _variants()
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class Cell:
 
     @property
     def structured(self) -> bool:
-        return self.pruning.method in STRUCTURED
+        return self.pruning.record.structured
 
 
 def plan(protocol: Protocol) -> list[Cell]:
@@ -94,8 +96,9 @@ def plan(protocol: Protocol) -> list[Cell]:
         Cell(variant, sparsity, seed)
         for seed in protocol.seeds
         for variant in VARIANTS
-        if variant not in ONE_SEED or seed == protocol.seeds[0]
-        for sparsity in (protocol.structured if VARIANTS[variant]["method"] in STRUCTURED else protocol.sparsities)
+        for method in [BY_NAME[VARIANTS[variant]["method"]]]
+        if method.reads_text or seed == protocol.seeds[0]
+        for sparsity in (protocol.structured if method.structured else protocol.sparsities)
     ]
 
 
@@ -111,7 +114,7 @@ class Material:
 def material(loaded: LoadedModel, protocol: Protocol) -> Material:
     """Held-out texts and prompts, the latter spread over the list."""
     texts, starts = held_out_texts(loaded, CANVAS)
-    asked = held_out_prompts()
+    asked = list(held_out_answers())
     spread = [asked[number * len(asked) // protocol.prompts] for number in range(protocol.prompts)]
     return Material(
         texts[: protocol.texts], starts[: protocol.texts], [encode_prompt(loaded, prompt) for prompt in spread]
@@ -137,7 +140,7 @@ def measure_cell(
         **asdict(cell),
         "bits": _bits(result.loaded, protocol, on),
         "agreement": [
-            round(agreement(*pair, loaded.spec.eos_token_id), 4) for pair in zip(answers, dense_answers, strict=True)
+            round(agreement(*pair, loaded.spec.end_token_ids), 4) for pair in zip(answers, dense_answers, strict=True)
         ],
         "repeated": [_repeated(loaded, answer) for answer in answers],
         "achieved": round(result.sparsity, 5),
@@ -162,7 +165,7 @@ def _write(loaded: LoadedModel, protocol: Protocol, on: Material) -> list[list[i
 
 
 def _repeated(loaded: LoadedModel, answer: list[int]) -> float:
-    return round(repeated_ngrams(answer[: answer_end(answer, loaded.spec.eos_token_id)]), 4)
+    return round(repeated_ngrams(answer[: answer_end(answer, loaded.spec.end_token_ids)]), 4)
 
 
 def _speed_up(dense: LoadedModel, pruned: LoadedModel, canvas: torch.Tensor) -> float:
@@ -172,7 +175,7 @@ def _speed_up(dense: LoadedModel, pruned: LoadedModel, canvas: torch.Tensor) -> 
     return best["dense"] / best["pruned"]
 
 
-def fingerprint(loaded: LoadedModel) -> str:
+def weights_fingerprint(loaded: LoadedModel) -> str:
     """A short hash of all weights, as float32 whatever they are loaded as: tells whether a table was measured on this very model."""
     digest = hashlib.sha256()
     for name, parameter in loaded.model.named_parameters():
@@ -192,10 +195,10 @@ def read_cells(path: Path) -> tuple[dict | None, list[dict]]:
 
 def write_lines(path: Path, lines: Iterable[dict]) -> None:
     """Write the file anew: one compact JSON object a line."""
-    path.write_text("".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines), encoding="utf-8")
+    path.write_text("".join(json_text(line, separators=(",", ":")) + "\n" for line in lines), encoding="utf-8")
 
 
 def add_line(path: Path, line: dict) -> None:
     """Append one line; it is in the file when this returns."""
     with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line, separators=(",", ":")) + "\n")
+        file.write(json_text(line, separators=(",", ":")) + "\n")

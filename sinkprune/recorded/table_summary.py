@@ -6,7 +6,7 @@ A summary is one JSON object, in bits per token unless said otherwise; an interv
     dense      {"bits", "error" (standard error over texts), "repeated"}
     rows       one a variant and sparsity: "bits", "above_dense" (interval), "agreement", "repeated" (shares), "achieved" (share),
                "prune_seconds", "seeds"; structured methods also "speed_up" and "parameters"
-    gains      one a comparison and sparsity: "variant", "baseline", "kind" ("official" or "ablation"), "gain" (interval of baseline -
+    gains      one a pair of methods and sparsity: "variant", "baseline", "kind" ("official" or "ablation"), "gain" (interval of baseline -
                variant: above 0, the sink-aware method finds the texts likelier), "verdict" ("win", "tie", "loss")
 """
 
@@ -19,13 +19,14 @@ from statistics import mean, stdev
 import numpy as np
 
 from sinkprune.lab.intervals import Interval, crossed_interval
+from sinkprune.pruning.methods import RECORDS
 from sinkprune.recorded.table_cells import Cell, Protocol, plan
 
 Cells = dict[tuple[str, float], list[dict]]  # (variant, sparsity) -> its cells, by seed
 
 
 @dataclass(frozen=True)
-class Comparison:
+class MethodPair:
     """A sink-aware method against a baseline: the official method, or its own ablation (only the sink weight switched off)."""
 
     variant: str
@@ -33,14 +34,11 @@ class Comparison:
     kind: str
 
 
-COMPARISONS = (
-    Comparison("sink-wanda", "wanda", "official"),
-    Comparison("sink-sparsegpt", "sparsegpt", "official"),
-    Comparison("sink-structured", "structured", "official"),
-    Comparison("sink-wanda", "sink-wanda, weight 1", "ablation"),
-    Comparison("sink-sparsegpt", "sparsegpt", "ablation"),
-    Comparison("sink-structured", "sink-structured, weight 1", "ablation"),
-)  # sparsegpt is both: sink-sparsegpt with weight 1 computes the same
+SINK_AWARE = [method for method in RECORDS if method.sink_aware]
+PAIRS = (
+    *(MethodPair(method.name, method.baseline, "official") for method in SINK_AWARE),
+    *(MethodPair(method.name, method.ablation, "ablation") for method in SINK_AWARE),
+)
 
 
 def complete_seeds(about: dict, lines: list[dict]) -> list[int]:
@@ -75,10 +73,10 @@ def summarise(about: dict, lines: list[dict]) -> dict:
         },
         "rows": [_row(group, dense) for group in cells.values()],
         "gains": [
-            _gain(comparison, sparsity, cells)
-            for comparison in COMPARISONS
+            _gain(pair, sparsity, cells)
+            for pair in PAIRS
             for variant, sparsity in cells
-            if variant == comparison.variant and (comparison.baseline, sparsity) in cells
+            if variant == pair.variant and (pair.baseline, sparsity) in cells
         ],
     }
 
@@ -99,14 +97,12 @@ def _row(group: list[dict], dense: dict) -> dict:
     return row
 
 
-def _gain(comparison: Comparison, sparsity: float, cells: Cells) -> dict:
-    interval = crossed_interval(
-        _bits(cells[comparison.baseline, sparsity]) - _bits(cells[comparison.variant, sparsity])
-    )
+def _gain(pair: MethodPair, sparsity: float, cells: Cells) -> dict:
+    interval = crossed_interval(_bits(cells[pair.baseline, sparsity]) - _bits(cells[pair.variant, sparsity]))
     return {
-        "variant": comparison.variant,
-        "baseline": comparison.baseline,
-        "kind": comparison.kind,
+        "variant": pair.variant,
+        "baseline": pair.baseline,
+        "kind": pair.kind,
         "sparsity": sparsity,
         "gain": _interval(interval),
         "verdict": interval.verdict,

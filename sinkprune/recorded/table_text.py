@@ -1,4 +1,4 @@
-"""The pruning table in words and Markdown: what the page and the README show. Pure functions of a summary (recorded.table_summary)."""
+"""The pruning table in words and Markdown, for all who show it. Pure functions of a summary (recorded.table_summary)."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ class Watched:
 
 
 def token_words(text: str, position: int) -> str:
-    """A token inside a sentence, as the player says it."""
+    """A token inside a sentence."""
     if text in END_TOKENS:
         return "the begin mark" if position == 0 else f"the end mark at position {position}"
     special = _SPECIAL.fullmatch(text)

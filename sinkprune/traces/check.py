@@ -1,43 +1,59 @@
-"""Reading a trace that comes from outside: everything a player or a figure relies on is checked, and every refusal is a sentence.
+"""Reading a trace that comes from outside: everything that readers rely on is checked, and every refusal is a sentence.
 
-`read_trace(text)` parses and checks, `check_trace(trace)` checks what is already parsed, `write_trace(trace)` is its inverse.
-Sizes are bounded before anything is decoded, so a hostile file costs no more than its own length.
+`read_trace(content)` parses and checks, `check_trace(trace)` checks what is already parsed, `trace_text(trace)` writes it again.
+Sizes are bounded before anything is decoded, and while it is unpacked, so a hostile file costs no more than MAX_BYTES.
 """
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
 import re
+import zlib
 from numbers import Real
 
+from sinkprune.models.chat import whole_characters
 from sinkprune.traces.format import FORMAT, VERSION
 
 MAX_BYTES = 64 * 2**20
+TOO_LARGE = f"the file is larger than {MAX_BYTES >> 20} MB: record a shorter run"
 MAX_LANES = 2
 MAX_FRAMES = 1024
 MAX_LENGTH = 2048
 MAX_LAYERS = MAX_HEADS = 256
 MAX_TEXT = 20_000
 MAX_TOKEN_TEXT = 400
+_GZIP = b"\x1f\x8b"
 LANE_KINDS = ("dlm", "ar")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 
 
-def write_trace(trace: dict) -> str:
+def trace_text(trace: dict) -> str:
     """The trace as JSON text without spaces."""
     return json.dumps(trace, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
-def read_trace(text: str | bytes) -> dict:
-    """A trace from JSON text. Raises ValueError with a sentence when it is no trace, too large or of another version."""
+def read_trace(content: str | bytes) -> dict:
+    """A trace from JSON text, packed by gzip or not. Raises ValueError when it is no trace, too large or of another version."""
+    text = _unpacked(content) if content[:2] == _GZIP else content
     if len(text) > MAX_BYTES:
-        raise ValueError(f"the file is larger than {MAX_BYTES >> 20} MB: record a shorter run")
+        raise ValueError(TOO_LARGE)
     try:
         trace = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"the file is not JSON: {error}") from None
     check_trace(trace)
     return trace
+
+
+def _unpacked(packed: bytes) -> bytes:
+    """What gzip packed, at most MAX_BYTES and one more: a small file can hold gigabytes."""
+    try:
+        with gzip.open(io.BytesIO(packed)) as stream:
+            return stream.read(MAX_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"the file is no whole gzip file ({error}): save it again") from None
 
 
 def _refuse_constant(name: str) -> None:
@@ -55,7 +71,7 @@ def check_trace(trace: object) -> None:
     )
     _need(_is_text(trace.get("run"), 100), '"run" must be a short text')
     _need(_is_text(trace.get("prompt")), f'"prompt" must be a text of at most {MAX_TEXT} characters')
-    _need(isinstance(trace.get("settings"), dict), '"settings" must be an object')
+    _need(_is_plain(trace.get("settings")), '"settings" must be an object of short texts and numbers')
     model = trace.get("model")
     _need(isinstance(model, dict) and _is_text(model.get("name"), 500), '"model" must be an object with a name')
     _need(_is_int(model.get("layers"), 1, MAX_LAYERS), f'"layers" must be a whole number from 1 to {MAX_LAYERS}')
@@ -163,7 +179,7 @@ def _is_number(value: object) -> bool:
 
 
 def _is_text(value: object, limit: int = MAX_TEXT) -> bool:
-    return isinstance(value, str) and len(value) <= limit
+    return isinstance(value, str) and len(value) <= limit and (value.isascii() or whole_characters(value))
 
 
 def _is_list(value: object, length: int) -> bool:
@@ -174,3 +190,12 @@ def _is_base64(value: object, size: int) -> bool:
     if not isinstance(value, str) or len(value) != -(-size // 3) * 4:
         return False
     return value.count("=") == -size % 3 and _BASE64.fullmatch(value) is not None
+
+
+def _is_plain(settings: object) -> bool:
+    """Whether settings are what a run's settings are: a small object that can be sent as JSON."""
+    try:
+        text = json.dumps(settings, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return isinstance(settings, dict) and _is_text(text)

@@ -1,16 +1,16 @@
-"""The trace: a recorded run as JSON, the one format that the player, the exports and the presets read.
+"""The trace: a recorded run as JSON, the one format of live runs, exports and presets.
 
 ```
 trace = {"format": "sinkprune-trace", "version": 1,
          "run": "9f2c…",                       changes with every run, so that the same prompt twice is two values
-         "prompt": "…",                        what the visitor typed
+         "prompt": "…",                        what was typed
          "model": {"name": "bundled", "layers": L, "heads": H, "revision": "…" | null},
          "settings": {…},                      the DecodeConfig as a dict, plus what else made the run
          "lanes": [lane, …],                   one or two; lanes of a trace share prompt, seed and clock
          "view": {"layer": index | null}}      optional: the layer (from 0) shown when the run opens; null or absent: the mean over all
 lane  = {"kind": "dlm" | "ar",
          "title": "Diffusion",                 shown above the lane
-         "model": "bundled" | store key,       which weights wrote it (the player asks for N x N maps by it)
+         "model": "bundled" | store key,       which weights wrote it (N x N maps are asked for by it)
          "promptLength": P, "length": N,       positions 0 … N-1, the first P are the prompt
          "ids": [id, …], "tokens": [text, …],  P entries: the prompt's token ids and texts (models.running_texts)
          "maskId": id, "maskText": "<mask>",   what stands at a position of the canvas that is not committed yet; -1 and
@@ -33,7 +33,6 @@ Token texts are untrusted: whoever shows them sets text, never HTML.
 
 from __future__ import annotations
 
-import base64
 import uuid
 from dataclasses import dataclass
 
@@ -43,6 +42,7 @@ import torch
 from sinkprune.decoding import Step
 from sinkprune.models import LoadedModel, decode_answer, running_texts, token_texts
 from sinkprune.sinks import live_heads
+from sinkprune.traces.shares import from_base64, from_levels, to_base64, to_levels
 
 FORMAT = "sinkprune-trace"
 VERSION = 1
@@ -129,7 +129,7 @@ def encode_frame(step: Step, length: int, loaded: LoadedModel) -> dict:
     visible = step.canvas.shape[1]
     share = step.column_mass.numpy() / np.float32(end - start)  # (L, H, n)
     heads = np.zeros((*share.shape[:2], length), np.uint8)
-    heads[..., :visible] = np.minimum(np.sqrt(share) * 255 + 0.5, 255)
+    heads[..., :visible] = to_levels(share)
     mean = np.zeros(length, "<u2")
     live = live_heads(step.column_mass).sum().item()
     mean[:visible] = np.minimum(share.sum((0, 1)) / live * 65535 + 0.5, 65535)
@@ -144,9 +144,9 @@ def encode_frame(step: Step, length: int, loaded: LoadedModel) -> dict:
         "rows": [start, end],
         "visible": visible,
         "committed": _committed(step, loaded),
-        "confidence": _to_base64(confidence),
-        "share": _to_base64(mean),
-        "heads": _to_base64(heads),
+        "confidence": to_base64(confidence),
+        "share": to_base64(mean),
+        "heads": to_base64(heads),
     }
 
 
@@ -163,9 +163,9 @@ def decode_lane(trace: dict, lane: dict) -> LaneArrays:
     """A lane's frames back as arrays, to within the quantisation: share 8e-6, per head 2 % at a share of 1/100."""
     frames = lane["frames"]
     shape = (len(frames), trace["model"]["layers"], trace["model"]["heads"], lane["length"])
-    share = _from_base64(frames, "share", "<u2").reshape(len(frames), lane["length"]) / 65535
-    heads = (_from_base64(frames, "heads", np.uint8).reshape(shape).astype(np.float32) / 255) ** 2
-    confidence = _from_base64(frames, "confidence", np.uint8).reshape(len(frames), lane["length"]).astype(float)
+    share = _stored(frames, "share", "<u2").reshape(len(frames), lane["length"]) / 65535
+    heads = from_levels(_stored(frames, "heads", np.uint8).reshape(shape))
+    confidence = _stored(frames, "confidence", np.uint8).reshape(len(frames), lane["length"]).astype(float)
     confidence = np.where(confidence == NOT_COMPUTED, np.nan, confidence / 254)
     return LaneArrays(share, heads, confidence, np.array([frame["visible"] for frame in frames], int))
 
@@ -175,9 +175,5 @@ def is_cached(trace: dict) -> bool:
     return trace["settings"].get("cache", "none") != "none"
 
 
-def _to_base64(array: np.ndarray) -> str:
-    return base64.b64encode(array.tobytes()).decode("ascii")
-
-
-def _from_base64(frames: list[dict], key: str, dtype) -> np.ndarray:
-    return np.frombuffer(b"".join(base64.b64decode(frame[key]) for frame in frames), dtype)
+def _stored(frames: list[dict], key: str, dtype: type | str) -> np.ndarray:
+    return np.concatenate([from_base64(frame[key], dtype) for frame in frames] or [np.zeros(0, dtype)])

@@ -1,8 +1,8 @@
-"""Runs that page, presets and command line share: a prompt goes in, the growing trace comes out, one value after every round of steps.
+"""Runs: a prompt goes in, the growing trace comes out, one value after every round of steps.
 
 Lanes of a trace take turns, one denoising step each, so all of them move from the first second; each lane's time is its own computing time.
 Every yielded trace is a new value whose earlier frames are those of the one before: a stream of differences stays small. Closing the
-generator stops the run before its next forward. All limits on what a visitor may ask are here, checked at the call.
+generator stops the run before its next forward. All limits on what may be asked are here, checked at the call.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from sinkprune.pruning import CalibrationConfig, PruneConfig
 from sinkprune.traces.format import add_step, start_lane, start_trace
 
 MAX_CHARACTERS = 1000
-MAX_CANVAS = 256  # positions, prompt and answer together: what a page can draw and a small machine can compute in time
+MAX_CANVAS = (
+    256  # positions, prompt and answer together: what a small machine can compute in time, and a screen can show
+)
 TITLES = {"dlm": "Diffusion", "ar": "Autoregressive"}
 
 
@@ -30,17 +32,13 @@ def check_prompt(loaded: LoadedModel, prompt: str, gen_length: int) -> torch.Ten
         raise ValueError("the prompt is empty: type a few words")
     if len(prompt) > MAX_CHARACTERS:
         raise ValueError(f"the prompt has {len(prompt)} characters: shorten it to at most {MAX_CHARACTERS}")
-    try:
-        prompt.encode("utf-8")
-    except UnicodeEncodeError:
-        raise ValueError("the prompt holds half a character (a lone surrogate): type it again") from None
     ids = encode_prompt(loaded, prompt)
     limit = min(MAX_CANVAS, loaded.model.config.max_position_embeddings)
     too_many = ids.shape[1] + gen_length - limit
     if too_many > 0:
         raise ValueError(
             f"prompt ({ids.shape[1]} tokens) and answer ({gen_length}) are {too_many} more than the {limit} there is room for: "
-            f"{'ask for a shorter answer or ' if gen_length > 32 else ''}shorten the prompt"
+            f"{'ask for a shorter answer or ' if gen_length > 32 and ids.shape[1] < limit else ''}shorten the prompt"
         )
     return ids
 

@@ -13,7 +13,6 @@ prompts and the medians of each layer:
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,6 +23,7 @@ import torch
 
 from sinkprune.decoding import DecodeConfig
 from sinkprune.models import LoadedModel, load_model
+from sinkprune.models.writing import json_text
 from sinkprune.sinks import centroid_variance, reference_sink_set, sink_trajectory, spatial_variance
 from sinkprune.traces.format import LaneArrays, decode_lane
 from sinkprune.traces.runs import finish, trace_run
@@ -223,13 +223,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     lanes = [lane for run in sink_statistics(load_model(options.model)) for lane in run]
     rows = [_row(lane) for lane in lanes if lane.layer is None]
     if options.json:
-        print(json.dumps({"runs": rows, "summary": summary(lanes), "layers": layer_medians(lanes)}, indent=1))
+        print(json_text({"runs": rows, "summary": summary(lanes), "layers": layer_medians(lanes)}, indent=1))
         return
     print("Mean over all layers")
     _print_runs(rows)
     for kind, numbers in summary(lanes).items():
         print(f"{kind}: " + ", ".join(f"{name} {value:.3g}" for name, value in numbers.items()))
-    print("\nLayer by layer, medians over the prompts (layers from 1, as on the page)")
+    print("\nLayer by layer, medians over the prompts (layers from 1)")
     _print_layers(layer_medians(lanes))
 
 

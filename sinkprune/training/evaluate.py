@@ -63,7 +63,7 @@ def cross_entropies(loaded: LoadedModel, prompts: Sequence[str]) -> dict[str, fl
 
 @torch.inference_mode()
 def next_token_loss(causal: LoadedModel, prompt_ids: torch.Tensor, canvas: torch.Tensor) -> float:
-    end = answer_end(canvas.tolist(), causal.spec.eos_token_id)
+    end = answer_end(canvas.tolist(), causal.spec.end_token_ids)
     ids = torch.cat([causal_prompt(causal, prompt_ids)[0], canvas[:end]])[None].to(causal.device)
     logits = causal.model(ids[:, :-1], logits_to_keep=end).logits[0]
     return F.cross_entropy(logits.float(), ids[0, -end:]).item()
@@ -76,12 +76,12 @@ def text_quality(loaded: LoadedModel, prompts: Sequence[str]) -> dict:
         prompt_ids = encode_prompt(loaded, prompt)
         result = generate(loaded, prompt_ids, PARALLEL)
         answer = result.tokens[0, prompt_ids.shape[1] :].tolist()
-        end = answer_end(answer, loaded.spec.eos_token_id)
+        end = answer_end(answer, loaded.spec.end_token_ids)
         text = decode_answer(loaded, answer)
         nfe.append(result.nfe)
         lengths.append(end)
         repeated.append(repeated_ngrams(answer[:end]))
-        ended.append(end < len(answer) or answer[-1] == loaded.spec.eos_token_id or text.rstrip().endswith(CLOSING))
+        ended.append(end < len(answer) or answer[-1] in loaded.spec.end_token_ids or text.rstrip().endswith(CLOSING))
     return {
         "forwards_median": statistics.median(nfe),
         "answer_tokens_median": statistics.median(lengths),

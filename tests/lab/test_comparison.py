@@ -55,7 +55,7 @@ def test_every_number_says_what_it_means(run):
 def test_every_likelihood_stands_with_its_standard_error(run, loaded):
     trace, comparison = run
     answer = answer_ids(trace["lanes"][0], loaded.spec.mask_token_id)
-    answer = torch.tensor(answer[: answer_end(answer, loaded.spec.eos_token_id)])
+    answer = torch.tensor(answer[: answer_end(answer, loaded.spec.end_token_ids)])
     estimate = answer_likelihood(loaded, torch.tensor([trace["lanes"][0]["ids"]]), answer, draws=ANSWER_DRAWS)
     assert comparison.error_dense_answer[0] == estimate.standard_error > 0
     likelihoods = [row for row in comparison.rows() if row.name.startswith("Nats")]
@@ -67,7 +67,7 @@ def test_every_likelihood_stands_with_its_standard_error(run, loaded):
 def test_the_difference_is_paired_and_none_is_claimed_where_its_interval_holds_zero(run, loaded):
     trace, comparison = run
     answer = answer_ids(trace["lanes"][1], loaded.spec.mask_token_id)
-    answer = torch.tensor(answer[: answer_end(answer, loaded.spec.eos_token_id)])
+    answer = torch.tensor(answer[: answer_end(answer, loaded.spec.end_token_ids)])
     copy = prune_model(loaded, PruneConfig("wanda", 0.7), CALIBRATION).loaded
     prompt_ids = torch.tensor([trace["lanes"][0]["ids"]])
     paired = paired_difference(

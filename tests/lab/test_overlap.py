@@ -18,24 +18,26 @@ def lane(*steps: dict[int, int], prompt: int = 2, visible: int = 6) -> dict:
 
 def test_agreement_golden():
     assert agreement([1, 2, 3, 4], [1, 9, 3, 4]) == 0.75
-    assert agreement([1, 0, 7, 7], [1, 0, 8, 8], eos_token_id=0) == 1.0  # nothing counts behind both ends
-    assert agreement([1, 0, 7, 7], [1, 2, 0, 8], eos_token_id=0) == pytest.approx(1 / 3)
+    assert agreement([1, 0, 7, 7], [1, 0, 8, 8], end_token_ids={0}) == 1.0  # nothing counts behind both ends
+    assert agreement([1, 0, 7, 7], [1, 2, 0, 8], end_token_ids={0}) == pytest.approx(1 / 3)
     assert agreement([], []) == 1.0
     assert agreement([1], [1, 2]) == 0.5
 
 
 @given(first=TOKENS, second=TOKENS, eos=st.none() | st.integers(0, 5))
 def test_agreement_is_symmetric_and_a_share(first, second, eos):
-    value = agreement(first, second, eos)
-    assert value == agreement(second, first, eos)
+    ends = set() if eos is None else {eos}
+    value = agreement(first, second, ends)
+    assert value == agreement(second, first, ends)
     assert 0 <= value <= 1
-    assert agreement(first, first, eos) == 1
+    assert agreement(first, first, ends) == 1
 
 
 def test_answer_end_counts_the_end_token():
-    assert answer_end([5, 6, 0, 0], 0) == 3
-    assert answer_end([5, 6], 0) == 2
-    assert answer_end([5, 6], None) == 2
+    assert answer_end([5, 6, 0, 0], {0}) == 3
+    assert answer_end([5, 6, 9, 0], {0, 9}) == 3
+    assert answer_end([5, 6], {0}) == 2
+    assert answer_end([5, 6], ()) == 2
 
 
 def test_divergence_is_a_conflict_and_not_another_order():

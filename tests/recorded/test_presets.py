@@ -23,7 +23,8 @@ from sinkprune.recorded.presets import (
 from sinkprune.recorded.properties import PROPERTIES, Finding, best_finding
 from sinkprune.recorded.watched import Watched
 from sinkprune.traces.check import check_trace
-from sinkprune.traces.format import _to_base64, decode_lane
+from sinkprune.traces.format import decode_lane
+from sinkprune.traces.shares import to_base64
 from tests.traces.run_samples import make_run
 
 SUN = Candidate("the sun is", DecodeConfig(gen_length=8, block_length=4, steps=8))
@@ -56,7 +57,7 @@ def test_a_large_run_is_rounded_until_it_fits(preset, tmp_path, monkeypatch):
     generator = np.random.default_rng(0)
     lane = preset.trace["lanes"][0]
     frames = [
-        {**frame, "heads": _to_base64(generator.integers(0, 256, 8 * lane["length"], np.uint8))}
+        {**frame, "heads": to_base64(generator.integers(0, 256, 8 * lane["length"], np.uint8))}
         for frame in lane["frames"]
     ]
     noisy = Preset("noisy", "", "", {**preset.trace, "lanes": [{**lane, "frames": frames}]})

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sinkprune.decoding import Step
-from sinkprune.traces.check import check_trace, read_trace, write_trace
+from sinkprune.traces.check import check_trace, read_trace, trace_text
 from sinkprune.traces.format import add_step, decode_lane, encode_frame, start_lane, start_trace
 
 PROMPT = torch.tensor([[4, 5, 6]])
@@ -123,7 +123,7 @@ def test_a_step_without_recording_is_refused(loaded):
 
 def test_json_round_trip(loaded):
     trace = make_trace(loaded)
-    assert read_trace(write_trace(trace)) == trace
+    assert read_trace(trace_text(trace)) == trace
     assert trace["lanes"][1]["frames"][0]["visible"] == 4
 
 
@@ -201,6 +201,6 @@ def test_base64_must_decode_to_exactly_the_size(loaded):
 
 
 def test_encoding_is_deterministic_json(loaded):
-    text = write_trace({**make_trace(loaded), "run": "x"})
-    assert text == write_trace({**make_trace(loaded), "run": "x"})
+    text = trace_text({**make_trace(loaded), "run": "x"})
+    assert text == trace_text({**make_trace(loaded), "run": "x"})
     assert json.loads(text)["lanes"][0]["tokens"] == ["the", "sun", "is"]

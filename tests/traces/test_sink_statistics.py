@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from sinkprune.decoding import DecodeConfig
-from sinkprune.traces.format import _to_base64
 from sinkprune.traces.runs import finish, trace_run
+from sinkprune.traces.shares import to_base64
 from sinkprune.traces.sink_statistics import (
     lane_statistics,
     layer_medians,
@@ -30,9 +30,9 @@ def lane_with(leaders: list[int], length: int, visible: list[int], strength: flo
         frames.append(
             {
                 "visible": n,
-                "confidence": _to_base64(np.full(length, 255, np.uint8)),
-                "share": _to_base64(np.round(share * 65535).astype("<u2")),
-                "heads": _to_base64(np.round(np.sqrt(share) * 255).astype(np.uint8)),
+                "confidence": to_base64(np.full(length, 255, np.uint8)),
+                "share": to_base64(np.round(share * 65535).astype("<u2")),
+                "heads": to_base64(np.round(np.sqrt(share) * 255).astype(np.uint8)),
             }
         )
     lane = {"kind": "dlm", "title": "Diffusion", "length": length, "frames": frames, "text": "", "promptLength": 1}
@@ -105,9 +105,9 @@ def two_layers() -> dict:
         frames.append(
             {
                 "visible": 20,
-                "confidence": _to_base64(np.full(20, 255, np.uint8)),
-                "share": _to_base64(np.round(share * 65535).astype("<u2")),
-                "heads": _to_base64(np.round(np.sqrt(heads) * 255).astype(np.uint8)),
+                "confidence": to_base64(np.full(20, 255, np.uint8)),
+                "share": to_base64(np.round(share * 65535).astype("<u2")),
+                "heads": to_base64(np.round(np.sqrt(heads) * 255).astype(np.uint8)),
             }
         )
     lane = {"kind": "dlm", "title": "Diffusion", "length": 20, "frames": frames, "text": "", "promptLength": 1}

@@ -1,8 +1,7 @@
 """The player as a Gradio component: `player(attention_map)` shows a trace (format: `sinkprune.traces.format`) given as its value.
 
-The front end is plain modules in `player/`, served as they are; the template is static, so that canvases and the scrubber
-survive every update. Yield a growing trace to stream a run; a new `run` id starts a new one. The heads of a trace stay here and travel
-when somebody looks at them (`sinkprune.ui.server.light_traces`).
+The front end is `web/player`. Yield a growing trace to stream a run; a new `run` id starts a new one. The heads of a trace stay here
+and travel when somebody looks at them (`sinkprune.ui.server.light_traces`).
 
 A trace may have one key more here, "query": the page's query ("?tab=…") that makes this run again. The player's links start with it.
 """
@@ -14,23 +13,11 @@ from collections.abc import Callable
 
 import gradio as gr
 
-from sinkprune.ui.components.served import WEB, home, served_folder
+from sinkprune.ui.components.served import home, web_component
 from sinkprune.ui.server.light_traces import RecentRuns
 
-FOLDER = WEB / "player"
 EMPTY = "No run yet. Press Run to watch the attention move."
 HEADS_BYTES = 64 * 2**20  # heads that a player keeps for those who look: about 20 runs of the bundled model
-
-# The import is dynamic because Gradio runs this text as a function body; what fails before the player can speak is said here.
-START = """
-import(props.assets.url + "/main.js")
-  .then((main) => main.mount(element, props, server, watch))
-  .catch((error) => {
-    console.error(error);
-    element.querySelector(".sp-player").dataset.error = String(error);
-    element.querySelector(".sp-message").textContent = "The player could not start: " + error.message;
-  });
-"""
 
 
 def player(
@@ -48,16 +35,12 @@ def player(
         N is the number of ids; layer and head are None for the mean.
     value: a trace, or None for the empty state, which shows the sentence `empty`. options: further arguments of `gr.HTML`.
     """
-    gr.set_static_paths([FOLDER])
     recent = RecentRuns(HEADS_BYTES)
-    shown = gr.HTML(
+    shown = web_component(
+        "player",
         value=value and recent.light(value),
-        html_template=(FOLDER / "player.html").read_text(encoding="utf-8"),
-        js_on_load=START,
         server_functions=[_answering("attention_map", attention_map), _answering("heads", recent.heads)],
-        apply_default_css=False,
         elem_id=elem_id,
-        assets=served_folder(FOLDER),
         empty=empty,
         home=home(),
         tag=uuid.uuid4().hex[:8],  # tells the ids of several players on one page apart

@@ -1,4 +1,4 @@
-"""Where the front end's files are, and how the browser reaches them."""
+"""The front end's files: where they are, how the browser reaches them, and one way to start a component from them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,27 @@ import os
 from pathlib import Path
 from urllib.parse import quote
 
+import gradio as gr
+
 WEB = Path(__file__).resolve().parents[1] / "web"
 FILE_ROUTE = "/gradio_api/file="
+START = (WEB / "start.js").read_text(encoding="utf-8")
+
+gr.set_static_paths([WEB])
+
+
+def web_component(name: str, **options: object) -> gr.HTML:
+    """The component whose front end is the folder `web/<name>`: its template `<name>.html`, and `main.js`, which exports `mount`.
+
+    The template is static, so that what stands in it survives every new value. options: further arguments of `gr.HTML`.
+    """
+    return gr.HTML(
+        html_template=(WEB / name / f"{name}.html").read_text(encoding="utf-8"),
+        js_on_load=START,
+        apply_default_css=False,
+        assets=served_folder(WEB / name),
+        **options,
+    )
 
 
 def home() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
@@ -10,27 +9,19 @@ from dataclasses import asdict
 from functools import partial
 
 import gradio as gr
+from gradio.components import Component
 
 from sinkprune.lab.all_methods import MethodRow, Refusal, Underway, compare_all
 from sinkprune.pruning import CalibrationConfig
 from sinkprune.ui.components.methods_table import methods_table
-from sinkprune.ui.events import MODEL_EVENT, PROGRESS_EVERY, QUICK_EVENT
-from sinkprune.ui.inputs import (
-    BOUNDS,
-    COPY,
-    MAX_SPARSITY,
-    PATTERNS,
-    calibration_from,
-    decoding_from,
-    in_words,
-    pruning_from,
-)
+from sinkprune.ui.events import now_and_then
+from sinkprune.ui.inputs import BOUNDS, COPY, MAX_SPARSITY, PATTERNS, calibration_from, pruning_from, request_from
+from sinkprune.ui.run_button import Update, run_button, wire_run
+from sinkprune.ui.server.runs import visitor
+from sinkprune.ui.server.scheduler import LONG, Waiting
 from sinkprune.ui.server.workbench import Workbench
-from sinkprune.ui.words.text import note, progress_line
+from sinkprune.ui.words.text import note, progress_line, waiting_line
 
-IDLE = {"go": gr.Button(interactive=True), "cancel": gr.Button(interactive=False)}
-BUSY = {"go": gr.Button(interactive=False), "cancel": gr.Button(interactive=True)}
-OUTPUTS = ("status", "shown", "go", "cancel")
 EMPTY = "No method has run yet."
 INVITATION = "The prompt above is written by the whole model and by one pruned copy a method, all decoded alike."
 DEFINITIONS = """
@@ -43,7 +34,7 @@ DEFINITIONS = """
 """
 
 
-def methods_section(bench: Workbench, prompt: gr.Textbox, decoding: list[gr.components.Component]) -> gr.Slider:
+def methods_section(bench: Workbench, prompt: gr.Textbox, decoding: dict[str, Component]) -> gr.Slider:
     """Build the section and wire it to the page's prompt and decoding controls; returns the control of `calibration_from`."""
     gr.HTML("<h2>All methods at one sparsity</h2>")
     with gr.Row(elem_classes="choices"):
@@ -57,36 +48,26 @@ def methods_section(bench: Workbench, prompt: gr.Textbox, decoding: list[gr.comp
             info="of 128 tokens, from the built-in text",
         )  # fmt: skip
     with gr.Row(elem_classes="actions"):
-        go = gr.Button("Run all methods", variant="primary", elem_id="all-run", scale=0, min_width=200)
-        cancel = gr.Button("Cancel", elem_id="all-cancel", interactive=False, scale=0, min_width=90)
+        button = run_button("Run all methods", "all-run", "Cancel", "all-cancel")
     status = gr.HTML(note("", INVITATION), elem_id="all-status")
     shown = methods_table(EMPTY, elem_id="all-methods")
     with gr.Accordion("What the numbers mean", open=False):
         gr.Markdown(DEFINITIONS)
-    outputs = [status, shown, go, cancel]
-    # "once" would swallow a press while the cancelled run before it still closes.
-    run = go.click(
-        partial(_run, bench), [prompt, sparsity, pattern, samples, *decoding], outputs,
-        trigger_mode="multiple", **MODEL_EVENT,
-    )  # fmt: skip
-    run.then(lambda: _update(**IDLE), None, outputs, **QUICK_EVENT)
-    stopped = _update(
-        status=note("Cancelled", "The rows that are there stay. Copies that were finished need not be pruned again."),
-        **IDLE,
-    )
-    cancel.click(lambda: stopped, None, outputs, cancels=run, **QUICK_EVENT)
+    inputs = {"prompt": prompt, "sparsity": sparsity, "pattern": pattern, "samples": samples, **decoding}
+    wire_run(button, bench, partial(_run, bench), inputs, {"status": status, "shown": shown}, _cancelled)
     return samples
 
 
 def all_methods(
     bench: Workbench, prompt: str, sparsity: float, pattern: str, calibration: CalibrationConfig, config: object
-) -> Iterator[Underway | Refusal | MethodRow]:
-    """`lab.all_methods` on the bench's model, from the values of the page or the API. Raises ValueError at the call."""
+) -> Iterator[Waiting | Underway | Refusal | MethodRow]:
+    """`lab.all_methods` on the bench's model, in the long line, from the values of the page or the API. Raises ValueError at the call."""
     pruning = pruning_from(
         COPY["method"], sparsity, pattern, COPY["sink_rule"], COPY["sink_weight"], COPY["allocation"]
     )
     dense = bench.loaded
-    return compare_all(dense, prompt, config, pruning, calibration, partial(bench.prune, dense=dense))
+    steps = compare_all(dense, prompt, config, pruning, calibration, partial(bench.prune, dense=dense))
+    return bench.lines.run(LONG, steps, visitor(), "all methods")
 
 
 def collect(table: dict, step: Refusal | MethodRow) -> dict:
@@ -100,38 +81,36 @@ def new_table() -> dict:
     return {"run": uuid.uuid4().hex, "rows": [], "refused": []}
 
 
-def underway_line(step: Underway) -> str:
+def underway_line(step: Waiting | Underway) -> str:
     """What goes on, as a line of the page."""
+    if isinstance(step, Waiting):
+        return waiting_line(step)
     if step.progress is not None:
         return progress_line(step.progress, step.method)
     doing = f"writes, {step.forwards} forward passes so far" if step.doing == "writing" else "is measured"
     return note("Live", f"{step.method} {doing}.")
 
 
-def _run(
-    bench: Workbench, prompt: str, sparsity: float, pattern: str, samples: int, *decoding: object
-) -> Iterator[tuple]:
-    with in_words():
-        if not bench.ready:
-            yield _update(status=note("Live", "The model is still loading: the methods start by themselves."), **BUSY)
-        steps = all_methods(bench, prompt, sparsity, pattern, calibration_from(samples), decoding_from(*decoding))
-        table, said = new_table(), 0.0
-        yield _update(status=note("Live", "The dense model writes."), shown=table, **BUSY)
-        with closing(steps):
-            for step in steps:
-                if not isinstance(step, Underway):
-                    table = collect(table, step)
-                    yield _update(shown=table)
-                elif time.monotonic() - said > PROGRESS_EVERY:
-                    said = time.monotonic()
-                    yield _update(status=underway_line(step))
-        yield _update(status=note("Done", _said(bench, table)), **IDLE)
+def _cancelled() -> Update:
+    said = "The rows that are there stay. Copies that were finished need not be pruned again."
+    return {"status": note("Cancelled", said)}
+
+
+def _run(bench: Workbench, values: dict) -> Iterator[Update]:
+    asked = request_from(values)
+    chosen = values["sparsity"], values["pattern"], calibration_from(values["samples"])
+    steps = all_methods(bench, asked.prompt, *chosen, asked.decoding)
+    table = new_table()
+    yield {"status": note("Live", "The dense model writes."), "shown": table}
+    with closing(steps):
+        for step in now_and_then(steps, Underway):
+            if isinstance(step, Waiting | Underway):
+                yield {"status": underway_line(step)}
+            else:
+                table = collect(table, step)
+                yield {"shown": table}
+    yield {"status": note("Done", _said(bench, table))}
 
 
 def _said(bench: Workbench, table: dict) -> str:
     return f"{len(table['rows']) - 1} pruned copies beside the dense model, all measured on this machine ({bench.machine})."
-
-
-def _update(**values: object) -> tuple:
-    """The values of some of OUTPUTS; the others stay as they are."""
-    return tuple(values.get(name, gr.skip()) for name in OUTPUTS)

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 
 import gradio as gr
 
 from sinkprune.figures.pruning import change_heatmap
-from sinkprune.pruning import CalibrationConfig, PruneConfig, calibration_set
+from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneProgress, PruneResult, calibration_set
 from sinkprune.pruning.changes import LINEARS, MaskChanges, mask_changes
-from sinkprune.ui.events import MODEL_EVENT, QUICK_EVENT, STATE_SECONDS, prune_and_say
-from sinkprune.ui.inputs import in_words
+from sinkprune.ui.events import STATE_SECONDS, now_and_then
+from sinkprune.ui.run_button import Update, run_button, wire_run
+from sinkprune.ui.server.runs import visitor
+from sinkprune.ui.server.scheduler import LONG, Waiting
 from sinkprune.ui.server.workbench import Workbench
 from sinkprune.ui.words.reading import changes_reading
-from sinkprune.ui.words.text import CHANGES, note, progress_line
+from sinkprune.ui.words.text import CHANGES, note, progress_line, waiting_line
 
 SEQUENCES = (
     8  # calibration sequences on which the strength of sinks is measured: more would take long and change little
 )
 TWINS = {"ablation": "the same method with the sink weight off", "official": "the official baseline"}
+MEASURING = "measuring"
 FIGURES = ("strength", "disagreement", "difference", "linears")
-OUTPUTS = ("status", "figures", "reading", *FIGURES, "go", "cancel")
-IDLE = {"go": gr.Button(interactive=True), "cancel": gr.Button(interactive=False)}
-BUSY = {"go": gr.Button(interactive=False), "cancel": gr.Button(interactive=True)}
 
 Copy = tuple[PruneConfig, CalibrationConfig]  # what made the pruned copy on show
 
@@ -39,33 +40,28 @@ def changes_section(bench: Workbench) -> tuple[gr.Column, gr.State]:
             info="the official baseline differs in noise and sums as well", elem_classes="plain-radio",
         )  # fmt: skip
         with gr.Row(elem_classes="actions"):
-            go = gr.Button("Prune it and compare the masks", elem_id="changes-run", scale=0, min_width=300)
-            cancel = gr.Button("Cancel", elem_id="changes-cancel", interactive=False, scale=0, min_width=90)
-        status = gr.HTML(elem_id="changes-status")
-        with gr.Column(visible=False) as figures:
-            reading = gr.Markdown(elem_classes="reading")
-            with gr.Row(elem_classes="figures"):
-                plots = [_figure(name) for name in FIGURES[:2]]
-            with gr.Row(elem_classes="figures"):
-                plots += [_figure(name) for name in FIGURES[2:]]
-    outputs = [status, figures, reading, *plots, go, cancel]
-    # "once" would swallow a press while the cancelled run before it still closes.
-    run = go.click(partial(_compare_masks, bench), [made, against], outputs, trigger_mode="multiple", **MODEL_EVENT)
-    run.then(lambda: _update(**IDLE), None, outputs, **QUICK_EVENT)
-    stopped = _update(status=note("Cancelled", "The twin was not pruned."), **IDLE)
-    cancel.click(lambda: stopped, None, outputs, cancels=run, **QUICK_EVENT)
-    made.change(lambda: _update(status="", figures=gr.Column(visible=False), **IDLE), None, outputs, **QUICK_EVENT)
+            words = "Prune it and compare the masks"
+            button = run_button(words, "changes-run", "Cancel", "changes-cancel", "secondary", min_width=300)
+        outputs = {"status": gr.HTML(elem_id="changes-status")}
+        with gr.Column(visible=False) as outputs["figures"]:
+            outputs["reading"] = gr.Markdown(elem_classes="reading")
+            for pair in (FIGURES[:2], FIGURES[2:]):
+                with gr.Row(elem_classes="figures"):
+                    outputs |= {name: _figure(name) for name in pair}
+    inputs = {"made": made, "against": against}
+    run = wire_run(button, bench, partial(_compare_masks, bench), inputs, outputs, _cancelled)
+    run.instead(made.change, lambda: {"status": "", "figures": gr.Column(visible=False)})
     return section, made
 
 
-def show_changes(pruning: PruneConfig, calibration: CalibrationConfig) -> tuple[gr.Column, Copy]:
-    """The updates of the section and its state when a copy has come on show: only sink-aware copies have a plain twin."""
-    return gr.Column(visible=is_sink_aware(pruning)), (pruning, calibration)
+def show_changes(pruning: PruneConfig, calibration: CalibrationConfig) -> dict:
+    """The updates of the section ("changes") and its state ("made") when a copy comes on show: only sink-aware copies have a plain twin."""
+    return {"changes": gr.Column(visible=is_sink_aware(pruning)), "made": (pruning, calibration)}
 
 
 def is_sink_aware(pruning: PruneConfig) -> bool:
     """Whether sinks were weighted down."""
-    return pruning.method.startswith("sink-") and pruning.sink_weight and 0 < pruning.target < 1
+    return pruning.record.sink_aware and pruning.sink_weight and 0 < pruning.target < 1
 
 
 def twin(pruning: PruneConfig, against: str) -> PruneConfig:
@@ -73,7 +69,7 @@ def twin(pruning: PruneConfig, against: str) -> PruneConfig:
     if against == "ablation":
         return dataclasses.replace(pruning, sink_weight=False)
     if against == "official":
-        return dataclasses.replace(pruning, method=pruning.method.removeprefix("sink-"))
+        return dataclasses.replace(pruning, method=pruning.record.baseline)
     raise ValueError(f"a copy is compared with its {' or its '.join(TWINS)} twin, not with {str(against)[:40]!r}")
 
 
@@ -84,34 +80,45 @@ def _figure(name: str) -> gr.Plot:
         return gr.Plot(show_label=False, container=False, elem_id=f"changes-{name}")
 
 
-def _update(**values: object) -> tuple:
-    """The values of some of OUTPUTS; the others stay as they are."""
-    return tuple(values.get(name, gr.skip()) for name in OUTPUTS)
+def _cancelled() -> Update:
+    return {"status": note("Cancelled", "The twin was not pruned.")}
 
 
-def _compare_masks(bench: Workbench, made: Copy | None, against: str) -> Iterator[tuple]:
-    with in_words():
-        if made is None:
-            raise ValueError("there is no copy to compare: press Prune and generate first")
-        pruning, calibration = made
-        plain = twin(pruning, against)
-        yield _update(status=progress_line(None), **BUSY)
-        results = []
-        for config in (plain, pruning):  # the copy itself is in the store, if it did not have to leave
-            result, _ = yield from prune_and_say(bench, config, calibration, lambda line: _update(status=line))
-            results.append(result)
-        yield _update(status=note("", "Measuring how strong the sinks are in every head of the dense model."))
-        ids = calibration_set(bench.loaded, calibration)[:SEQUENCES]
-        masks = [result.masks for result in results]
-        changes = mask_changes(bench.loaded, *masks, ids, calibration.seed, pruning.sink_rule)
-        said = f"{pruning.method} at {pruning.target:.0%} compared with {TWINS[against]} ({_name(plain)})."
-        yield _update(
-            status=note("Done", said),
-            figures=gr.Column(visible=True),
-            reading=changes_reading(changes),
-            **_draw(changes),
-            **IDLE,
-        )
+def _compare_masks(bench: Workbench, values: dict) -> Iterator[Update]:
+    if values["made"] is None:
+        raise ValueError("there is no copy to compare: press Prune and generate first")
+    pruning, against = values["made"][0], values["against"]
+    plain = twin(pruning, against)
+    yield {"status": progress_line(None)}
+    with closing(bench.lines.run(LONG, _masks(bench, values["made"], plain), visitor(), "masks")) as steps:
+        for step in now_and_then(steps, PruneProgress):
+            if isinstance(step, Waiting):
+                yield {"status": waiting_line(step)}
+            elif isinstance(step, PruneProgress):
+                yield {"status": progress_line(step)}
+            elif step is MEASURING:
+                yield {"status": note("", "Measuring how strong the sinks are in every head of the dense model.")}
+    said = f"{pruning.method} at {pruning.target:.0%} compared with {TWINS[against]} ({_name(plain)})."
+    yield {
+        "status": note("Done", said),
+        "figures": gr.Column(visible=True),
+        "reading": changes_reading(step),
+        **_draw(step),
+    }
+
+
+def _masks(bench: Workbench, made: Copy, plain: PruneConfig) -> Iterator[PruneProgress | str | MaskChanges]:
+    """The progress of both prunes, MEASURING, and the changes."""
+    (pruning, calibration), dense, masks = made, bench.loaded, []
+    for config in (plain, pruning):  # the copy itself is in the store, if it did not have to leave
+        with closing(bench.prune(config, calibration, dense)) as steps:
+            for step in steps:
+                if not isinstance(step, PruneResult):
+                    yield step
+        masks.append(step.masks)
+    yield MEASURING
+    ids = calibration_set(dense, calibration)[:SEQUENCES]
+    yield mask_changes(dense, *masks, ids, calibration.seed, pruning.sink_rule)
 
 
 def _name(pruning: PruneConfig) -> str:

@@ -10,8 +10,8 @@ from sinkprune.ui.inputs import BOUNDS, COPY, MAX_SPARSITY, PATTERNS, sparsity_b
 from sinkprune.ui.words.text import method_choices, seconds_info
 
 
-def copy_controls(table: dict | None) -> list[gr.components.Component]:
-    """The controls of `pruning_from` and, last, that of `calibration_from`. table: a summary (recorded.table_summary), for seconds."""
+def copy_controls(table: dict | None) -> dict[str, gr.components.Component]:
+    """The controls of `inputs.copy_from` by name. table: a summary (recorded.table_summary), for seconds."""
     with gr.Row(elem_classes="choices"):
         method = gr.Radio(
             method_choices(table), value=COPY["method"], label="Method", info=seconds_info(table),
@@ -41,7 +41,15 @@ def copy_controls(table: dict | None) -> list[gr.components.Component]:
                     info="structured methods: every layer loses the same share, or all layers compete",
                 )  # fmt: skip
     method.input(_bounds, [method, sparsity], [sparsity, pattern], **QUICK_EVENT)
-    return [method, sparsity, pattern, sink_rule, sink_weight, allocation, samples]
+    return {
+        "method": method,
+        "sparsity": sparsity,
+        "pattern": pattern,
+        "sink_rule": sink_rule,
+        "sink_weight": sink_weight,
+        "allocation": allocation,
+        "samples": samples,
+    }
 
 
 def _bounds(method: str, sparsity: float) -> tuple[gr.Slider, gr.Radio]:
@@ -52,8 +60,8 @@ def _bounds(method: str, sparsity: float) -> tuple[gr.Slider, gr.Radio]:
     return gr.Slider(maximum=most, value=min(sparsity, most), info=info), pattern
 
 
-def copy_updates(values: list) -> list:
-    """The updates that set the controls to values, in the order of `inputs.COPY`, bounds included."""
-    method, sparsity, pattern, *others = values
-    slider, _ = _bounds(method, sparsity)
-    return [method, slider, gr.Radio(value=pattern, interactive=method not in STRUCTURED), *others]
+def copy_updates(values: dict) -> dict:
+    """The updates that set the controls to `values` (all of `inputs.COPY`, by name), bounds included."""
+    slider, _ = _bounds(values["method"], values["sparsity"])
+    pattern = gr.Radio(value=values["pattern"], interactive=values["method"] not in STRUCTURED)
+    return values | {"sparsity": slider, "pattern": pattern}

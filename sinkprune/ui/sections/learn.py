@@ -26,8 +26,9 @@ from sinkprune.recorded.presets import Preset
 from sinkprune.recorded.worksheet import worksheet
 from sinkprune.traces.runs import check_prompt
 from sinkprune.ui.components import learn as components
-from sinkprune.ui.events import MODEL_EVENT, PROGRESS_EVERY, QUICK_EVENT
+from sinkprune.ui.events import EVERY, QUICK_EVENT
 from sinkprune.ui.inputs import MAX_SPARSITY, in_words
+from sinkprune.ui.run_button import MODEL_EVENT
 from sinkprune.ui.server.workbench import Workbench
 from sinkprune.ui.words.text import note
 
@@ -63,7 +64,9 @@ def learn_section(bench: Workbench, prompt: gr.Textbox, presets: list[Preset], t
         controls[3].submit,
         *(c.input for c in controls[4:]),
     ]
-    run = gr.on([go.click, *chosen], look, [prompt, *controls], outputs, trigger_mode="always_last", **MODEL_EVENT)
+    run = gr.on(
+        [go.click, *chosen], look, [prompt, *controls], outputs, **MODEL_EVENT | {"trigger_mode": "always_last"}
+    )
     run.then(lambda: (gr.skip(), gr.skip(), *IDLE), None, outputs, **QUICK_EVENT)
     stopped = (gr.skip(), note("Cancelled", "What is below was there before."), *IDLE)
     cancel.click(lambda: stopped, None, outputs, cancels=run, **QUICK_EVENT)
@@ -185,7 +188,7 @@ def _evidence(dense: LoadedModel, kept: Kept, asked: str | None, rule: str) -> I
         if isinstance(step, Evidence):
             kept.put(key, (ids, step))
             return ids, step
-        if time.monotonic() - said > PROGRESS_EVERY:
+        if time.monotonic() - said > EVERY:
             said = time.monotonic()
             yield gr.skip(), note("Live", f"Measured {step[0]} of {step[1]} sequences."), gr.skip(), gr.skip()
     raise RuntimeError("measuring ended without a result")

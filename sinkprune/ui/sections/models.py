@@ -17,8 +17,9 @@ import gradio as gr
 
 from sinkprune.models.registry import QUANTIZATIONS
 from sinkprune.ui.components.scripts import WHEN_SEEN
-from sinkprune.ui.events import MODEL_EVENT, QUICK_EVENT
+from sinkprune.ui.events import QUICK_EVENT
 from sinkprune.ui.inputs import in_words
+from sinkprune.ui.run_button import MODEL_EVENT
 from sinkprune.ui.server.workbench import Workbench
 from sinkprune.ui.words.text import note
 

@@ -78,6 +78,6 @@ def _saver(recorded: PrunedSinks) -> Callable[..., dict]:
             rivers = _chosen(recorded, prompt)
         about = {"prompt": prompt, "reads": way, "texts": rivers.texts, "model": recorded.model}
         about |= {"sparsity": recorded.sparsity, "calibration": recorded.calibration, "settings": recorded.settings}
-        return figure_file("pruned-sinks", event._data.get("format"), partial(river_rows, rivers, way), about)
+        return figure_file("pruned-sinks", event, partial(river_rows, rivers, way), about)
 
     return save

@@ -77,7 +77,9 @@ def _source_list(recorded: PromptSet | None) -> gr.Radio:
 
 
 def layer_index(choice: int) -> int | None:
-    """The engine's layer (from 0) of an entry of the list, None for the mean."""
+    """The engine's layer (from 0) of an entry of the list, None for the mean. Raises ValueError for what is no entry."""
+    if type(choice) is not int or choice < MEAN:
+        raise ValueError("choose the mean over all layers, or one layer, from the list")
     return None if choice == MEAN else choice - 1
 
 
@@ -167,7 +169,7 @@ def _saver(recorded: PromptSet | None, name: str) -> Callable[..., dict]:
             numbers = _numbers(recorded, trace, choice, source)
             if numbers is None:
                 raise ValueError("there is no run yet: press Run first")
-        return figure_file(name, event._data.get("format"), partial(_rows, name, numbers), numbers.about)
+        return figure_file(name, event, partial(_rows, name, numbers), numbers.about)
 
     return save
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
 
 import gradio as gr
+from gradio.components import Component
 
 from sinkprune.decoding import DecodeConfig
 from sinkprune.figures.sweep import sweep_figure, sweep_table
@@ -25,15 +25,15 @@ from sinkprune.lab.sweep import (
 )
 from sinkprune.models import LoadedModel
 from sinkprune.traces.runs import check_prompt
-from sinkprune.ui.events import MODEL_EVENT, PROGRESS_EVERY, QUICK_EVENT
-from sinkprune.ui.inputs import MAX_SPARSITY, calibration_from, decoding_from, in_words
+from sinkprune.ui.events import now_and_then
+from sinkprune.ui.inputs import MAX_SPARSITY, calibration_from, request_from
+from sinkprune.ui.run_button import Update, run_button, wire_run
 from sinkprune.ui.sections.all_methods import underway_line
+from sinkprune.ui.server.runs import visitor
+from sinkprune.ui.server.scheduler import LONG, Waiting
 from sinkprune.ui.server.workbench import Workbench
 from sinkprune.ui.words.text import note
 
-IDLE = {"go": gr.Button(interactive=True), "cancel": gr.Button(interactive=False)}
-BUSY = {"go": gr.Button(interactive=False), "cancel": gr.Button(interactive=True)}
-OUTPUTS = ("status", "results", "figure", "numbers", "go", "cancel")
 SPARSITIES = (0.1, 0.25, 0.3, 0.5, 0.6, 0.7, 0.75, 0.9)
 SCORED = {
     "prompt": "the dense model's answer to the prompt above",
@@ -48,7 +48,7 @@ ends after {MAX_SECONDS / 60:.0f} minutes; copies that were finished are kept, s
 def sweep_section(
     bench: Workbench,
     prompt: gr.Textbox,
-    decoding: list[gr.components.Component],
+    decoding: dict[str, Component],
     samples: gr.Slider,
     table: dict | None,
 ) -> None:
@@ -75,22 +75,15 @@ def sweep_section(
             elem_id="sweep-sparsities", elem_classes="plain-radio",
         )  # fmt: skip
     with gr.Row(elem_classes="actions"):
-        go = gr.Button("Run the sweep", variant="primary", elem_id="sweep-run", scale=0, min_width=200)
-        cancel = gr.Button("Cancel", elem_id="sweep-cancel", interactive=False, scale=0, min_width=90)
+        button = run_button("Run the sweep", "sweep-run", "Cancel", "sweep-cancel")
     status = gr.HTML(note("", "Each copy is calibrated on as many sequences as chosen above."), elem_id="sweep-status")
     with gr.Column(visible=False) as results:
         figure = gr.Plot(show_label=False, container=False, elem_id="sweep-figure")
         numbers = gr.Markdown(elem_id="sweep-numbers", elem_classes="numbers")
         gr.Markdown(ABOUT)
-    outputs = [status, results, figure, numbers, go, cancel]
-    # "once" would swallow a press while the cancelled run before it still closes.
-    run = go.click(
-        partial(_run, bench, table), [prompt, scored, methods, sparsities, samples, *decoding], outputs,
-        trigger_mode="multiple", **MODEL_EVENT,
-    )  # fmt: skip
-    run.then(lambda: _update(**IDLE), None, outputs, **QUICK_EVENT)
-    stopped = _update(status=note("Cancelled", "The points that are there stay."), **IDLE)
-    cancel.click(lambda: stopped, None, outputs, cancels=run, **QUICK_EVENT)
+    outputs = {"status": status, "results": results, "figure": figure, "numbers": numbers}
+    inputs = {"prompt": prompt, "scored": scored, "methods": methods, "sparsities": sparsities, "samples": samples}
+    wire_run(button, bench, partial(_run, bench, table), inputs | decoding, outputs, _cancelled)
 
 
 def run_sweep(
@@ -101,8 +94,8 @@ def run_sweep(
     sparsities: Sequence[float],
     samples: int,
     config: DecodeConfig,
-) -> Iterator[Underway | Refusal | OutOfTime | SweepPoint]:
-    """`lab.sweep` on the bench's model, from the values of the page or the API. Raises ValueError at the call."""
+) -> Iterator[Waiting | Underway | Refusal | OutOfTime | SweepPoint]:
+    """`lab.sweep` on the bench's model, in the long line, from the values of the page or the API. Raises ValueError at the call."""
     for name, values, offered in (("methods", methods, str), ("sparsities", sparsities, int | float)):
         if not isinstance(values, list) or not all(
             isinstance(value, offered) and not isinstance(value, bool) for value in values
@@ -115,7 +108,8 @@ def run_sweep(
         raise ValueError(f"sparsities must lie between 0 and {MAX_SPARSITY}")
     dense = bench.loaded
     ruler = _ruler(dense, scored, prompt, config)
-    return sweep(dense, ruler, methods, sparsities, calibration_from(samples), partial(bench.prune, dense=dense))
+    steps = sweep(dense, ruler, methods, sparsities, calibration_from(samples), partial(bench.prune, dense=dense))
+    return bench.lines.run(LONG, steps, visitor(), "sweep")
 
 
 def _ruler(dense: LoadedModel, scored: str, prompt: str, config: DecodeConfig) -> Callable[[], Ruler]:
@@ -128,30 +122,29 @@ def _ruler(dense: LoadedModel, scored: str, prompt: str, config: DecodeConfig) -
     raise ValueError(f"what is scored must be one of {', '.join(SCORED)}, not {str(scored)[:40]!r}")
 
 
-def _run(
-    bench: Workbench, table: dict | None, prompt: str, scored: str, methods: list[str], sparsities: list[float], samples: int,
-    *decoding: object,
-) -> Iterator[tuple]:  # fmt: skip
-    with in_words():
-        if not bench.ready:
-            yield _update(status=note("Live", "The model is still loading: the sweep starts by itself."), **BUSY)
-        steps = run_sweep(bench, scored, prompt, methods, sparsities, samples, decoding_from(*decoding))
-        recorded = table if table and table["model"] == bench.name else None  # another model may have been loaded since
-        points, missing, said = [], [], 0.0
-        yield _update(status=note("Live", "The dense model is measured."), **BUSY)
-        with closing(steps):
-            for step in steps:
-                if isinstance(step, SweepPoint):
-                    points.append(step)
-                    shown = {"figure": sweep_figure(points, recorded), "numbers": sweep_table(points)}
-                    yield _update(results=gr.Column(visible=True), **shown)
-                elif not isinstance(step, Underway):
-                    missing.append(_missing(step))
-                elif time.monotonic() - said > PROGRESS_EVERY:
-                    said = time.monotonic()
-                    yield _update(status=underway_line(step))
-        done = f"{len(points) - 1} copies, scored on {SCORED[scored]} ({bench.machine})."
-        yield _update(status=note("Done", " ".join([done, *missing])), **IDLE)
+def _cancelled() -> Update:
+    return {"status": note("Cancelled", "The points that are there stay.")}
+
+
+def _run(bench: Workbench, table: dict | None, values: dict) -> Iterator[Update]:
+    asked = request_from(values)
+    scored, *chosen = (values[name] for name in ("scored", "methods", "sparsities", "samples"))
+    steps = run_sweep(bench, scored, asked.prompt, *chosen, asked.decoding)
+    recorded = table if table and table["model"] == bench.name else None  # another model may have been loaded since
+    points, missing = [], []
+    yield {"status": note("Live", "The dense model is measured.")}
+    with closing(steps):
+        for step in now_and_then(steps, Underway):
+            if isinstance(step, SweepPoint):
+                points.append(step)
+                shown = {"figure": sweep_figure(points, recorded), "numbers": sweep_table(points)}
+                yield {"results": gr.Column(visible=True), **shown}
+            elif isinstance(step, Waiting | Underway):
+                yield {"status": underway_line(step)}
+            else:
+                missing.append(_missing(step))
+    done = f"{len(points) - 1} copies, scored on {SCORED[scored]} ({bench.machine})."
+    yield {"status": note("Done", " ".join([done, *missing]))}
 
 
 def _missing(step: Refusal | OutOfTime) -> str:
@@ -160,8 +153,3 @@ def _missing(step: Refusal | OutOfTime) -> str:
             f"The time was over: {step.missing} points are missing; press again to go on from the copies made so far."
         )
     return f"{step.method}: {step.sentence}."
-
-
-def _update(**values: object) -> tuple:
-    """The values of some of OUTPUTS; the others stay as they are."""
-    return tuple(values.get(name, gr.skip()) for name in OUTPUTS)

@@ -5,7 +5,6 @@ The request comes from a browser, so everything in it is checked. With a key-val
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable
 
 import torch
@@ -13,6 +12,7 @@ import torch
 from sinkprune.models import LoadedModel
 from sinkprune.sinks import attention_map
 from sinkprune.traces.runs import MAX_CANVAS
+from sinkprune.traces.shares import to_base64, to_levels
 
 
 def answer_map_question(find_model: Callable[[str], LoadedModel | None], question: object) -> dict:
@@ -41,8 +41,7 @@ def answer_map_question(find_model: Callable[[str], LoadedModel | None], questio
             f"head must be a whole number from 0 to {config.num_attention_heads - 1}, or null for the mean"
         )
     weights = attention_map(loaded, torch.tensor([ids]), layer, head, causal=question.get("causal") is True)  # (N, N)
-    quantised = (weights.clamp(0, 1).sqrt() * 255).round().to(torch.uint8)
-    return {"length": len(ids), "map": base64.b64encode(quantised.numpy().tobytes()).decode("ascii")}
+    return {"length": len(ids), "map": to_base64(to_levels(weights.clamp(0, 1).numpy()))}
 
 
 def _is_index(value: object, end: int) -> bool:

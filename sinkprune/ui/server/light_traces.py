@@ -6,12 +6,13 @@ exist. `RecentRuns` makes light traces and keeps the full ones for a while, so t
 
 from __future__ import annotations
 
-import base64
 import threading
 import zlib
 from collections import OrderedDict
 
 import numpy as np
+
+from sinkprune.traces.shares import from_base64, to_base64, to_differences
 
 STEPS_AT_ONCE = 16
 GONE = "the heads of this run are no longer in memory: run again to see them"
@@ -28,21 +29,22 @@ class RecentRuns:
         self._lock = threading.Lock()
 
     def light(self, trace: dict) -> dict:
-        """The trace as a browser gets it. Frames that were asked for before come back as the same objects."""
+        """The trace as a browser gets it. Frames that were asked for before, for any visitor, come back as the same objects."""
+        name = _run_of(trace)
         with self._lock:
-            known = self._runs.pop(trace["run"], (None, []))[1]
+            longest, known = self._runs.pop(name, (None, []))
             if len(known) != len(trace["lanes"]):
-                known = [[] for _ in trace["lanes"]]
+                longest, known = None, [[] for _ in trace["lanes"]]
             frames = [
-                [
-                    *old[: len(lane["frames"])],
-                    *(light_frame(frame, trace["model"]) for frame in lane["frames"][len(old) :]),
-                ]
+                [*old, *(light_frame(frame, trace["model"]) for frame in lane["frames"][len(old) :])]
                 for lane, old in zip(trace["lanes"], known, strict=True)
             ]
-            self._runs[trace["run"]] = (trace, frames)
+            grown = any(len(new) > len(old) for new, old in zip(frames, known, strict=True))
+            self._runs[name] = (trace if grown or longest is None else longest, frames)
             self._forget()
-        lanes = [{**lane, "frames": light} for lane, light in zip(trace["lanes"], frames, strict=True)]
+        lanes = [
+            {**lane, "frames": light[: len(lane["frames"])]} for lane, light in zip(trace["lanes"], frames, strict=True)
+        ]
         return {**trace, "lanes": lanes}
 
     def heads(self, question: object) -> dict:
@@ -54,19 +56,19 @@ class RecentRuns:
         if not isinstance(question, dict) or not isinstance(question.get("run"), str):
             raise ValueError("a question for heads is an object with run, lane, from and to")
         with self._lock:
-            if question["run"] not in self._runs:
+            name = _run_of(question)
+            if name not in self._runs:
                 raise ValueError(GONE)
-            self._runs.move_to_end(question["run"])
-            lanes = self._runs[question["run"]][0]["lanes"]
+            self._runs.move_to_end(name)
+            lanes = self._runs[name][0]["lanes"]
         lane, start, end = (question.get(key) for key in ("lane", "from", "to"))
         if not all(isinstance(value, int) and not isinstance(value, bool) for value in (lane, start, end)):
             raise ValueError("lane, from and to must be whole numbers")
         if not (0 <= lane < len(lanes) and 0 <= start < min(end, len(lanes[lane]["frames"]))):
             raise ValueError("this run has no such step")
         frames = lanes[lane]["frames"][start : min(end, start + STEPS_AT_ONCE)]
-        heads = np.stack([_bytes(frame["heads"]) for frame in frames])
-        differences = np.diff(heads, axis=0, prepend=np.uint8(0))
-        return {"heads": base64.b64encode(zlib.compress(differences.tobytes(), 6)).decode("ascii")}
+        differences = to_differences(np.stack([from_base64(frame["heads"]) for frame in frames]))
+        return {"heads": to_base64(zlib.compress(differences.tobytes(), 6))}
 
     def _forget(self) -> None:
         held = sum(map(_size, self._runs.values()))
@@ -74,20 +76,20 @@ class RecentRuns:
             held -= _size(self._runs.popitem(last=False)[1])
 
 
+def _run_of(holder: dict) -> str:
+    """The id of the run, without what tells one showing of it from another (`runs.seen_as`)."""
+    return holder["run"].partition(".")[0]
+
+
 def light_frame(frame: dict, model: dict) -> dict:
     """The frame with "layers" in place of "heads". model: the trace's, with its numbers of layers and heads."""
-    squares = _bytes(frame["heads"]).reshape(model["layers"], model["heads"], -1).astype(np.uint16) ** 2  # (L, H, N)
+    squares = (
+        from_base64(frame["heads"]).reshape(model["layers"], model["heads"], -1).astype(np.uint16) ** 2
+    )  # (L, H, N)
     live = np.maximum(1, squares.any(2).sum(1, keepdims=True))  # (L, 1)
     layers = squares.sum(1, dtype=np.uint32) / live * (65535 / 255**2)
     light = {key: value for key, value in frame.items() if key != "heads"}
-    return {
-        **light,
-        "layers": base64.b64encode(np.minimum(layers + 0.5, 65535).astype("<u2").tobytes()).decode("ascii"),
-    }
-
-
-def _bytes(text: str) -> np.ndarray:
-    return np.frombuffer(base64.b64decode(text), np.uint8)
+    return {**light, "layers": to_base64(np.minimum(layers + 0.5, 65535).astype("<u2"))}
 
 
 def _size(run: tuple[dict, list]) -> int:

@@ -8,7 +8,7 @@ prompt                                                        the text in the pr
 gen_length block_length rule threshold factor cache temperature seed    how it writes (parameters of `inputs.decoding_from`)
 method sparsity pattern sink_rule sink_weight allocation samples        the pruned copy; with tab=compare it is made and compared at once
 lanes                                                         dlm or dlm,ar: the prompt is run at once and watched in these lanes
-expect                                                        what both lanes wrote when the link was made (`lab.overlap.fingerprint`)
+expect                                                        what both lanes wrote when the link was made (`traces.parting.fingerprint`)
 ```
 What is left out keeps the page's default, and names that are not known here are left alone: those of what is looked at (step, layer, …)
 are the player's (`player/scene.js`). Links come from strangers: every value is
@@ -20,24 +20,15 @@ A model is a registry name, with the form of quantised weights behind it, or "ow
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 from sinkprune.decoding import DecodeConfig
+from sinkprune.lab.request import Request
 from sinkprune.models.registry import MODELS, QUANTIZATIONS
-from sinkprune.pruning import CalibrationConfig, PruneConfig
 from sinkprune.traces.runs import MAX_CHARACTERS
-from sinkprune.ui.inputs import (
-    COPY,
-    DECODING,
-    calibration_from,
-    check_offered,
-    copy_values,
-    decoding_from,
-    decoding_values,
-    pruning_from,
-)
+from sinkprune.ui.inputs import COPY, DECODING, check_offered, copy_from, copy_values, decoding_from, decoding_values
 
 TABS = ("watch", "compare", "methods", "table", "learn")
 WORDS = {"rule", "cache", "method", "pattern", "sink_rule", "allocation"}
@@ -50,42 +41,35 @@ LANES = {"dlm": False, "dlm,ar": True}  # -> whether the autoregressive lane is 
 
 @dataclass(frozen=True)
 class Link:
-    """What a link asks for; None where it says nothing. decoding, copy: values of the page's controls, in their order. both: see LANES."""
+    """What a link asks for; None where it says nothing.
+
+    values: of the page's controls, by name: "prompt", "both", all of `inputs.DECODING` or none, all of `inputs.COPY` or none.
+    """
 
     tab: str | None = None
-    prompt: str | None = None
-    both: bool | None = None
-    decoding: list | None = None
-    copy: list | None = None
-    expect: str | None = None
     model: str | None = None
+    expect: str | None = None
+    values: dict = field(default_factory=dict)
+
+    @property
+    def whole(self) -> bool:
+        """Whether it says everything about a comparison."""
+        return {"prompt", *DECODING, *COPY} <= self.values.keys()
 
 
-def comparison_link(
-    model: str | None,
-    prompt: str,
-    config: DecodeConfig,
-    pruning: PruneConfig,
-    calibration: CalibrationConfig,
-    expect: str | None = None,
-) -> str:
-    """The query ("?tab=compare&…") that makes the same comparison again. Every setting is named, so later defaults change nothing.
+def link_to(request: Request, expect: str | None = None) -> str:
+    """The query ("?tab=…&…") that makes the same run again. Every setting is named, so later defaults change nothing.
 
-    model: `ModelSpec.public_name` of the dense one. expect: what both lanes wrote, where that is known already.
+    expect: what both lanes of a comparison wrote, where that is known already.
     """
-    copy = dict(zip(COPY, copy_values(pruning, calibration), strict=True))
-    settings = _decoding(config) | copy | ({"expect": expect} if expect else {})
-    return "?" + urlencode({"tab": "compare", "model": model or OWN, "prompt": prompt} | settings)
-
-
-def watch_link(model: str | None, prompt: str, config: DecodeConfig, both: bool) -> str:
-    """The query ("?tab=watch&…") that makes the same run again, and watches it.
-
-    model: see `comparison_link`. both: beside the autoregressive lane.
-    """
-    lanes = next(name for name, beside in LANES.items() if beside == both)
-    made_by = {"tab": "watch", "model": model or OWN, "prompt": prompt}
-    return "?" + urlencode(made_by | _decoding(config) | {"lanes": lanes})
+    compared = request.pruning is not None
+    parts = {"tab": "compare" if compared else "watch", "model": request.model or OWN, "prompt": request.prompt}
+    parts |= _decoding(request.decoding)
+    if compared:
+        parts |= copy_values(request.pruning, request.calibration) | ({"expect": expect} if expect else {})
+    else:
+        parts |= {"lanes": ",".join(request.lanes)}
+    return "?" + urlencode(parts)
 
 
 def preset_link(name: str) -> str:
@@ -95,7 +79,7 @@ def preset_link(name: str) -> str:
 
 def _decoding(config: DecodeConfig) -> dict:
     """The settings of a config by the names of the page's controls, without the one that it does not use."""
-    values = dict(zip(DECODING, decoding_values(config), strict=True))
+    values = decoding_values(config)
     unused = {"threshold", "factor"} - {values["rule"]}
     return {name: value for name, value in values.items() if name not in unused}
 
@@ -121,15 +105,18 @@ def read_link(query: Mapping[str, str]) -> Link:
         raise ValueError(f"the link's lanes must be {' or '.join(LANES)}")
     if model is not None and model not in MODEL_NAMES:
         raise ValueError(f"the link's model must be a name from this page's table of models, or {OWN}")
-    decoding, copy = _asked(query, DECODING, _check_decoding), _asked(query, COPY, _check_copy)
-    return Link(tab, prompt, LANES.get(lanes), decoding, copy, expect, model)
+    values = {} if prompt is None else {"prompt": prompt}
+    if lanes is not None:
+        values["both"] = LANES[lanes]
+    values |= _asked(query, DECODING, _check_decoding) | _asked(query, COPY, _check_copy)
+    return Link(tab, model, expect, values)
 
 
-def _asked(query: Mapping[str, str], defaults: dict, check) -> list | None:
-    """The values of a group of controls, or None where the link names none of them."""
+def _asked(query: Mapping[str, str], defaults: dict, check: Callable[[dict], object]) -> dict:
+    """The values of a group of controls, none where the link names none of them."""
     if not any(name in query for name in defaults):
-        return None
-    values = [_value(name, query[name]) if name in query else default for name, default in defaults.items()]
+        return {}
+    values = {name: _value(name, query[name]) if name in query else default for name, default in defaults.items()}
     check(values)
     return values
 
@@ -148,12 +135,11 @@ def _value(name: str, text: str) -> str | float | bool:
     return int(number) if number.is_integer() else number
 
 
-def _check_decoding(values: list) -> None:
-    decoding_from(*values)
-    check_offered(dict(zip(DECODING, values, strict=True)))
+def _check_decoding(values: dict) -> None:
+    decoding_from(**values)
+    check_offered(values)
 
 
-def _check_copy(values: list) -> None:
-    pruning_from(*values[:-1])
-    calibration_from(values[-1])
-    check_offered(dict(zip(COPY, values, strict=True)))
+def _check_copy(values: dict) -> None:
+    copy_from(values)
+    check_offered(values)

@@ -1,6 +1,6 @@
 """ZeroGPU: a Space that has a GPU only inside the calls that its module `spaces` decorates; anywhere else, nothing of this happens.
 
-Such a call runs in a forked worker process, and what it changes there is lost: so an event of the page is one call as a whole, pruning and
+Such a call runs in a forked worker process, and what it changes there is lost: so a run of the page is one call as a whole, pruning and
 writing together, and nothing that it leaves in the store is counted on. Outside of calls the GPU is only a promise, made to the thread that
 imported `spaces`: weights are moved there by that thread, and nothing is computed before the first call.
 """
@@ -9,29 +9,22 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterator
 from inspect import signature
-from itertools import zip_longest
 from types import ModuleType
-
-import gradio as gr
+from typing import TYPE_CHECKING
 
 from sinkprune.pruning import CalibrationConfig
+from sinkprune.pruning.methods import BY_NAME
 
-MODEL_LINE = "model"  # the concurrency_id of all events that run the model
-LABELS = {"Method": "method", "Calibration sequences": "samples", "Answer length": "gen_length"}
+if TYPE_CHECKING:
+    from sinkprune.ui.server.workbench import Workbench
+
 START_SECONDS = 10.0  # a worker starts and its weights travel to the GPU
 MAP_SECONDS = 10.0
 MOST_SECONDS = 120.0  # what a visitor without an account has in a day; a longer call would be refused
 FLOPS = 5e13  # reached a second by a large model in bfloat16 on what ZeroGPU lends
 CANVAS = 256
-PASSES = {
-    "magnitude": 0,
-    "wanda": 2,
-    "sparsegpt": 2,
-    "structured": 1,
-}  # over the calibration text; the sink methods: 20
 SOLVED = 1e8  # weights a second that SparseGPT cuts
 
 
@@ -41,45 +34,53 @@ def zero_gpu() -> ModuleType | None:
     return sys.modules.get("spaces") if active else None
 
 
+def at_once() -> int | None:
+    """How many runs Gradio may have under way: on ZeroGPU one; elsewhere all of them, because they wait in lines (`scheduler.Lines`)."""
+    return None if zero_gpu() is None else 1
+
+
 def on_gpu(task: Callable, seconds: float | Callable[..., float]) -> Callable:
     """`task`, on ZeroGPU as a call that is given a GPU for `seconds` (a number, or a function of the task's inputs)."""
     spaces = zero_gpu()
     return task if spaces is None else spaces.GPU(task, duration=seconds)
 
 
-def put_events_on_gpu(demo: gr.Blocks, parameters: Callable[[], int]) -> None:
-    """Every event of the page and of its API that runs the model becomes one such call. parameters: how many the model has."""
+def gpu_task(task: Callable[[dict], Iterator], bench: Workbench) -> Callable[[dict], Iterator]:
+    """`task`, which gets its inputs by name, as one such call for as long as these inputs need."""
     if zero_gpu() is None:
-        return
-    count = parameters()  # now: later the weights of this process are empty shells
-    for event in demo.fns.values():
-        if event.concurrency_id == MODEL_LINE:
-            event.fn = on_gpu(event.fn, partial(_seconds, count, _input_names(event)))
+        return task
+    count = bench.loaded.parameters  # now: later the weights of this process are empty shells
+    return on_gpu(task, lambda values: estimated_seconds(count, values))
+
+
+def gpu_function(function: Callable, bench: Workbench) -> Callable:
+    """The same for a function that gets its inputs as arguments."""
+    if zero_gpu() is None:
+        return function
+    count, names = bench.loaded.parameters, signature(function)
+
+    def seconds(*arguments: object, **named: object) -> float:
+        return estimated_seconds(count, names.bind_partial(*arguments, **named).arguments)
+
+    return on_gpu(function, seconds)
 
 
 def estimated_seconds(parameters: int, inputs: dict[str, object]) -> float:
     """How long a call may take. parameters: of the model; inputs: those of the event, by name; what it does not have counts nothing."""
-    method, samples, length = (inputs.get(name) for name in ("method", "samples", "gen_length"))
-    tokens = 0.0
+    method, samples, length, made = (inputs.get(name) for name in ("method", "samples", "gen_length", "made"))
+    copies, tokens = 1, 0.0
+    if made is not None:  # a copy and its twin
+        copies, method, samples = 2, made[0].method, made[1].samples
     if isinstance(length, int | float):
         tokens += 2 * length * CANVAS  # two lanes, at most one forward a token
-    if isinstance(method, str):
+    method = BY_NAME.get(method) if isinstance(method, str) else None
+    if method is not None:
         calibration = CalibrationConfig()
         samples = samples if isinstance(samples, int | float) else calibration.samples
-        tokens += PASSES.get(method, 20) * samples * calibration.length
+        tokens += copies * method.passes * samples * calibration.length
     elif samples is not None:  # of an event that prunes by several methods in turn
         return MOST_SECONDS
     seconds = START_SECONDS + 2 * parameters * tokens / FLOPS
-    if isinstance(method, str) and "sparsegpt" in method:
-        seconds += parameters / SOLVED
+    if method is not None and method.second_order:
+        seconds += copies * parameters / SOLVED
     return min(seconds, MOST_SECONDS)
-
-
-def _seconds(parameters: int, names: list[str], *inputs: object) -> float:
-    return estimated_seconds(parameters, dict(zip(names, inputs, strict=False)))
-
-
-def _input_names(event) -> list[str]:
-    """What the inputs of an event are: the names of its function's parameters, or what its labels stand for."""
-    parameters = list(signature(event.fn).parameters)[: len(event.inputs)]
-    return [LABELS.get(component.label, name) for component, name in zip_longest(event.inputs, parameters)]

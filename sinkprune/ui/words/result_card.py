@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 
-from sinkprune.lab.comparison import Comparison, Row
+from sinkprune.lab.comparison import ComparedNumber, Comparison
 
 ACTIONS = """
 <div class='card-actions'>
@@ -15,6 +15,7 @@ ACTIONS = """
   <span role='status'></span>
 </div>
 """  # `pins/main.js` listens to them
+REMOVED = "Heads without colour in the maps above were removed."
 
 
 def result_card(comparison: Comparison) -> str:
@@ -22,10 +23,11 @@ def result_card(comparison: Comparison) -> str:
     title = html.escape(comparison.title)
     head = f"<tr><td></td><th scope='col'>Dense</th><th scope='col'>{title}</th></tr>"
     rows = "".join(_row(row) for row in comparison.rows())
-    said = "".join(f"<p>{html.escape(sentence)}</p>" for sentence in comparison.sentences())
+    sentences = comparison.sentences() + ([REMOVED] if comparison.method.structured else [])
+    said = "".join(f"<p>{html.escape(sentence)}</p>" for sentence in sentences)
     return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>{said}{ACTIONS}"
 
 
-def _row(row: Row) -> str:
+def _row(row: ComparedNumber) -> str:
     cells = "".join(f"<td>{html.escape(value)}</td>" for value in (row.dense, row.pruned))
     return f"<tr><th scope='row'>{html.escape(row.name)} <small>{html.escape(row.meaning)}</small></th>{cells}</tr>"

@@ -1,7 +1,6 @@
 // The columns of the table: what each shows, in which direction it is better, and which of the pruned copies are best and worst in it.
 
-const percent = (share) => `${Math.round(100 * share)} %`;
-const signed = (number) => (number < 0 ? "−" : "+") + Math.abs(number).toFixed(2);
+import { percent, signed } from "../shared/numbers.js";
 
 export const COLUMNS = [
   { key: "method", label: "Method", meaning: "Who wrote it", show: (row) => row.method },
@@ -11,7 +10,7 @@ export const COLUMNS = [
     meaning: "Nats per token of the dense model's answer under this copy; below, the difference to the dense model ± its standard error",
     better: "less",
     show: (row) => row.nats.toFixed(2),
-    detail: (row) => (row.method === "dense" ? "" : `${signed(row.above_dense)} ± ${row.error.toFixed(2)}`),
+    detail: (row) => (row.method === "dense" ? "" : `${signed(row.above_dense, 2)} ± ${row.error.toFixed(2)}`),
   },
   {
     key: "own_nats",
@@ -53,7 +52,7 @@ export const COLUMNS = [
     key: "achieved",
     label: "Pruned",
     meaning: "Share of the layers' weights that are zero, or were removed",
-    show: (row) => `${(100 * row.achieved).toFixed(1)} %`,
+    show: (row) => percent(row.achieved),
   },
   {
     key: "megabytes",

@@ -1,10 +1,11 @@
 // Where the pins meet the page: every value from the server is a finished comparison; buttons here and on its card act on pins.
 
+import { download } from "../shared/download.js";
 import { checkPin, readFile, writeFile } from "./record.js";
 import { Shelf } from "./shelf.js";
-import { listEntry, make, nameOf, showPair } from "./view.js";
+import { listEntry, nameOf, showPair } from "./view.js";
 
-export function mount(element, props, watch) {
+export function mount(element, props, server, watch) {
   const pins = new Pins(element.querySelector(".pn"), props.home);
   watch("value", () => props.value && pins.add(props.value));
   pins.root.dataset.ready = "true";
@@ -73,11 +74,7 @@ class Pins {
   export() {
     const { pinned } = this.shelf;
     if (!pinned.length) throw new Error("Nothing is pinned yet.");
-    const link = make("a");
-    link.href = URL.createObjectURL(new Blob([writeFile(pinned)], { type: "application/json" }));
-    link.download = "sinkprune-pins.json";
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+    download(new Blob([writeFile(pinned)], { type: "application/json" }), "sinkprune-pins.json");
     return pinned.length === 1 ? "1 pin is exported." : `${pinned.length} pins are exported.`;
   }
 

@@ -1,15 +1,9 @@
 // What the pins look like: the list, and two of them side by side. Draws what it is told; all texts are set as text.
 
+import { make } from "../shared/dom.js";
+import { percent } from "../shared/numbers.js";
+import { isEnd } from "../shared/tokens.js";
 import { differingSettings, sameTokens } from "./record.js";
-
-const END = /^(<\|im_end\|>|<\|endoftext\|>|<\|eot_id\|>|<\/s>|<eos>)$/;
-
-export function make(tag, text = "", name = "") {
-  const element = document.createElement(tag);
-  element.textContent = text;
-  element.className = name;
-  return element;
-}
 
 export function nameOf(pin) {
   return pin.name || pin.title;
@@ -49,7 +43,7 @@ export function listEntry(pin) {
 }
 
 export function plain({ tokens }) {
-  return tokens.filter((token) => !END.test(token)).join("").trim() || "It ended at once.";
+  return tokens.filter((token) => !isEnd(token)).join("").trim() || "It ended at once.";
 }
 
 // Fills the part of the page below `root` with the pins a and b.
@@ -63,7 +57,7 @@ export function showPair(root, a, b) {
   find("tbody").replaceChildren(...a.rows.map((row) => pairRow(row, b.rows.find((other) => other.name === row.name))));
   const [mine, other] = [a.answers[1], b.answers[1]];
   const { same, share } = sameTokens(mine.ids, other.ids);
-  find(".pn-share").textContent = `${Math.round(100 * share)} % of the positions hold the same token. What is underlined differs from the other text.`;
+  find(".pn-share").textContent = `${percent(share)} of the positions hold the same token. What is underlined differs from the other text.`;
   find(".pn-texts").replaceChildren(answer(`A: ${nameOf(a)}`, mine, same), answer(`B: ${nameOf(b)}`, other, same));
 }
 
@@ -87,7 +81,7 @@ function answer(title, { ids, tokens }, same) {
   const text = make("p", "", "pn-words");
   ids.forEach((_, position) => {
     const token = tokens[position];
-    text.append(make(same[position] ? "span" : "mark", END.test(token) ? " ∎" : token));
+    text.append(make(same[position] ? "span" : "mark", isEnd(token) ? " ∎" : token));
   });
   part.append(make("h4", title), text);
   return part;

@@ -2,8 +2,9 @@
 // Lengths grow with the square root of the mass, so that the background stays visible beside a sink. The strip at the left
 // shows what stood at each position.
 
-import { PAD, Sheet, focusBand, label, rowAt, rowTop, sinkArrow } from "./plot.js";
-import { skipsRows } from "./river.js";
+import { PAD, Sheet, focusBand, label, rowAt, rowMiddle, rowTop, sinkArrow } from "./plot.js";
+import { skipsRows } from "./blocks.js";
+import { rowOf, rowValues } from "./rows.js";
 import { tokenState } from "./trace.js";
 
 const STRIP = 5;
@@ -17,31 +18,31 @@ export class Bars {
   }
 
   positionAt(y, scene) {
-    return rowAt(y, scene.axisLength, this.sheet);
+    return rowAt(y, scene.rows, this.sheet);
   }
 
   draw(scene, step) {
     const context = this.sheet.begin();
     if (!context) return;
-    const { lane, axisLength, theme, track, top } = scene;
-    const frame = lane.frames[step];
+    const { rows, theme, track, top } = scene;
+    const { visible } = scene.lane.frames[step];
     const mass = scene.massAt(step);
     const room = this.sheet.width - LEFT - RIGHT;
     const length = (value) => Math.min(1, Math.sqrt(value / top)) * room;
-    const sinks = new Set(track.sinks[step]);
-    const high = this.sheet.plotHeight / axisLength;
+    const sinks = new Set(track.sinks[step].map((position) => rowOf(position, rows)));
+    const high = this.sheet.plotHeight / rows.count;
     const gap = high > 4 ? 1 : 0;
     this.sheet.still(context, [top, theme.ink, theme.font], (beside) => this.drawGrid(beside, scene, length));
-    for (let i = 0; i < frame.visible; i++) {
-      context.fillStyle = sinks.has(i) ? theme.accent : theme.bar;
-      context.fillRect(LEFT, rowTop(i, axisLength, this.sheet), Math.max(0.5, length(mass[i])), Math.max(1, high - gap));
-    }
+    rowValues(mass, rows, 0, visible).forEach((value, row) => {
+      context.fillStyle = sinks.has(row) ? theme.accent : theme.bar;
+      context.fillRect(LEFT, rowTop(row, rows, this.sheet), Math.max(0.5, length(value)), Math.max(1, high - gap));
+    });
     this.drawStates(context, scene, step, high);
     this.drawThreshold(context, scene, LEFT + length(track.limits[step]));
     track.sinks[step].forEach((position, rank) => {
-      sinkArrow(context, LEFT + length(mass[position]) + 2, rowTop(position + 0.5, axisLength, this.sheet), rank === 0, theme);
+      sinkArrow(context, LEFT + length(mass[position]) + 2, rowMiddle(position, rows, this.sheet), rank === 0, theme);
     });
-    focusBand(context, scene.focus, axisLength, this.sheet, LEFT - 2, this.sheet.width, theme);
+    focusBand(context, scene.focus, rows, this.sheet, LEFT - 2, this.sheet.width, theme);
   }
 
   drawGrid(context, { theme, top }, length) {
@@ -57,12 +58,12 @@ export class Bars {
     }
   }
 
-  drawStates(context, { lane, axisLength, theme }, step, high) {
+  drawStates(context, { lane, rows, theme }, step, high) {
     const frame = lane.frames[step];
-    for (let i = 0; i < lane.length; i++) {
+    for (let i = 0; i < Math.min(lane.length, rows.count); i++) {
       const state = tokenState(lane, i, step);
       if (state === "absent") continue;
-      const y = rowTop(i, axisLength, this.sheet);
+      const y = rowTop(i, rows, this.sheet);
       context.fillStyle = state === "revealed" ? theme.accent : state === "prompt" ? theme.muted : theme.ink;
       const width = state === "masked" ? 1 : STRIP;
       context.globalAlpha = state === "masked" || (skipsRows(frame) && lane.kind !== "ar" && outside(frame.rows, i)) ? 0.35 : 1;

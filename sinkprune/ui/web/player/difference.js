@@ -1,10 +1,12 @@
 // Two lanes that wrote from the same canvas, as one signed river: the attention each token received in the first lane minus that in the
 // second, step by step. Says in a sentence what changed most at the step that is shown.
 
+import { make } from "../shared/dom.js";
+import { percent, signed } from "../shared/numbers.js";
 import { makeAxis } from "./axis.js";
-import { colourTable, cssGradient, signedLevel, signedTop, tickText } from "./colour.js";
+import { signedGradient, signedLevel, signedTable, signedTop, tickText } from "./colour.js";
 import { River } from "./river.js";
-import { percent, quoted, readAs, scopeWords } from "./words.js";
+import { quoted, readAs, scopeWords } from "./words.js";
 
 // What the view draws from. Steps that only one lane took are left out.
 export function makeDifference(scenes) {
@@ -13,15 +15,19 @@ export function makeDifference(scenes) {
   const lane = { ...first.lane, frames: first.lane.frames.slice(0, steps), done: false };
   const masses = Array.from({ length: steps }, (_, step) => difference(first, second, step));
   const top = signedTop(Math.max(0, ...masses.map(peak)));
-  const name = first.theme.dark ? "dark" : "light";
-  const table = colourTable(name);
+  const table = signedTable();
   return {
-    ...first, lane, top, name, second, track: null, parting: first.parting,
+    ...first, lane, top, second, track: null, rows: bothRows(first.rows, second.rows),
     axis: makeAxis("steps", { ...first.run, steps, done: true }),
     leads: [first.track.leaders.slice(0, steps), second.track.leaders.slice(0, steps)],
     massAt: (step) => masses[step],
     shade: (value) => table[signedLevel(value, top)],
   };
+}
+
+// Only end marks of both lanes stay folded.
+function bothRows({ count, fold }, other) {
+  return { count, fold: fold == null || other.fold == null ? null : Math.max(fold, other.fold) };
 }
 
 function difference(first, second, step) {
@@ -54,7 +60,7 @@ export function differenceWords({ lane, second, massAt, leads, scope }, step) {
   if (values[lost] > 0) changes.push(`${token(lane, lost)} loses ${share(lost)} of ${scopeWords(scope)}`);
   if (values[gained] < 0) changes.push(`${token(second.lane, gained)} gains ${share(gained)}`);
   const most = changes.length ? `most of all, ${changes.join(" and ")}` : "nothing changes";
-  return `Step ${step + 1}: ${most}. The leading sink is at the same position in ${same} of ${leads[0].length} steps.`;
+  return `Step ${step + 1}: ${most}. The strongest sink is at the same position in ${same} of ${leads[0].length} steps.`;
 }
 
 export class DifferenceView {
@@ -73,13 +79,12 @@ export class DifferenceView {
   drawData(scene) {
     const [first, second] = scene.run.lanes.map((lane) => lane.title);
     this.title.textContent = `${first} minus ${second}`;
-    this.more.textContent = `${first} more`;
-    this.less.textContent = `${second} more`;
+    this.more.textContent = `${first} gives more`;
+    this.less.textContent = `${second} gives more`;
     this.canvas.setAttribute("aria-label", `${this.title.textContent}: attention received by every token over the steps`);
-    this.gradient.style.background = cssGradient(scene.name);
+    this.gradient.style.background = signedGradient();
     this.ticks.replaceChildren(...[-1, -0.25, 0, 0.25, 1].map((part) => {
-      const tick = document.createElement("span");
-      tick.textContent = `${part > 0 ? "+" : part < 0 ? "−" : ""}${tickText(Math.abs(part) * scene.top)}`;
+      const tick = make("span", `${part > 0 ? "+" : part < 0 ? "−" : ""}${tickText(Math.abs(part) * scene.top)}`);
       tick.style.left = `${signedLevel(part * scene.top, scene.top) / 2.55}%`;
       return tick;
     }));
@@ -94,6 +99,6 @@ export class DifferenceView {
     const known = focus != null && focus < lane.frames[step].visible;
     const value = known ? massAt(step)[focus] : 0;
     const names = known ? [lane, second.lane].map((where) => quoted(where.texts[focus] || "mask", focus === 0)) : [];
-    this.readout.textContent = known ? `position ${focus}: ${[...new Set(names)].join(" | ")} ${value > 0 ? "+" : value < 0 ? "−" : ""}${Math.abs(value).toFixed(1)} × mean` : "";
+    this.readout.textContent = known ? `position ${focus}: ${[...new Set(names)].join(" | ")} ${signed(value, 1)} × mean` : "";
   }
 }

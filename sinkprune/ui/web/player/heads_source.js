@@ -1,5 +1,6 @@
-// Fetches the heads of a run's frames from the page that recorded it, some steps at a time, and puts them into the frames.
+// The heads of a run's frames, fetched from the page that recorded it, some steps at a time, and put into the frames.
 
+import { RequestQueue } from "./request_queue.js";
 import { decodeBytes } from "./trace.js";
 
 const AT_ONCE = 16;
@@ -8,26 +9,22 @@ export class HeadsSource {
   // fetchHeads({run, lane, from, to}) -> {heads: base64 of zlib of differences from step to step} or {error: sentence}
   constructor(fetchHeads, arrived) {
     this.fetchHeads = fetchHeads;
-    this.arrived = arrived;
-    this.wanted = [];
-    this.busy = false;
+    this.queue = new RequestQueue(this, arrived);
     this.error = null; // of the run that was asked for last
   }
 
-  // requests: {run, laneIndex, step}, the most urgent first. What an earlier call wanted and was not started yet is forgotten.
+  // requests: {run, laneIndex, step}
   want(requests) {
-    this.wanted = requests;
-    if (!this.busy) this.fetchNext();
+    this.queue.want(requests);
   }
 
-  async fetchNext() {
-    const request = this.wanted.find(({ run, laneIndex, step }) => missing(run.lanes[laneIndex].frames[step]) && this.failed !== run.id);
-    if (!request) return;
-    this.busy = true;
-    await this.load(request);
-    this.busy = false;
-    this.arrived(request);
-    this.fetchNext();
+  // Which steps, from the one that is shown, are worth having.
+  near(playing) {
+    return playing ? [0, 8] : [0];
+  }
+
+  has({ run, laneIndex, step }) {
+    return !missing(run.lanes[laneIndex].frames[step]) || this.failed === run.id;
   }
 
   async load({ run, laneIndex, step }) {
@@ -45,17 +42,11 @@ export class HeadsSource {
     }
   }
 
-  // Every frame of a run, for those who save it. Throws a sentence when they cannot be had.
-  async loadAll(run) {
-    for (let laneIndex = 0; laneIndex < run.lanes.length; laneIndex++) {
-      const { frames } = run.lanes[laneIndex];
-      for (let step = 0; step < frames.length; step++) {
-        if (!missing(frames[step])) continue;
-        this.failed = null;
-        await this.load({ run, laneIndex, step });
-        if (this.failed) throw new Error(this.error);
-      }
-    }
+  // Throws a sentence when they cannot be had.
+  async loadAll(requests, progress) {
+    this.failed = null;
+    await this.queue.loadAll(requests, progress);
+    if (this.failed) throw new Error(this.error);
   }
 }
 

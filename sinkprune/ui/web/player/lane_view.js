@@ -1,48 +1,49 @@
-// One lane on the page: title, verdict, river, bars, heatmap, chips. Draws what it is told; decides nothing.
+// One lane on the page: title, words, river, bars, numbers, and a panel with one view of the step. Draws what it is told; decides nothing.
 
+import { make, setText } from "../shared/dom.js";
+import { percent } from "../shared/numbers.js";
 import { Bars } from "./bars.js";
 import { Chips } from "./chips.js";
-import { HeadsView, headShare } from "./heads.js";
-import { MapView } from "./map.js";
 import { Sheet } from "./plot.js";
 import { River } from "./river.js";
 import { strongest } from "./sinks.js";
-import { laneStats, percent, readout, tokenName, verdict } from "./words.js";
-
-const HINT = "Point at a token to follow it, click to keep it.";
+import { headShare } from "./trace.js";
+import { VIEWS } from "./views.js";
+import { hint, laneStats, readout, tokenName, verdict } from "./words.js";
 
 export class LaneView {
+  // template: of a lane and its panel
   constructor(template, index) {
-    const root = template.content.firstElementChild.cloneNode(true);
-    const find = (name) => root.querySelector(`.sp-${name}`);
-    this.root = root;
-    root.style.setProperty("--sp-lane", index);
-    root.dataset.lane = index;
-    for (const name of ["title", "stats", "verdict", "readout", "answer", "spinner", "waiting"]) this[name] = find(name);
-    this.textTitle = find("text-title");
+    [this.root, this.panel] = template.content.cloneNode(true).children;
+    const find = (name) => this.root.querySelector(`.sp-${name}`);
+    for (const part of [this.root, this.panel]) part.dataset.lane = index;
+    for (const name of ["title", "stats", "verdict", "readout", "answer", "waiting"]) this[name] = find(name);
     [this.riverCanvas, this.overlayCanvas] = find("river").children;
     this.barsCanvas = find("bars");
-    this.heatCanvas = find("heat").firstElementChild;
+    [this.panelTitle, this.panelCanvas, this.spinner] = this.panel.children;
     this.river = new River(this.riverCanvas, this.overlayCanvas);
     this.bars = new Bars(this.barsCanvas);
-    this.heatSheet = new Sheet(this.heatCanvas);
-    this.heads = new HeadsView(this.heatSheet);
-    this.map = new MapView(this.heatSheet);
+    this.panelSheet = new Sheet(this.panelCanvas);
+    this.panels = new Map(VIEWS.map((view) => [view, view.make(this.panelSheet)]));
     this.chips = new Chips(find("chips"));
     this.column = null; // the layer and head under the pointer
+  }
+
+  remove() {
+    this.root.remove();
+    this.panel.remove();
   }
 
   resize() {
     this.river.resize();
     this.bars.sheet.resize();
-    this.heatSheet.resize();
+    this.panelSheet.resize();
   }
 
   start(lane) {
     this.chips.build(lane);
-    this.shownMap = null;
     setText(this.title, lane.title);
-    setText(this.textTitle, lane.title);
+    setText(this.panelTitle, lane.title);
     this.chips.container.setAttribute("aria-label", `${lane.title}: the text at this step`);
     this.riverCanvas.setAttribute("aria-label", `${lane.title}: attention received by every token over the steps`);
     this.barsCanvas.setAttribute("aria-label", `${lane.title}: attention received by every token at this step`);
@@ -59,7 +60,7 @@ export class LaneView {
     if (!scene.lane.frames.length) return;
     this.bars.draw(scene, step);
     this.chips.showStep(scene, step);
-    setText(this.stats, laneStats(scene.lane, step, scene.track).join("  ·  "));
+    this.stats.replaceChildren(...laneStats(scene.lane, step, scene.track));
     setText(this.verdict, this.sentence(scene, step));
   }
 
@@ -73,51 +74,31 @@ export class LaneView {
     return verdict({ lane, step, total, leading, share, isSink, moves, scope });
   }
 
-  // player: {view, maps, heads}
-  drawHeat(scene, step, { view, maps, heads }) {
+  // player: {view, sources}
+  drawPanel(scene, step, { view, sources }) {
     if (!scene.lane.frames.length) return;
-    this.spinner.hidden = true;
-    if (view === "heads") {
-      this.heatCanvas.setAttribute("aria-label", `${scene.lane.title}: attention received by every token in every layer and head`);
-      this.spinner.hidden = this.heads.draw(scene, step, heads.error);
-      return;
-    }
-    const map = maps.get({ ...scene, step });
-    const about = map?.error ?? "attention from every token to every token";
-    this.heatCanvas.setAttribute("aria-label", `${scene.lane.title}: ${about}`);
-    if (map) this.shownMap = map;
-    this.spinner.hidden = Boolean(map);
-    this.map.draw(scene, step, this.shownMap, !map);
+    const { waiting = false, said } = this.panels.get(view).draw(scene, step, sources);
+    this.spinner.hidden = !waiting;
+    this.panelCanvas.setAttribute("aria-label", `${scene.lane.title}: ${said ?? view.about}`);
   }
 
   drawFocus(scene, step) {
     if (!scene.lane.frames.length) return;
-    this.chips.showFocus(scene.focus);
+    this.chips.showFocus(scene.focus, scene.rows);
     this.readout.replaceChildren(...this.readoutParts(scene, step));
   }
 
   readoutParts(scene, step) {
     const { lane, focus } = scene;
-    if (focus == null) return scene.laneIndex ? [] : [part("span", HINT)];
+    if (focus == null) return scene.laneIndex ? [] : [make("span", hint(), "sp-hint")];
     const { visible } = lane.frames[step];
     const mass = scene.massAt(step)[focus];
-    const parts = readout({ lane, position: focus, step, mass, visible }).map((text) => part("span", text));
+    const parts = readout({ lane, position: focus, step, mass, visible }).map((text) => make("span", text));
     if (this.column && focus < visible) {
       const { layer, head } = this.column;
       const share = headShare(scene, step, focus, this.column);
-      if (share !== undefined) parts.push(part("span", `layer ${layer + 1}, head ${head + 1}: ${share == null ? "removed" : percent(share)}`));
+      if (share !== undefined) parts.push(make("span", `layer ${layer + 1}, head ${head + 1}: ${share == null ? "removed" : percent(share)}`));
     }
-    return [part("b", tokenName(lane, focus, step)), ...parts];
+    return [make("b", tokenName(lane, focus, step)), ...parts];
   }
-}
-
-function part(tag, text, className = "") {
-  const element = document.createElement(tag);
-  element.textContent = text;
-  element.className = className;
-  return element;
-}
-
-function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
 }

@@ -1,30 +1,30 @@
-// The scene: what of a run is looked at, and how. Links, saved runs and recorded runs carry one; each value is checked before it is used.
-// {step (of the first lane), layer, head, focus: whole numbers or null; view: "heads" | "map"; marks: sink rule and constant, "reference:2";
+// The look: what of a run is looked at, and how. Links, saved runs and recorded runs carry one; each value is checked before it is used.
+// {step (of the first lane), layer, head, focus: whole numbers or null; view: name of a view (views.js); marks: sink rule and constant, "reference:2";
 //  palette; clock: "steps" | "time"}. What is missing or makes no sense keeps the player's default.
 
 import { CLOCKS } from "./axis.js";
 import { MAPS } from "./colour.js";
 import { RULES } from "./sinks.js";
+import { viewNamed } from "./views.js";
 
-export const VIEWS = ["heads", "map"];
 const NUMBERS = { step: 1, layer: 1, head: 1, focus: 0 }; // name -> what links count from
 
-export function sceneOf(player) {
+export function lookOf(player) {
   const { scope, view, palette, rule, axis, scenes, focus } = player;
   const step = scenes.length ? player.stepOf(scenes[0]) : null;
-  return { step, ...scope, focus: focus.locked, view, palette, marks: `${rule.name}:${rule.value}`, clock: axis.clock };
+  return { step, ...scope, focus: focus.locked, view: view.name, palette, marks: `${rule.name}:${rule.value}`, clock: axis.clock };
 }
 
 // raw: {name: text or number}, numbers counted from 0
-export function checkScene(raw, { layers, heads }) {
-  const scene = { step: whole(raw.step, 1e6), layer: whole(raw.layer, layers), head: whole(raw.head, heads), focus: whole(raw.focus, 1e6) };
+export function checkLook(raw, { layers, heads }) {
+  const look = { step: whole(raw.step, 1e6), layer: whole(raw.layer, layers), head: whole(raw.head, heads), focus: whole(raw.focus, 1e6) };
   const [rule, value] = String(raw.marks ?? "").split(":");
   const { min, max } = RULES[rule] ?? {};
-  if (Number(value) >= min && Number(value) <= max) scene.rule = { name: rule, value: Number(value) };
-  if (VIEWS.includes(raw.view)) scene.view = raw.view;
-  if (MAPS.includes(raw.palette)) scene.palette = raw.palette;
-  if (CLOCKS.includes(raw.clock)) scene.clock = raw.clock;
-  return scene;
+  if (Number(value) >= min && Number(value) <= max) look.rule = { name: rule, value: Number(value) };
+  if (viewNamed(raw.view)) look.view = raw.view;
+  if (MAPS.includes(raw.palette)) look.palette = raw.palette;
+  if (CLOCKS.includes(raw.clock)) look.clock = raw.clock;
+  return look;
 }
 
 function whole(value, end) {
@@ -32,18 +32,18 @@ function whole(value, end) {
   return Number.isInteger(number) && number >= 0 && number < end ? number : null;
 }
 
-// The address that shows this scene again. home: where the page is; query: "?…" that makes the run.
-export function sceneLink(home, query, scene) {
+// The address that opens with this look. home: where the page is; query: "?…" that makes the run.
+export function lookLink(home, query, look) {
   const parameters = new URLSearchParams(query ?? "");
-  for (const [name, value] of Object.entries(scene)) {
+  for (const [name, value] of Object.entries(look)) {
     if (value != null) parameters.set(name, name in NUMBERS ? value + NUMBERS[name] : value);
   }
   return `${home}?${parameters}`;
 }
 
-// The scene that an address asks for of the run that `query` makes; null where the address is about another run, or none.
+// The look that an address asks for of the run that `query` makes; null where the address is about another run, or none.
 // An address that names no model means any.
-export function sceneFrom(search, query) {
+export function lookFrom(search, query) {
   const asked = new URLSearchParams(search);
   const made = [...new URLSearchParams(query ?? "")];
   const same = ([name, value]) => asked.get(name) === value || (name === "model" && !asked.has(name));

@@ -1,5 +1,7 @@
 // What all canvases share: crisp sizes, one vertical token axis, ticks and the focus band.
 
+import { rowOf } from "./rows.js";
+
 export const PAD = { top: 12, bottom: 26, left: 40 };
 
 // A canvas that knows its size in CSS pixels. `resize` is the only place that reads the layout.
@@ -70,13 +72,20 @@ export class Cells {
   }
 }
 
-export function rowTop(position, count, sheet) {
-  return PAD.top + (position / count) * sheet.plotHeight;
+// The upper border of a position's row.
+export function rowTop(position, rows, sheet) {
+  const row = rows.fold == null ? position : Math.min(position, rows.fold + 1);
+  return PAD.top + (row / rows.count) * sheet.plotHeight;
 }
 
-export function rowAt(y, count, sheet) {
-  const position = Math.floor(((y - PAD.top) / sheet.plotHeight) * count);
-  return position >= 0 && position < count ? position : null;
+export function rowMiddle(position, rows, sheet) {
+  return PAD.top + ((rowOf(position, rows) + 0.5) / rows.count) * sheet.plotHeight;
+}
+
+// The position at a height, null outside.
+export function rowAt(y, rows, sheet) {
+  const row = Math.floor(((y - PAD.top) / sheet.plotHeight) * rows.count);
+  return row >= 0 && row <= (rows.fold ?? rows.count - 1) ? row : null;
 }
 
 // Tick distance 1, 2, 5, 10 … so that at most `room` ticks fit.
@@ -106,27 +115,30 @@ export function casedLine(context, draw, core, width, casing) {
 }
 
 // Two thin lines around the focused token's row, the same in every view.
-export function focusBand(context, position, count, sheet, left, right, theme) {
-  if (position == null || position >= count) return;
-  const centre = rowTop(position + 0.5, count, sheet);
-  const half = Math.max(3, sheet.plotHeight / count / 2 + 1);
+export function focusBand(context, position, rows, sheet, left, right, theme) {
+  if (position == null || rowOf(position, rows) >= rows.count) return;
+  const centre = rowMiddle(position, rows, sheet);
+  const half = Math.max(3, sheet.plotHeight / rows.count / 2 + 1);
   casedLine(context, (c) => c.rect(left + 0.5, centre - half, right - left - 1, 2 * half), theme.focus, 1.25, theme.casing);
 }
 
-// ◀ at a sink, larger for the leading one.
+// ◀ at the strongest sink, ◁ at the others: filled and hollow as above the words.
 export function sinkArrow(context, x, y, leading, theme) {
-  const size = leading ? 4.5 : 3;
-  context.fillStyle = theme.accent;
+  const size = leading ? 4.5 : 3.2;
+  context.fillStyle = context.strokeStyle = theme.accent;
+  context.lineWidth = 1;
   context.beginPath();
   context.moveTo(x, y);
   context.lineTo(x + 1.6 * size, y - size);
   context.lineTo(x + 1.6 * size, y + size);
-  context.fill();
+  context.closePath();
+  if (leading) context.fill();
+  else context.stroke();
 }
 
 // ◀ beside the rows that are sinks, the strongest first in `sinks`.
-export function sinkArrows(context, sinks, count, sheet, x, theme) {
-  sinks.forEach((position, rank) => sinkArrow(context, x, rowTop(position + 0.5, count, sheet), rank === 0, theme));
+export function sinkArrows(context, sinks, rows, sheet, x, theme) {
+  sinks.forEach((position, rank) => sinkArrow(context, x, rowMiddle(position, rows, sheet), rank === 0, theme));
 }
 
 export function readTheme(element) {
@@ -134,6 +146,6 @@ export function readTheme(element) {
   const read = (name) => style.getPropertyValue(name).trim();
   return {
     ink: read("--sp-ink"), muted: read("--sp-muted"), line: read("--sp-line"), accent: read("--sp-accent"),
-    surface: read("--sp-surface"), dark: element.closest(".dark") != null, veil: read("--sp-veil"), bar: read("--sp-bar"), tint: read("--sp-tint"), faint: read("--sp-faint"), river: "#ff6a45", focus: "#ffffff", casing: "rgba(0, 0, 0, 0.72)", font: style.fontFamily,
+    surface: read("--sp-surface"), veil: read("--sp-veil"), bar: read("--sp-bar"), tint: read("--sp-tint"), faint: read("--sp-faint"), river: "#ff6a45", focus: "#ffffff", casing: "rgba(0, 0, 0, 0.72)", font: style.fontFamily,
   };
 }

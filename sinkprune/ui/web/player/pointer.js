@@ -3,23 +3,23 @@
 
 export function watchPointer(laneView, player) {
   watchRiver(laneView, player);
-  watchRows(laneView.barsCanvas, laneView, player, (event) => laneView.bars.positionAt(event.offsetY, player.sceneOf(laneView)));
-  watchHeat(laneView, player);
+  watchRows(laneView.barsCanvas, laneView, player, (event) => laneView.bars.positionAt(event.offsetY, player.shownBy(laneView)));
+  watchPanel(laneView, player);
   watchChips(laneView, player);
 }
 
 function watchRiver(laneView, player) {
   const canvas = laneView.overlayCanvas;
-  const seek = (event) => player.seek(laneView.river.tickAt(event.offsetX, event.offsetY, player.sceneOf(laneView)));
-  scrub(canvas, player, seek, (event) => hover(laneView, player, laneView.river.positionAt(event.offsetY, player.sceneOf(laneView))));
+  const seek = (event) => player.seek(laneView.river.tickAt(event.offsetX, event.offsetY, player.shownBy(laneView)));
+  scrub(canvas, player, seek, (event) => hover(laneView, player, laneView.river.positionAt(event.offsetY, player.shownBy(laneView))));
 }
 
 // The river of differences counts steps of the first lane, and positions as focus does.
 export function watchDifference({ overlay, river }, player) {
   const seek = ({ offsetX, offsetY }) => {
-    player.seek(player.axis.tickOf(player.run.lanes[0], river.tickAt(offsetX, offsetY, player.signed)));
+    player.seek(player.axis.tickOf(player.run.lanes[0], river.tickAt(offsetX, offsetY, player.drawing.signed)));
   };
-  scrub(overlay, player, seek, (event) => player.focus.hover(river.positionAt(event.offsetY, player.signed)));
+  scrub(overlay, player, seek, (event) => player.focus.hover(river.positionAt(event.offsetY, player.drawing.signed)));
 }
 
 function scrub(canvas, player, seek, hovered) {
@@ -46,27 +46,21 @@ function watchRows(canvas, laneView, player, positionOf) {
   });
 }
 
-// The heatmap: a double click on a column of the first view opens that head, a click in the overview chooses it.
-function watchHeat(laneView, player) {
-  const canvas = laneView.heatCanvas;
-  const { heads, map } = laneView;
-  const columnOf = ({ offsetX, offsetY }) => {
-    const { model } = player.run;
-    return player.view === "heads" ? heads.columnAt(offsetX, model) : map.overview.cellAt(offsetX, offsetY, model);
-  };
-  const rowOf = ({ offsetX, offsetY }) => {
-    if (player.view === "map" && !map.covers(offsetX)) return null;
-    return laneView.bars.positionAt(offsetY, player.sceneOf(laneView));
-  };
-  canvas.addEventListener("pointermove", (event) => { laneView.column = columnOf(event); player.mark("focus"); });
+// The panel asks its view what is under the pointer: a double click on a head opens it, a click in an overview chooses one.
+function watchPanel(laneView, player) {
+  const canvas = laneView.panelCanvas;
+  const hit = ({ offsetX, offsetY }) => laneView.panels.get(player.view).hit(offsetX, offsetY, player.shownBy(laneView));
+  canvas.addEventListener("pointermove", (event) => { laneView.column = hit(event).column; player.changed("focus"); });
   canvas.addEventListener("pointerleave", () => (laneView.column = null));
   canvas.addEventListener("dblclick", (event) => {
-    if (player.view === "heads" && columnOf(event)) player.openHead(columnOf(event));
+    const { column, chooses } = hit(event);
+    if (column && !chooses) player.openHead(column);
   });
   canvas.addEventListener("click", (event) => {
-    if (player.view === "map" && columnOf(event)) player.toggleHead(columnOf(event));
+    const { column, chooses } = hit(event);
+    if (chooses) player.toggleHead(column);
   });
-  watchRows(canvas, laneView, player, rowOf);
+  watchRows(canvas, laneView, player, (event) => hit(event).position);
 }
 
 function watchChips(laneView, player) {
@@ -80,9 +74,9 @@ function watchChips(laneView, player) {
 }
 
 function hover(laneView, player, position) {
-  player.focus.hover(position == null ? null : position - player.sceneOf(laneView).lane.shift);
+  player.focus.hover(position == null ? null : position - player.shownBy(laneView).lane.shift);
 }
 
 function lock(laneView, player, position) {
-  if (position != null) player.focus.lock(position - player.sceneOf(laneView).lane.shift);
+  if (position != null) player.focus.lock(position - player.shownBy(laneView).lane.shift);
 }

@@ -2,14 +2,14 @@
 
 import { headsOf } from "./trace.js";
 
-// The whole trace, opening with this scene. Every frame must have its heads (HeadsSource.loadAll).
-export function wholeTrace(run, scene) {
+// The whole trace, opening with this look. Every frame must have its heads (HeadsSource.loadAll).
+export function wholeTrace(run, look) {
   const lanes = run.trace.lanes.map((lane, index) => ({
     ...lane,
     frames: lane.frames.map((frame, step) => wholeFrame(frame, run.lanes[index].frames[step])),
   }));
   const { query, ...trace } = run.trace;
-  return { ...trace, lanes, view: scene };
+  return { ...trace, lanes, view: look };
 }
 
 function wholeFrame({ layers, ...frame }, read) {
@@ -22,40 +22,6 @@ export function encodeBytes(bytes) {
   return btoa(parts.join(""));
 }
 
-// One file that plays the trace: style, modules and data inside, nothing fetched. Texts of the trace stay data: "<" never reaches the parser.
-export async function standalonePage(trace) {
-  const [style, template, modules] = await Promise.all([read("player.css"), read("player.html"), readModules("main.js")]);
-  const body = template.replace(/<link[^>]*>\s*/, "").replaceAll("{{tag}}", "saved");
-  const imports = Object.fromEntries(Object.entries(modules).map(([name, source]) => [`saved/${name}`, dataAddress(source)]));
-  const title = escapeText(`sinkprune: ${trace.prompt}`);
-  return `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${title}</title>
-<style>${PAGE_STYLE}${style}</style>
-<body>
-<main>
-<h1>${escapeText(trace.prompt)}</h1>
-<p>${escapeText(origin(trace))}</p>
-<div id="player">${body}</div>
-</main>
-<script type="application/json" id="trace">${JSON.stringify(trace).replaceAll("<", "\\u003c")}</script>
-<script type="importmap">${JSON.stringify({ imports })}</script>
-<script type="module">
-import { mount } from "saved/main.js";
-const dark = matchMedia("(prefers-color-scheme: dark)");
-const dress = () => document.body.classList.toggle("dark", dark.matches);
-dark.addEventListener("change", dress);
-dress();
-const value = JSON.parse(document.querySelector("#trace").textContent);
-mount(document.querySelector("#player"), { value }, null, () => {});
-</script>
-</body>
-</html>
-`;
-}
-
 // What made the run, in a line.
 export function origin({ model, settings, lanes }) {
   const made = Object.entries(settings).filter(([, value]) => value != null && typeof value !== "object");
@@ -63,32 +29,48 @@ export function origin({ model, settings, lanes }) {
   return [`model ${model.name}`, ...seconds, ...made.map(([name, value]) => `${name} ${value}`)].join(" · ");
 }
 
-const PAGE_STYLE = `
-:root { color-scheme: light dark; --font: system-ui, sans-serif; }
-body { margin: 0; --body-background-fill: #fbfaf7; --body-text-color: #1d1c1a; background: var(--body-background-fill); color: var(--body-text-color); font-family: var(--font); }
-body.dark { --body-background-fill: #141416; --body-text-color: #ecebe8; }
-main { max-width: 1216px; margin: 0 auto; padding: 24px 20px 48px; }
-h1 { font-size: 26px; line-height: 1.25; margin: 0; overflow-wrap: anywhere; }
-main > p { margin: 6px 0 24px; font-size: 13px; overflow-wrap: anywhere; }
-`;
+// One file that plays the trace: style, modules and data inside, nothing fetched. Texts of the trace stay data: "<" never reaches the parser.
+export async function standalonePage(trace) {
+  const files = ["player/saved.html", "player/player.html", "player/player.css"].map(read);
+  const [page, template, style] = await Promise.all(files);
+  const modules = Object.entries(await readModules("player/main.js"));
+  const parts = {
+    prompt: escapeText(trace.prompt),
+    origin: escapeText(origin(trace)),
+    style,
+    player: template.replace(/<link[^>]*>\s*/, "").replaceAll("{{tag}}", "saved"),
+    trace: escapeJson(trace),
+    imports: escapeJson({ imports: Object.fromEntries(modules.map(([name, source]) => [`saved/${name}`, dataAddress(source)])) }),
+  };
+  return page.replace(/{{(\w+)}}/g, (_, name) => parts[name]);
+}
+
+const ROOT = new URL("..", import.meta.url); // names of files are told from here
 
 async function read(name) {
-  const answer = await fetch(new URL(name, import.meta.url));
+  const answer = await fetch(new URL(name, ROOT));
   if (!answer.ok) throw new Error(`${name} could not be read from the page`);
   return answer.text();
 }
+
+const IMPORTED = /from "(\.[\w./]+)";/g;
 
 // Every module that `name` needs, {name: source}, their imports renamed to what the import map of the saved page knows.
 async function readModules(name, found = {}) {
   found[name] = "";
   const source = await read(name);
-  for (const [, needed] of source.matchAll(/from "\.\/([\w.]+)";/g)) if (!(needed in found)) await readModules(needed, found);
-  found[name] = source.replaceAll(/from "\.\/([\w.]+)";/g, 'from "saved/$1";');
+  const nameOf = (needed) => new URL(needed, new URL(name, ROOT)).href.slice(ROOT.href.length);
+  for (const [, needed] of source.matchAll(IMPORTED)) if (!(nameOf(needed) in found)) await readModules(nameOf(needed), found);
+  found[name] = source.replaceAll(IMPORTED, (_, needed) => `from "saved/${nameOf(needed)}";`);
   return found;
 }
 
 function dataAddress(source) {
   return `data:text/javascript;base64,${encodeBytes(new TextEncoder().encode(source))}`;
+}
+
+function escapeJson(value) {
+  return JSON.stringify(value).replaceAll("<", "\\u003c");
 }
 
 function escapeText(text) {

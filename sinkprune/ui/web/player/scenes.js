@@ -1,22 +1,23 @@
 // What every view of a lane draws from; made anew when data or choices change, never per step.
 
+import { blockRanges } from "./blocks.js";
 import { colourTable, level, scaleTop } from "./colour.js";
 import { findParting, isComparison } from "./parting.js";
-import { blockRanges } from "./river.js";
+import { makeRows } from "./rows.js";
 import { trackSinks } from "./sinks.js";
 import { massOf } from "./trace.js";
 
-// choices: {scope, rule, palette, theme, axis}
+// choices: {scope, rule, palette, folded (end marks), theme, axis}
 export function makeScenes(run, choices) {
-  const { scope, rule } = choices;
+  const { scope, rule, folded } = choices;
   const comparison = isComparison(run);
   const parting = comparison ? findParting(run.lanes) : null;
-  const axisLength = Math.max(...run.lanes.map((lane) => lane.length));
+  const rows = comparison ? makeRows(run.lanes, folded) : run.lanes.flatMap((lane) => makeRows([lane], folded));
   const scenes = run.lanes.map((lane, laneIndex) => {
     const massAt = (step) => massOf(run, lane, step, scope);
     const track = trackSinks(lane.frames.length, massAt, (step) => lane.frames[step].visible, rule);
     const blocks = blockRanges(lane, run.settings.block_length);
-    return { ...choices, run, lane, laneIndex, comparison, parting, axisLength, massAt, track, blocks };
+    return { ...choices, run, lane, laneIndex, comparison, parting, rows: rows[laneIndex], massAt, track, blocks };
   });
   const top = scaleTop(Math.max(...scenes.map((scene) => scene.track.peak)));
   const table = colourTable(choices.palette);

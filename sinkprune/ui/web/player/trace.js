@@ -163,3 +163,11 @@ export function headRows(model, scope) {
   }
   return rows;
 }
+
+// The share of one head's attention that a position receives; null where the head was removed, undefined while the heads are not here.
+export function headShare({ lane, run }, step, position, column) {
+  const heads = headsOf(lane.frames[step]);
+  if (!heads) return undefined;
+  const row = column.layer * run.model.heads + column.head;
+  return headExists(heads, row, lane.length) ? (heads[row * lane.length + position] / 255) ** 2 : null;
+}

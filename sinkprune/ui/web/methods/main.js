@@ -1,9 +1,10 @@
 // The table of all methods and their texts: redrawn whenever a value comes, sorted by whoever reads it.
 // Values: {"run", "rows": [lab.all_methods.MethodRow, …], "refused": [{"method", "sentence"}, …]}; the first row is the dense model's.
 
+import { make } from "../shared/dom.js";
 import { COLUMNS, marks, sorted } from "./columns.js";
 
-export function mount(element, props, watch) {
+export function mount(element, props, server, watch) {
   const view = new View(element.querySelector(".mt"), props.empty);
   const update = () => view.show(props.value);
   watch("value", update);
@@ -105,11 +106,4 @@ function sharedStart(text, other) {
   while (end < text.length && end < other.length && text[end] === other[end]) end += 1;
   const inside = end < text.length || end < other.length;
   return inside ? text.slice(0, end).search(/\S*$/) : end; // whole words only
-}
-
-function make(tag, text = "", name = "") {
-  const element = document.createElement(tag);
-  element.textContent = text; // texts are a model's: never HTML
-  if (name) element.className = name;
-  return element;
 }

@@ -2,9 +2,9 @@
 // (square root of that share, over the whole colour table).
 // A click opens that head; a click on the chosen one goes back to the mean.
 
-import { colourTable } from "./colour.js";
-import { Cells, PAD, label } from "./plot.js";
-import { headsOf } from "./trace.js";
+import { colourTable } from "../colour.js";
+import { Cells, PAD, label } from "../plot.js";
+import { headsOf } from "../trace.js";
 
 const GAP = 56; // between map and overview: sink arrows and layer numbers
 const WIDEST = 200;

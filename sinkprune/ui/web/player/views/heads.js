@@ -1,13 +1,23 @@
 // Heatmap of one step, the paper's Fig. 2: token position (y) x every layer and head (x), colour = attention received.
 
-import { byteColours } from "./colour.js";
-import { Cells, PAD, focusBand, label, rowTop, sinkArrows } from "./plot.js";
-import { headExists, headsOf } from "./trace.js";
+import { byteColours } from "../colour.js";
+import { Cells, PAD, focusBand, label, rowAt, sinkArrows } from "../plot.js";
+import { rowValues } from "../rows.js";
+import { headExists, headsOf } from "../trace.js";
 
 const LEFT = 2;
 const RIGHT = 12;
 
-export class HeadsView {
+export const headsView = {
+  name: "heads",
+  label: "Every layer and head",
+  about: "attention received by every token in every layer and head",
+  wants: ["heads"],
+  explain: () => "Columns: heads, grouped by layer. Rows: tokens that receive. Double click opens a head.",
+  make: (sheet) => new HeadsDrawing(sheet),
+};
+
+class HeadsDrawing {
   constructor(sheet) {
     this.sheet = sheet;
     this.cells = new Cells();
@@ -25,7 +35,10 @@ export class HeadsView {
     return LEFT + layer * (this.groupWidth(model) + this.groupGap);
   }
 
-  // {layer, head} under the pointer, or null
+  hit(x, y, scene) {
+    return { position: rowAt(y, scene.rows, this.sheet), column: this.columnAt(x, scene.run.model) };
+  }
+
   columnAt(x, model) {
     const layer = Math.floor((x - LEFT) / (this.groupWidth(model) + this.groupGap));
     const head = Math.floor(((x - this.groupX(layer, model)) / this.groupWidth(model)) * model.heads);
@@ -33,39 +46,38 @@ export class HeadsView {
     return { layer, head };
   }
 
-  // False while the heads of this step are on their way: those shown before stay, faded. error: why they cannot come
-  draw(scene, step, error) {
+  // While the heads of this step are on their way, those shown before stay, faded.
+  draw(scene, step, { heads: { error } }) {
     const context = this.sheet.begin();
-    if (!context) return true;
-    const { run, axisLength, theme, track } = scene;
-    const model = run.model;
+    if (!context) return {};
+    const { rows, theme, track, run: { model } } = scene;
     const here = headsOf(scene.lane.frames[step]) != null;
     if (here) this.paintCells(scene, step);
     const wide = this.groupWidth(model);
     context.globalAlpha = here ? 1 : 0.45;
     for (let layer = 0; layer < model.layers; layer++) {
       const x = this.groupX(layer, model);
-      context.drawImage(this.cells.canvas, layer * model.heads, 0, model.heads, axisLength, x, PAD.top, wide, this.sheet.plotHeight);
+      context.drawImage(this.cells.canvas, layer * model.heads, 0, model.heads, rows.count, x, PAD.top, wide, this.sheet.plotHeight);
     }
     context.globalAlpha = 1;
     if (!here && error) label(context, error, this.sheet.width / 2, PAD.top + this.sheet.plotHeight / 2, theme, { align: "center", size: 12, colour: theme.ink });
     this.drawChoice(context, scene);
     this.sheet.still(context, ["heads", model.layers, scene.scope.layer, theme.ink, theme.font], (beside) => this.drawTicks(beside, scene));
     const right = this.sheet.width - RIGHT;
-    sinkArrows(context, track.sinks[step], axisLength, this.sheet, right + 2, theme);
-    focusBand(context, scene.focus, axisLength, this.sheet, LEFT, right, theme);
-    return here || Boolean(error);
+    sinkArrows(context, track.sinks[step], rows, this.sheet, right + 2, theme);
+    focusBand(context, scene.focus, rows, this.sheet, LEFT, right, theme);
+    return { waiting: !here && !error };
   }
 
-  paintCells({ run, lane, axisLength, palette, top }, step) {
+  paintCells({ run, lane, rows, palette, top }, step) {
     const frame = lane.frames[step];
     const heads = headsOf(frame);
     const columns = run.model.layers * run.model.heads;
-    const pixels = this.cells.start(columns, axisLength);
+    const pixels = this.cells.start(columns, rows.count);
     const colours = byteColours(palette, frame.visible, top);
     for (let column = 0; column < columns; column++) {
       if (!headExists(heads, column, lane.length)) continue; // removed: no colour at all
-      for (let i = 0, at = column * lane.length; i < frame.visible; i++, at++) pixels[i * columns + column] = colours[heads[at]];
+      rowValues(heads, rows, column * lane.length, frame.visible).forEach((value, row) => (pixels[row * columns + column] = colours[value]));
     }
     this.cells.finish();
   }
@@ -96,13 +108,4 @@ export class HeadsView {
       context.strokeRect(left - 0.75, PAD.top - 1, width + 1.5, this.sheet.plotHeight + 2);
     }
   }
-}
-
-// What the hovered cell says; null where the head was removed, undefined while the heads are not here.
-export function headShare(scene, step, position, column) {
-  const { lane, run } = scene;
-  const heads = headsOf(lane.frames[step]);
-  if (!heads) return undefined;
-  const row = column.layer * run.model.heads + column.head;
-  return headExists(heads, row, lane.length) ? (heads[row * lane.length + position] / 255) ** 2 : null;
 }
