@@ -79,6 +79,26 @@ def resume_autoregress(
     return _autoregress(causal, canvas, left, intervention, Wanted(record, value_norms), before)
 
 
+def answer_losses(
+    loaded: LoadedModel, prompt_ids: torch.Tensor, answer: torch.Tensor, intervention: Intervention | None = None
+) -> torch.Tensor:
+    """(A,) float64: cross-entropy in nats of each token of answer (A,) after the prompt (1, P) and the tokens before it.
+
+    The forwards are those of `autoregress`, with its intervention, had it written this answer. Raises ValueError as it does.
+    """
+    causal, fresh = packed_view(causal_view(loaded)), check_prompt_ids(loaded, prompt_ids, len(answer))
+    length = fresh.shape[1]
+    check_intervention(loaded, intervention, length + len(answer))
+    cache, session = DynamicCache(), Session(intervention, causal.model.config) if intervention else None
+    losses = []
+    for read, token in enumerate(answer):
+        with watched_forward(causal, Wanted(), session, length + read):
+            logits = causal.model(fresh.to(causal.device), past_key_values=cache, use_cache=True, logits_to_keep=1)
+            losses.append(-logits.logits[0, -1].double().log_softmax(-1)[token].cpu())
+        fresh = token.view(1, 1)
+    return torch.stack(losses)
+
+
 def _autoregress(
     causal: LoadedModel,
     canvas: torch.Tensor,

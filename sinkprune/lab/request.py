@@ -10,9 +10,10 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 
-from sinkprune.decoding import DecodeConfig
+from sinkprune.decoding import Cover, DecodeConfig, LeaveOutHeads
 from sinkprune.lab.store import copy_settings
 from sinkprune.pruning import CalibrationConfig, PruneConfig
+from sinkprune.traces.blanks import Blanks
 
 WATCHED, BOTH = ("dlm",), ("dlm", "ar")
 
@@ -23,8 +24,10 @@ class Request:
 
     model: `ModelSpec.public_name` of the dense model, None for a folder or a hub id, which stay with their owner.
     pruning, calibration: the pruned copy that writes beside the dense model; both None where only the dense model writes.
-    intervention: what is changed while the model writes; None where nothing is.
-    lanes: how the dense model writes where there is no copy: "dlm", or "dlm" and "ar".
+    intervention: what is changed while the dense model writes; None where nothing is.
+    blanks: an answer with blanks to fill in; None where the model writes all of it.
+    controls: untouched, changed and random lanes beside each other (`traces.runs.changes_of`).
+    lanes: how the dense model writes where there is no copy: "dlm", "dlm" and "ar", or "ar" with controls.
     """
 
     model: str | None
@@ -32,7 +35,9 @@ class Request:
     decoding: DecodeConfig
     pruning: PruneConfig | None = None
     calibration: CalibrationConfig | None = None
-    intervention: object | None = None
+    intervention: Cover | LeaveOutHeads | None = None
+    blanks: Blanks | None = None
+    controls: bool = False
     lanes: tuple[str, ...] = WATCHED
 
     @property
@@ -43,6 +48,8 @@ class Request:
             made_by.append(copy_settings(self.pruning, self.calibration))
         else:
             made_by.append(self.lanes)
-        if self.intervention is not None:
-            made_by.append(asdict(self.intervention))
+        changes = [change for change in (self.intervention, self.blanks) if change is not None]
+        made_by += [[type(change).__name__, asdict(change)] for change in changes]
+        if self.controls:
+            made_by.append("controls")
         return hashlib.sha256(json.dumps(made_by, sort_keys=True).encode()).hexdigest()[:16]

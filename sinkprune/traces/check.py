@@ -135,7 +135,9 @@ def _check_lane(lane: object, layers: int, heads: int, where: str) -> None:
 
 def _check_given(given: object, start: int, length: int, where: str) -> None:
     fits = given is None or (
-        isinstance(given, list) and len(given) <= length - start and all(_is_given(entry, start, length) for entry in given)
+        isinstance(given, list)
+        and len(given) <= length - start
+        and all(_is_given(entry, start, length) for entry in given)
     )
     _need(fits, f'{where}: "given" must hold [position, id, text] of positions after the prompt')
 

@@ -6,7 +6,7 @@ trace = {"format": "sinkprune-trace", "version": 1,
          "prompt": "…",                        what was typed
          "model": {"name": "bundled", "layers": L, "heads": H, "revision": "…" | null},
          "settings": {…},                      the DecodeConfig as a dict, plus what else made the run
-         "lanes": [lane, …],                   one or two; lanes of a trace share prompt, seed and clock
+         "lanes": [lane, …],                   one to three; lanes of a trace share prompt, seed and clock
          "view": {"layer": index | null}}      optional: the layer (from 0) shown when the run opens; null or absent: the mean over all
 lane  = {"kind": "dlm" | "ar",
          "title": "Diffusion",                 shown above the lane

@@ -14,16 +14,17 @@ from dataclasses import asdict
 
 import torch
 
-from sinkprune.decoding import DecodeConfig, Step, autoregress, denoise
+from sinkprune.decoding import Cover, DecodeConfig, LeaveOutHeads, Step, autoregress, denoise
 from sinkprune.models import LoadedModel, causal_prompt, encode_prompt
 from sinkprune.pruning import CalibrationConfig, PruneConfig
+from sinkprune.traces.blanks import Blanks, answer_with_blanks
+from sinkprune.traces.controls import TITLES, Change, changes_of
 from sinkprune.traces.format import add_step, start_lane, start_trace
 
 MAX_CHARACTERS = 1000
 MAX_CANVAS = (
     256  # positions, prompt and answer together: what a small machine can compute in time, and a screen can show
 )
-TITLES = {"dlm": "Diffusion", "ar": "Autoregressive"}
 
 
 def check_prompt(loaded: LoadedModel, prompt: str, gen_length: int) -> torch.Tensor:
@@ -33,7 +34,7 @@ def check_prompt(loaded: LoadedModel, prompt: str, gen_length: int) -> torch.Ten
     if len(prompt) > MAX_CHARACTERS:
         raise ValueError(f"the prompt has {len(prompt)} characters: shorten it to at most {MAX_CHARACTERS}")
     ids = encode_prompt(loaded, prompt)
-    limit = min(MAX_CANVAS, loaded.model.config.max_position_embeddings)
+    limit = _room(loaded)
     too_many = ids.shape[1] + gen_length - limit
     if too_many > 0:
         raise ValueError(
@@ -43,10 +44,14 @@ def check_prompt(loaded: LoadedModel, prompt: str, gen_length: int) -> torch.Ten
     return ids
 
 
+def _room(loaded: LoadedModel) -> int:
+    return min(MAX_CANVAS, loaded.model.config.max_position_embeddings)
+
+
 def decode_config(**settings: object) -> DecodeConfig:
     """A DecodeConfig from values of uncertain type, as a form or a JSON request sends them: 32.0 is 32, "0" and "" are refused in words."""
-    whole = {"gen_length", "block_length", "steps", "seed"}
-    numbers = {"threshold", "factor", "temperature"}
+    whole = {"gen_length", "block_length", "steps", "seed", "kernel", "delay"}
+    numbers = {"threshold", "factor", "temperature", "cfg_scale", "retention"}
     clean = {}
     for name, value in settings.items():
         optional = name in ("threshold", "factor") and value is None
@@ -72,29 +77,72 @@ def trace_run(
     config: DecodeConfig,
     lanes: Sequence[str] = ("dlm", "ar"),
     layer: int | None = None,
+    *,
+    intervention: Cover | LeaveOutHeads | None = None,
+    blanks: Blanks | None = None,
+    controls: bool = False,
+    candidates: bool = False,
 ) -> Iterator[dict]:
     """One prompt written by diffusion and, on the same weights, autoregressively: yields the growing trace.
 
     lanes: which of "dlm" and "ar", in the order shown. layer: the one shown when the run opens, None for the mean.
+    intervention: changes attention in every lane. controls: see `changes_of`; then there is one kind of lane.
+    blanks: the answer, with blanks to fill in; the diffusion lane alone can. candidates: frames carry them, in diffusion lanes.
     Raises ValueError at the call: see `check_prompt`, and "ar" needs causal weights.
     """
     if not lanes or any(kind not in TITLES for kind in lanes) or len(set(lanes)) < len(lanes):
         raise ValueError(
             f"lanes must be one or both of {', '.join(TITLES)}, not {', '.join(map(str, lanes)) or 'none'}"
         )
-    prompt_ids = check_prompt(loaded, prompt, config.gen_length)
+    if controls and len(lanes) > 1:
+        raise ValueError("controls stand beside one lane: choose dlm or ar")
+    if blanks and tuple(lanes) != ("dlm",):
+        raise ValueError("only the diffusion lane can fill in blanks: leave the autoregressive lane out")
+    prompt_ids = check_prompt(loaded, prompt, 0 if blanks else config.gen_length)
+    answer = answer_with_blanks(loaded, blanks, _room(loaded) - prompt_ids.shape[1]) if blanks else None
     started, steps = [], []
     for kind in lanes:
         ids = prompt_ids if kind == "dlm" else causal_prompt(loaded, prompt_ids)
-        length = ids.shape[1] + config.gen_length
-        started.append(start_lane(kind, TITLES[kind], loaded.spec.name, loaded, ids, length))
-        steps.append(
-            denoise(loaded, ids, config, record=True)
-            if kind == "dlm"
-            else autoregress(loaded, ids, config.gen_length, record=True)
-        )
-    trace = start_trace(prompt, loaded, asdict(config), started) | {"view": {"layer": layer}}
+        for change in changes_of(kind, config, intervention, controls):
+            lane, run = _lane(loaded, kind, change, ids, answer, candidates)
+            started.append(lane)
+            steps.append(run)
+    settings = asdict(config) | _asked(intervention, blanks, controls)
+    trace = start_trace(prompt, loaded, settings, started) | {"view": {"layer": layer}}
     return _take_turns(trace, [loaded] * len(steps), steps)
+
+
+def _lane(
+    loaded: LoadedModel, kind: str, change: Change, ids: torch.Tensor, answer: torch.Tensor | None, candidates: bool
+) -> tuple[dict, Iterator[Step]]:
+    """A lane without frames, and the steps that will fill it. answer: (1, A) with MASK where the blanks are, or None."""
+    config, intervention = change.config, change.intervention
+    if kind == "ar":
+        run = autoregress(loaded, ids, config.gen_length, record=True, intervention=intervention)
+    else:
+        text = ids if answer is None else torch.cat([ids, answer], dim=1)
+        run = denoise(
+            loaded, text, config, record=True,
+            blanks=answer is not None, intervention=intervention, candidates=candidates,
+        )  # fmt: skip
+    start, mask = ids.shape[1], loaded.spec.mask_token_id
+    length = start + (config.gen_length if answer is None else answer.shape[1])
+    written = [] if answer is None else answer[0].tolist()
+    given = {start + index: token for index, token in enumerate(written) if token != mask}
+    return start_lane(kind, change.title, loaded.spec.name, loaded, ids, length, given), run
+
+
+def _asked(intervention: Cover | LeaveOutHeads | None, blanks: Blanks | None, controls: bool) -> dict:
+    """What a trace's settings say besides the config; nothing where nothing was asked."""
+    said = {}
+    if intervention is not None:
+        kind = "cover" if isinstance(intervention, Cover) else "leave_out_heads"
+        said[kind] = {
+            name: list(value) if isinstance(value, tuple) else value for name, value in asdict(intervention).items()
+        }
+    if blanks is not None:
+        said["blanks"] = asdict(blanks)
+    return said | ({"controls": True} if controls else {})
 
 
 def compare_run(

@@ -21,7 +21,21 @@ from sinkprune.traces.runs import decode_config
 GEN_LENGTHS = (32, 64, 96, 128, 160)
 BLOCK_LENGTHS = (8, 16, 24, 32, 48, 64, 96)
 RULES = {"threshold": "all above a confidence", "factor": "by factor", "one": "one token a step"}
-CACHES = {"none": "none (full attention)", "prefix": "prefix", "dual": "dual"}
+CACHES = {
+    "none": "none (full attention)",
+    "prefix": "prefix",
+    "dual": "dual",
+    "sparse": "sparse: a share of the keys",
+}
+KEEPS = {
+    "attention": "most attended by the block",
+    "official": "Sparse-dLLM's score",
+    "sinks": "sinks first",
+    "no-sinks": "sinks left out first",
+    "random": "at random",
+}
+KERNELS = (1, 3, 5, 7)
+DELAYS = (0, 1, 2, 3)
 PATTERNS = {"free": None, "2:4": (2, 4), "4:8": (4, 8)}
 SAMPLES = (1, 64)  # calibration sequences: what a small machine measures in time
 MAX_SPARSITY = 0.9
@@ -29,6 +43,8 @@ BOUNDS = {
     "threshold": (0.3, 1.0),
     "factor": (0.1, 4.0),
     "temperature": (0.0, 1.5),
+    "cfg_scale": (0.0, 3.0),
+    "retention": (0.0, 1.0),
     "samples": (8, 64),
 }  # of the sliders
 DECODING = {  # control, and parameter of `decoding_from` -> what the page opens with
@@ -40,7 +56,13 @@ DECODING = {  # control, and parameter of `decoding_from` -> what the page opens
     "cache": "none",
     "temperature": 0.0,
     "seed": 0,
+    "cfg_scale": 0.0,
+    "retention": 0.5,
+    "kernel": 1,
+    "delay": 0,
+    "keep": "attention",
 }
+SPARSE = ("retention", "kernel", "delay", "keep")  # of these, those that only the sparse cache has
 COPY = {  # control, and parameter of `pruning_from` or `calibration_from` -> what the page opens with
     "method": "sink-wanda",
     "sparsity": 0.5,
@@ -72,8 +94,10 @@ def decoding_from(
     cache: str,
     temperature: float,
     seed: int,
+    cfg_scale: float = DECODING["cfg_scale"],
+    **sparse: object,
 ) -> DecodeConfig:
-    """The DecodeConfig of the page's controls."""
+    """The DecodeConfig of the page's controls. sparse: the values of SPARSE, read where the cache is sparse."""
     if not isinstance(rule, str) or rule not in RULES:
         raise ValueError(f"the commit rule must be one of {', '.join(RULES)}")
     if seed is None:
@@ -87,6 +111,8 @@ def decoding_from(
         cache=cache,
         temperature=temperature,
         seed=seed,
+        cfg_scale=cfg_scale,
+        **(sparse if cache == "sparse" else {}),
     )
 
 
@@ -150,6 +176,8 @@ def decoding_values(config: DecodeConfig) -> dict:
         "cache": config.cache,
         "temperature": config.temperature,
         "seed": config.seed,
+        "cfg_scale": config.cfg_scale,
+        **{name: getattr(config, name) for name in SPARSE},
     }
 
 
@@ -168,7 +196,14 @@ def copy_values(pruning: PruneConfig, calibration: CalibrationConfig) -> dict:
 
 def check_offered(values: dict) -> None:
     """Raises ValueError where a value, by its control's name, is one that the page's lists and sliders do not hold."""
-    for name, offered in (("gen_length", GEN_LENGTHS), ("block_length", BLOCK_LENGTHS)):
+    lists = {
+        "gen_length": GEN_LENGTHS,
+        "block_length": BLOCK_LENGTHS,
+        "kernel": KERNELS,
+        "delay": DELAYS,
+        "keep": KEEPS,
+    }
+    for name, offered in lists.items():
         if name in values and values[name] not in offered:
             raise ValueError(f"{name} must be one of {', '.join(map(str, offered))}, not {str(values[name])[:40]}")
     for name, (low, high) in BOUNDS.items():

@@ -5,7 +5,18 @@ from __future__ import annotations
 import gradio as gr
 
 from sinkprune.ui.events import QUICK_EVENT
-from sinkprune.ui.inputs import BLOCK_LENGTHS, BOUNDS, CACHES, DECODING, GEN_LENGTHS, RULES
+from sinkprune.ui.inputs import (
+    BLOCK_LENGTHS,
+    BOUNDS,
+    CACHES,
+    DECODING,
+    DELAYS,
+    GEN_LENGTHS,
+    KEEPS,
+    KERNELS,
+    RULES,
+    SPARSE,
+)
 
 
 def decoding_controls() -> tuple[gr.Checkbox, dict[str, gr.components.Component]]:
@@ -57,6 +68,12 @@ def decoding_controls() -> tuple[gr.Checkbox, dict[str, gr.components.Component]
                 info="used above temperature 0",
                 elem_id="seed",
             )
+            cfg_scale = gr.Slider(
+                *BOUNDS["cfg_scale"], value=DECODING["cfg_scale"], step=0.1, label="Guidance",
+                info="pushes the answer towards the prompt; above 0 each step takes two forward passes", elem_id="cfg-scale",
+            )  # fmt: skip
+        sparse = _sparse_controls()
+    cache.change(_show_sparse, cache, list(sparse.values()), **QUICK_EVENT)
     rule.change(_show_rule_value, rule, [threshold, factor], **QUICK_EVENT)
     return both, {
         "gen_length": gen_length,
@@ -67,7 +84,36 @@ def decoding_controls() -> tuple[gr.Checkbox, dict[str, gr.components.Component]
         "cache": cache,
         "temperature": temperature,
         "seed": seed,
+        "cfg_scale": cfg_scale,
+        **sparse,
     }
+
+
+def _sparse_controls() -> dict[str, gr.components.Component]:
+    """The controls of the sparse cache by name; they show while that cache is chosen."""
+    hidden = {"visible": False}
+    with gr.Row():
+        retention = gr.Slider(
+            *BOUNDS["retention"], value=DECODING["retention"], step=0.05, label="Share of keys kept",
+            info="of the keys outside the block, in every layer", elem_id="retention", **hidden,
+        )  # fmt: skip
+        keep = gr.Dropdown(
+            [(title, name) for name, title in KEEPS.items()], value=DECODING["keep"], label="Which keys are kept",
+            elem_id="keep", **hidden,
+        )  # fmt: skip
+        kernel = gr.Dropdown(
+            list(KERNELS), value=DECODING["kernel"], label="Pooling",
+            info="neighbours whose best score counts; 1 is none", **hidden,
+        )  # fmt: skip
+        delay = gr.Dropdown(
+            list(DELAYS), value=DECODING["delay"], label="Delay",
+            info="full forward passes before the choice; Sparse-dLLM has 1", **hidden,
+        )  # fmt: skip
+    return dict(zip(SPARSE, (retention, kernel, delay, keep), strict=True))
+
+
+def _show_sparse(cache: str) -> list[dict]:
+    return [gr.update(visible=cache == "sparse") for _ in SPARSE]
 
 
 def _show_rule_value(rule: str) -> tuple[gr.Slider, gr.Slider]:

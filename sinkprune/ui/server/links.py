@@ -1,12 +1,14 @@
 """Links that open the page in a state: one vocabulary of query parameters, the names of the page's controls.
 
 ```
-tab                                                           which section opens: watch, compare, methods, table or learn
+tab                                                           which section opens: watch, compare, whatif, methods, table or learn
 model                                                         what wrote it: compared with the page's model, never loaded
 preset                                                        the recorded run that is shown
 prompt                                                        the text in the prompt box
-gen_length block_length rule threshold factor cache temperature seed    how it writes (parameters of `inputs.decoding_from`)
+gen_length block_length rule threshold factor cache temperature seed
+cfg_scale retention kernel delay keep                         how it writes (parameters of `inputs.decoding_from`)
 method sparsity pattern sink_rule sink_weight allocation samples        the pruned copy; with tab=compare it is made and compared at once
+change lane covered … blank_tokens                            what is changed while it writes (`what_if_inputs.WHAT_IF`)
 lanes                                                         dlm or dlm,ar: the prompt is run at once and watched in these lanes
 expect                                                        what both lanes wrote when the link was made (`traces.parting.fingerprint`)
 ```
@@ -28,10 +30,21 @@ from sinkprune.decoding import DecodeConfig
 from sinkprune.lab.request import Request
 from sinkprune.models.registry import MODELS, QUANTIZATIONS
 from sinkprune.traces.runs import MAX_CHARACTERS
-from sinkprune.ui.inputs import COPY, DECODING, check_offered, copy_from, copy_values, decoding_from, decoding_values
+from sinkprune.ui.inputs import (
+    COPY,
+    DECODING,
+    SPARSE,
+    check_offered,
+    copy_from,
+    copy_values,
+    decoding_from,
+    decoding_values,
+)
+from sinkprune.ui.what_if_inputs import WHAT_IF, check_what_if, decoding_shown, what_if_values
 
-TABS = ("watch", "compare", "methods", "table", "learn")
-WORDS = {"rule", "cache", "method", "pattern", "sink_rule", "allocation"}
+TABS = ("watch", "compare", "whatif", "methods", "table", "learn")
+WORDS = {"rule", "cache", "keep", "method", "pattern", "sink_rule", "allocation"}
+WORDS |= {name for name, value in WHAT_IF.items() if isinstance(value, str)}
 EXPECT = re.compile(r"[0-9a-f]{12}")
 PRESET = re.compile(r"[a-z0-9-]{1,40}")
 OWN = "own"
@@ -43,7 +56,8 @@ LANES = {"dlm": False, "dlm,ar": True}  # -> whether the autoregressive lane is 
 class Link:
     """What a link asks for; None where it says nothing.
 
-    values: of the page's controls, by name: "prompt", "both", all of `inputs.DECODING` or none, all of `inputs.COPY` or none.
+    values: of the page's controls, by name: "prompt", "both", all of `inputs.DECODING` or none, all of `inputs.COPY` or none,
+        all of `what_if_inputs.WHAT_IF` or none.
     """
 
     tab: str | None = None
@@ -63,9 +77,13 @@ def link_to(request: Request, expect: str | None = None) -> str:
     expect: what both lanes of a comparison wrote, where that is known already.
     """
     compared = request.pruning is not None
-    parts = {"tab": "compare" if compared else "watch", "model": request.model or OWN, "prompt": request.prompt}
-    parts |= _decoding(request.decoding)
-    if compared:
+    changed = request.controls or request.blanks is not None
+    tab = "compare" if compared else "whatif" if changed else "watch"
+    parts = {"tab": tab, "model": request.model or OWN, "prompt": request.prompt}
+    parts |= _decoding(decoding_shown(request) if changed else request.decoding)
+    if changed:
+        parts |= what_if_values(request)
+    elif compared:
         parts |= copy_values(request.pruning, request.calibration) | ({"expect": expect} if expect else {})
     else:
         parts |= {"lanes": ",".join(request.lanes)}
@@ -78,9 +96,11 @@ def preset_link(name: str) -> str:
 
 
 def _decoding(config: DecodeConfig) -> dict:
-    """The settings of a config by the names of the page's controls, without the one that it does not use."""
+    """The settings of a config by the names of the page's controls, without those that it does not use."""
     values = decoding_values(config)
     unused = {"threshold", "factor"} - {values["rule"]}
+    if config.cache != "sparse":
+        unused |= set(SPARSE)
     return {name: value for name, value in values.items() if name not in unused}
 
 
@@ -109,6 +129,7 @@ def read_link(query: Mapping[str, str]) -> Link:
     if lanes is not None:
         values["both"] = LANES[lanes]
     values |= _asked(query, DECODING, _check_decoding) | _asked(query, COPY, _check_copy)
+    values |= _asked(query, WHAT_IF, check_what_if)
     return Link(tab, model, expect, values)
 
 

@@ -17,9 +17,11 @@ from gradio.context import LocalContext
 from sinkprune.lab.comparison import Comparison, measure_steps
 from sinkprune.lab.request import Request
 from sinkprune.lab.store import store_key
+from sinkprune.lab.what_if import LaneResult, results
 from sinkprune.models import LoadedModel
 from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneProgress, PruneResult
 from sinkprune.pruning.settings import layer_sparsity
+from sinkprune.traces.controls import changes_of
 from sinkprune.traces.runs import check_prompt, compare_run, trace_run
 from sinkprune.ui.events import now_and_then, telling
 from sinkprune.ui.server.kept_runs import LIVE, KeptRuns
@@ -50,6 +52,14 @@ class Compared:
     layers: list[float]
 
 
+@dataclass(frozen=True)
+class Tried:
+    """A finished run that was changed while it wrote, and what is measured of its lanes so far; all of them in the last value."""
+
+    trace: dict
+    lanes: list[LaneResult]
+
+
 def kept_runs() -> KeptRuns:
     """An empty store for the runs of one dense model."""
     return KeptRuns(KEPT_BYTES, run_bytes, passing=(Waiting, PruneProgress))
@@ -57,7 +67,7 @@ def kept_runs() -> KeptRuns:
 
 def run_bytes(values: list) -> int:
     """What a finished run takes: earlier traces share the frames of the last one."""
-    last = values[-1].trace if isinstance(values[-1], Compared) else values[-1]
+    last = values[-1].trace if isinstance(values[-1], Compared | Tried) else values[-1]
     frames = [frame for lane in last["lanes"] for frame in lane["frames"]]
     return sum(len(frame["heads"]) + len(frame["share"]) + FRAME_BYTES for frame in frames)
 
@@ -79,10 +89,36 @@ def watched(
     """The dense model writes in the lanes asked for. slowly: see `KeptRuns.run`. Raises ValueError at the first step."""
 
     def make() -> Iterator[Waiting | dict]:
-        steps = trace_run(dense, asked.prompt, asked.decoding, asked.lanes)
-        return bench.lines.run(SHORT, steps, visitor(), kind=f"{len(asked.lanes)} lanes")
+        return bench.lines.run(SHORT, _write(dense, asked), visitor(), kind=f"{len(asked.lanes)} lanes")
 
     return bench.kept.run(f"watched {asked.key}", make, slowly)
+
+
+def tried(
+    bench: Workbench, dense: LoadedModel, asked: Request, slowly: bool = True
+) -> Iterator[tuple[str, Waiting | dict | Tried]]:
+    """A request with controls: its lanes write, then they are measured. slowly: see `KeptRuns.run`. Raises ValueError at the first step."""
+
+    def make() -> Iterator[Waiting | dict | Tried]:
+        return bench.lines.run(SHORT, _measured(_write(dense, asked), dense, asked), visitor(), kind="what if")
+
+    return bench.kept.run(f"tried {asked.key}", make, slowly)
+
+
+def _write(dense: LoadedModel, asked: Request) -> Iterator[dict]:
+    return trace_run(
+        dense, asked.prompt, asked.decoding, asked.lanes,
+        intervention=asked.intervention, blanks=asked.blanks, controls=asked.controls,
+    )  # fmt: skip
+
+
+def _measured(writing: Iterator[dict], dense: LoadedModel, asked: Request) -> Iterator[dict | Tried]:
+    with closing(writing) as steps:
+        for trace in steps:
+            yield trace
+    changes = changes_of(asked.lanes[0], asked.decoding, asked.intervention, controls=True)
+    for lanes in results(dense, trace, changes):
+        yield Tried(trace, lanes)
 
 
 def compared(
