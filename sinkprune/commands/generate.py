@@ -3,6 +3,8 @@
 examples:
   python -m sinkprune generate "Why is the sky blue"
   python -m sinkprune generate "Tell a story" --gen-length 128 --cache dual --threshold 0.8
+  python -m sinkprune generate "Why is the sky blue" --blanks "The sky is ___ because of the ___." --blank-tokens 2
+  python -m sinkprune generate "Tell a story" --cover leading --cover-count 3
   python -m sinkprune generate "Hello" --model llada-8b-instruct --quantize nf4
 """
 
@@ -10,11 +12,15 @@ from __future__ import annotations
 
 import argparse
 
+import torch
+
 from sinkprune.commands.options import (
+    add_changes,
     add_decoding,
     add_model,
     add_prompt,
     add_seed,
+    changes_of_options,
     decoding_of,
     loaded_model,
     prompt_of,
@@ -22,6 +28,7 @@ from sinkprune.commands.options import (
 from sinkprune.commands.progress import remark, write
 from sinkprune.decoding import autoregress, denoise
 from sinkprune.models import causal_prompt, decode_answer, encode_prompt
+from sinkprune.traces.blanks import answer_with_blanks
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,19 +37,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--autoregressive", action="store_true", help="one token after the other, with a causal mask")
     add_model(parser)
     add_decoding(parser)
+    add_changes(parser)
     add_seed(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Print the answer; say what it cost."""
     config, prompt = decoding_of(options), prompt_of(options)
+    intervention, blanks = changes_of_options(options)
     loaded = loaded_model(options)
     prompt_ids = encode_prompt(loaded, prompt)
+    if blanks and options.autoregressive:
+        raise ValueError("only diffusion can fill in blanks: leave --autoregressive out")
     if options.autoregressive or loaded.spec.mask_token_id is None:
         prompt_ids = causal_prompt(loaded, prompt_ids)
-        steps = autoregress(loaded, prompt_ids, config.gen_length)
+        steps = autoregress(loaded, prompt_ids, config.gen_length, intervention=intervention)
     else:
-        steps = denoise(loaded, prompt_ids, config)
+        room = loaded.model.config.max_position_embeddings - prompt_ids.shape[1]
+        text = torch.cat([prompt_ids, answer_with_blanks(loaded, blanks, room)], dim=1) if blanks else prompt_ids
+        steps = denoise(loaded, text, config, blanks=blanks is not None, intervention=intervention)
     last = write(steps, config.gen_length)
     answer = last.canvas[0, prompt_ids.shape[1] :]
     print(decode_answer(loaded, answer))

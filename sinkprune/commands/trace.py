@@ -12,10 +12,12 @@ import gzip
 from pathlib import Path
 
 from sinkprune.commands.options import (
+    add_changes,
     add_decoding,
     add_model,
     add_prompt,
     add_seed,
+    changes_of_options,
     decoding_of,
     loaded_model,
     output_file,
@@ -24,7 +26,8 @@ from sinkprune.commands.options import (
 from sinkprune.commands.progress import bar, remark
 from sinkprune.models.writing import write_whole
 from sinkprune.traces.check import trace_text
-from sinkprune.traces.runs import TITLES, trace_run
+from sinkprune.traces.controls import TITLES
+from sinkprune.traces.runs import trace_run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,15 +42,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_model(parser)
     add_decoding(parser)
+    add_changes(parser)
+    parser.add_argument(
+        "--controls", action="store_true", help="untouched, changed and random lanes beside each other, of one kind"
+    )
+    parser.add_argument("--candidates", action="store_true", help="record the likeliest tokens of masked positions")
     add_seed(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Record and write the file."""
     config, prompt = decoding_of(options), prompt_of(options)
+    intervention, blanks = changes_of_options(options)
     loaded = loaded_model(options)
     able = {"dlm": loaded.spec.mask_token_id is not None, "ar": loaded.spec.causal}
-    trace = record(trace_run(loaded, prompt, config, options.lanes or [kind for kind in TITLES if able[kind]]))
+    lanes = options.lanes or [kind for kind in TITLES if able[kind]][: 1 if blanks or options.controls else None]
+    asked = {
+        "intervention": intervention,
+        "blanks": blanks,
+        "controls": options.controls,
+        "candidates": options.candidates,
+    }
+    trace = record(trace_run(loaded, prompt, config, lanes, **asked))
     for lane in trace["lanes"]:
         remark(f"{lane['title']}: {lane['nfe']} forward passes in {lane['seconds']:.2f} s")
     save_trace(trace, options.output)

@@ -145,6 +145,21 @@ def _asked(intervention: Cover | LeaveOutHeads | None, blanks: Blanks | None, co
     return said | ({"controls": True} if controls else {})
 
 
+def written(
+    loaded: LoadedModel,
+    prompt: str,
+    config: DecodeConfig,
+    intervention: Cover | LeaveOutHeads | None = None,
+    blanks: Blanks | None = None,
+) -> tuple[int, Iterator[Step]]:
+    """(where the answer starts, the steps) of the diffusion lane alone, without recording. Raises ValueError at the call."""
+    ids = check_prompt(loaded, prompt, 0 if blanks else config.gen_length)
+    text = ids
+    if blanks:
+        text = torch.cat([ids, answer_with_blanks(loaded, blanks, _room(loaded) - ids.shape[1])], dim=1)
+    return ids.shape[1], denoise(loaded, text, config, blanks=blanks is not None, intervention=intervention)
+
+
 def compare_run(
     dense: LoadedModel,
     pruned: LoadedModel,

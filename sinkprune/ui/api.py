@@ -15,7 +15,8 @@ from typing import Literal
 
 import gradio as gr
 
-from sinkprune.decoding import DecodeConfig, denoise
+from sinkprune.decoding import DecodeConfig
+from sinkprune.decoding.eviction import POLICIES
 from sinkprune.decoding.records import CACHE_MODES
 from sinkprune.lab.all_methods import Underway
 from sinkprune.lab.overlap import answer_end
@@ -30,13 +31,14 @@ from sinkprune.pruning import (
     PruneResult,
 )
 from sinkprune.pruning.settings import layer_sparsity
-from sinkprune.traces.runs import check_prompt, decode_config
+from sinkprune.traces.changes_asked import COVERS, HEADS, blanks_asked, intervention_asked
+from sinkprune.traces.runs import decode_config, written
 from sinkprune.ui.events import now_and_then
 from sinkprune.ui.inputs import PATTERNS, calibration_from, in_words, pruning_from
 from sinkprune.ui.sections.all_methods import all_methods, collect, new_table
 from sinkprune.ui.sections.sweep import SCORED, run_sweep
 from sinkprune.ui.server.kept_runs import KEPT
-from sinkprune.ui.server.runs import Compared, Pruned, compared, pruned, visitor, watched
+from sinkprune.ui.server.runs import Compared, Pruned, Tried, compared, pruned, tried, visitor, watched
 from sinkprune.ui.server.scheduler import SHORT, Waiting
 from sinkprune.ui.server.workbench import Workbench
 from sinkprune.ui.server.zero_gpu import at_once, gpu_function
@@ -47,6 +49,9 @@ SinkRule = Literal[SINK_RULES]
 Allocation = Literal[ALLOCATIONS]
 Cache = Literal[CACHE_MODES]
 Scored = Literal[tuple(SCORED)]
+Keep = Literal[POLICIES]
+Covered = Literal[("", *COVERS)]
+LeftOut = Literal[("", *HEADS)]
 
 
 def add_endpoints(bench: Workbench) -> None:
@@ -75,6 +80,21 @@ class Endpoints:
         seed: int = 0,
         autoregressive: bool = True,
         model: str = "bundled",
+        cfg_scale: float = 0.0,
+        retention: float = 0.5,
+        kernel: int = 1,
+        delay: int = 0,
+        keep: Keep = "attention",
+        cover: Covered = "",
+        cover_count: int = 1,
+        cover_per_head: bool = True,
+        cover_protocol: Literal["alike", "paper"] = "alike",
+        cover_positions: list[int] | None = None,
+        leave_out_heads: LeftOut = "",
+        heads_count: int = 1,
+        blanks: str = "",
+        blank_tokens: int = 2,
+        controls: bool = False,
     ) -> Iterator[dict]:
         """Write an answer and record it: the run as a sinkprune-trace, every step's tokens and attention.
 
@@ -84,19 +104,47 @@ class Endpoints:
             block_length: blocks are written left to right; it must divide gen_length
             threshold: commit every token of this confidence, above 0 and up to 1
             factor: instead of threshold, Fast-dLLM's factor; without both, one token a step
-            cache: none forwards the whole canvas, prefix keeps what is before the block, dual also what is after it
+            cache: none forwards the whole canvas, prefix keeps what is before the block, dual also what is after, sparse a share
             temperature: 0 always takes the likeliest token
             seed: of the noise, used above temperature 0
             autoregressive: record the same weights writing token by token as well
             model: the name of the page's model
+            cfg_scale: guidance towards the prompt, up to 10; above 0 each step takes two forwards
+            retention: sparse cache only, as the next three: share of the keys outside the block that stay
+            kernel: neighbours whose best score counts, odd; 1 is no pooling
+            delay: full forwards of a block before the choice
+            keep: which keys stay
+            cover: which tokens get no attention at each step; empty covers none; given covers cover_positions
+            cover_count: how many, 1 to 10
+            cover_per_head: false covers the same tokens everywhere
+            cover_protocol: how the autoregressive lane finds sinks; paper looks at the last row only
+            cover_positions: positions of the canvas, for cover = given
+            leave_out_heads: which heads give nothing at each step, by sink strength; empty leaves out none
+            heads_count: how many of all layers' heads
+            blanks: an answer in which ___ is to be filled in; then autoregressive must be false
+            blank_tokens: tokens that fill each blank, 1 to 8
+            controls: untouched, changed and changed at random beside each other, in the diffusion lane, and measured: what_if
         """
         with in_words():
             loaded = self._bench.check_model(model)
-            config = _decoding(gen_length, block_length, threshold, factor, cache, temperature, seed)
-            asked = Request(loaded.spec.public_name, prompt, config, lanes=BOTH if autoregressive else WATCHED)
-            with closing(watched(self._bench, loaded, asked, slowly=False)) as steps:
+            config = _decoding(
+                gen_length, block_length, threshold, factor, cache, temperature, seed,
+                cfg_scale=cfg_scale, retention=retention, kernel=kernel, delay=delay, keep=keep,
+            )  # fmt: skip
+            intervention = intervention_asked(
+                cover, cover_count, cover_per_head, cover_protocol, cover_positions, leave_out_heads, heads_count, seed
+            )
+            asked = Request(
+                loaded.spec.public_name, prompt, config, intervention=intervention, blanks=blanks_asked(blanks, blank_tokens),
+                controls=bool(controls), lanes=BOTH if autoregressive and not controls else WATCHED,
+            )  # fmt: skip
+            run = tried if controls else watched
+            with closing(run(self._bench, loaded, asked, slowly=False)) as steps:
                 for how, value in now_and_then(steps):
-                    yield _place(value) or {**value, "kept": how == KEPT}
+                    if isinstance(value, Tried):
+                        yield {**value.trace, "what_if": [asdict(lane) for lane in value.lanes], "kept": how == KEPT}
+                    else:
+                        yield _place(value) or {**value, "kept": how == KEPT}
 
     def generate(
         self,
@@ -109,6 +157,20 @@ class Endpoints:
         temperature: float = 0.0,
         seed: int = 0,
         model: str = "bundled",
+        cfg_scale: float = 0.0,
+        retention: float = 0.5,
+        kernel: int = 1,
+        delay: int = 0,
+        keep: Keep = "attention",
+        cover: Covered = "",
+        cover_count: int = 1,
+        cover_per_head: bool = True,
+        cover_protocol: Literal["alike", "paper"] = "alike",
+        cover_positions: list[int] | None = None,
+        leave_out_heads: LeftOut = "",
+        heads_count: int = 1,
+        blanks: str = "",
+        blank_tokens: int = 2,
     ) -> Iterator[dict]:
         """Write an answer by diffusion, without recording attention: {text, tokens, forwards, seconds}; tokens up to its end.
 
@@ -118,22 +180,42 @@ class Endpoints:
             block_length: blocks are written left to right; it must divide gen_length
             threshold: commit every token of this confidence, above 0 and up to 1
             factor: instead of threshold, Fast-dLLM's factor; without both, one token a step
-            cache: none forwards the whole canvas, prefix keeps what is before the block, dual also what is after it
+            cache: none forwards the whole canvas, prefix keeps what is before the block, dual also what is after, sparse a share
             temperature: 0 always takes the likeliest token
             seed: of the noise, used above temperature 0
             model: the name of the page's model
+            cfg_scale: guidance towards the prompt, up to 10; above 0 each step takes two forwards
+            retention: sparse cache only, as the next three: share of the keys outside the block that stay
+            kernel: neighbours whose best score counts, odd; 1 is no pooling
+            delay: full forwards of a block before the choice
+            keep: which keys stay
+            cover: which tokens get no attention at each step; empty covers none; given covers cover_positions
+            cover_count: how many, 1 to 10
+            cover_per_head: false covers the same tokens everywhere
+            cover_protocol: how the autoregressive lane finds sinks; paper looks at the last row only
+            cover_positions: positions of the canvas, for cover = given
+            leave_out_heads: which heads give nothing at each step, by sink strength; empty leaves out none
+            heads_count: how many of all layers' heads
+            blanks: an answer in which ___ is to be filled in
+            blank_tokens: tokens that fill each blank, 1 to 8
         """
         with in_words():
             loaded = self._bench.check_model(model)
-            config = _decoding(gen_length, block_length, threshold, factor, cache, temperature, seed)
-            prompt_ids = check_prompt(loaded, prompt, config.gen_length)
-            writing = self._bench.lines.run(SHORT, denoise(loaded, prompt_ids, config), visitor(), "generate")
+            config = _decoding(
+                gen_length, block_length, threshold, factor, cache, temperature, seed,
+                cfg_scale=cfg_scale, retention=retention, kernel=kernel, delay=delay, keep=keep,
+            )  # fmt: skip
+            intervention = intervention_asked(
+                cover, cover_count, cover_per_head, cover_protocol, cover_positions, leave_out_heads, heads_count, seed
+            )
+            start, steps = written(loaded, prompt, config, intervention, blanks_asked(blanks, blank_tokens))
+            writing = self._bench.lines.run(SHORT, steps, visitor(), "generate")
             with closing(writing) as steps:
                 for step in now_and_then(steps):
                     if isinstance(step, Waiting):
                         yield _place(step)
                         continue
-                    answer = step.canvas[0, prompt_ids.shape[1] :].tolist()
+                    answer = step.canvas[0, start:].tolist()
                     yield {
                         "text": decode_answer(loaded, answer),
                         "tokens": answer_end(answer, loaded.spec.end_token_ids),
@@ -301,9 +383,9 @@ def _place(value: object) -> dict | None:
     return {"waiting": asdict(value)} if isinstance(value, Waiting) else None
 
 
-def _decoding(gen_length, block_length, threshold, factor, cache, temperature, seed) -> DecodeConfig:
+def _decoding(gen_length, block_length, threshold, factor, cache, temperature, seed, **more) -> DecodeConfig:
     """Without threshold and factor: one token a step."""
     return decode_config(
         gen_length=gen_length, block_length=block_length, steps=gen_length, threshold=threshold, factor=factor,
-        cache=cache, temperature=temperature, seed=seed,
+        cache=cache, temperature=temperature, seed=seed, **more,
     )  # fmt: skip

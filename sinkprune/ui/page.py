@@ -22,6 +22,7 @@ from sinkprune.ui.sections.pruned_sinks import pruned_sinks_section
 from sinkprune.ui.sections.results import table_section
 from sinkprune.ui.sections.sweep import sweep_section
 from sinkprune.ui.sections.watch import watch_section
+from sinkprune.ui.sections.what_if import what_if_section
 from sinkprune.ui.server.web_guard import WebGuard
 from sinkprune.ui.server.workbench import Workbench
 from sinkprune.ui.theme import theme
@@ -61,6 +62,8 @@ def build_page(bench: Workbench) -> gr.Blocks:
                 watch_section(bench, presets, prompt, both, button, decoding)
             with gr.Tab("Prune and compare", id="compare"):
                 copy, linked = compare_section(bench, prompt, decoding, table)
+            with gr.Tab("What if", id="whatif"):
+                changes = what_if_section(bench, prompt, decoding)
             with gr.Tab("All methods", id="methods"):
                 sweep_section(bench, prompt, decoding, methods_section(bench, prompt, decoding), table)
             with gr.Tab("Results", id="table"):
@@ -72,6 +75,6 @@ def build_page(bench: Workbench) -> gr.Blocks:
                 models_section(bench)
         gr.HTML(ABOUT, js_on_load=PROMPT_KEYS)
         add_endpoints(bench)
-        open_links(demo, bench, said, tabs, {"prompt": prompt, "both": both, **decoding, **copy}, linked)
+        open_links(demo, bench, said, tabs, {"prompt": prompt, "both": both, **decoding, **copy, **changes}, linked)
     # Whoever waits does so in the lines of the workbench, with a thread each; this bound is for what the lines do not see.
     return demo.queue(max_size=200, default_concurrency_limit=4)

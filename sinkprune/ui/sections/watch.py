@@ -61,7 +61,7 @@ def watch_section(
     outputs = {"prompt": prompt, "shown": shown, "last": last, "status": status, "chips": chips, **figures}
     drawn = {"trace": last, "layer": figures["layer"], "seen": seen}
     inputs = {"prompt": prompt, "both": both, "layer": figures["layer"], "seen": seen, **decoding}
-    run = wire_run(button, bench, partial(_live_run, bench, recorded), inputs, outputs, _stopped, {"trace": last})
+    run = wire_run(button, bench, partial(_live_run, bench, recorded), inputs, outputs, stopped, {"trace": last})
     by_name = {preset.name: preset for preset in presets}
     chosen = run.instead(chips.input, lambda name: _play_preset(by_name[name]), {"name": chips})
     read = run.instead(opened.upload, _open_saved, {"path": opened})
@@ -117,7 +117,8 @@ def _costs(bench: Workbench, trace: dict, how: str, drops_final_mark: bool) -> s
     return note("Kept" if how == KEPT else "Live", " ".join(filter(None, (said, kept_words(how), about_mark))))
 
 
-def _stopped(trace: dict | None) -> Update:
+def stopped(trace: dict | None) -> Update:
+    """The update after Stop; a section's outputs "shown" and "last" hold its trace."""
     if not _has_steps(trace) or all(lane["done"] for lane in trace["lanes"]):
         return {"status": note("Stopped", "Nothing was written; what is below was there before.")}
     trace = ended(trace)

@@ -5,6 +5,7 @@
   const asked = new URLSearchParams(location.search);
   const tab = asked.get("tab") ?? "watch";
   const wanted = tab === "compare" && asked.has("method") ? "#compare-run"
+    : tab === "whatif" && asked.has("change") ? "#what-if-run"
     : tab === "watch" && asked.has("preset") ? `#presets input[value="${CSS.escape(asked.get("preset"))}"]`
     : tab === "watch" && asked.has("lanes") ? "#run" : null;
   if (!wanted) return;

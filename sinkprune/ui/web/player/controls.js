@@ -3,6 +3,7 @@
 import { make, setText } from "../shared/dom.js";
 import { act } from "./actions.js";
 import { MAPS, cssGradient, legendTicks, level, tickText } from "./colour.js";
+import { leavesOut } from "./left_out.js";
 import { RULES } from "./sinks.js";
 import { explainTerm } from "./terms.js";
 import { VIEWS, viewNamed } from "./views.js";
@@ -128,9 +129,11 @@ export class Controls {
   }
 
   // What follows from the run and the choices. drawing: {scenes, moves, cached}
-  showData({ scenes: [{ run, top, palette, parting, comparison }], moves, cached }) {
+  showData({ scenes, moves, cached }) {
+    const [{ run, top, palette, parting, comparison }] = scenes;
     this.showLegend(top, palette);
     this.root.querySelector(".sp-key-cached").hidden = !cached;
+    this.root.querySelector(".sp-key-away").hidden = !scenes.some(leavesOut);
     this.root.querySelector(".sp-key-differs").hidden = !comparison;
     this.showView(this.player.view);
     this.showMoves(moves.length);

@@ -4,6 +4,7 @@ import { make, setText } from "../shared/dom.js";
 import { percent } from "../shared/numbers.js";
 import { Bars } from "./bars.js";
 import { Chips } from "./chips.js";
+import { headLeftOut, leftOutWords, markLeftOut } from "./left_out.js";
 import { Sheet } from "./plot.js";
 import { River } from "./river.js";
 import { strongest } from "./sinks.js";
@@ -60,6 +61,7 @@ export class LaneView {
     if (!scene.lane.frames.length) return;
     this.bars.draw(scene, step);
     this.chips.showStep(scene, step);
+    markLeftOut(this.chips.chips, scene, step);
     this.stats.replaceChildren(...laneStats(scene.lane, step, scene.track));
     setText(this.verdict, this.sentence(scene, step));
   }
@@ -94,10 +96,12 @@ export class LaneView {
     const { visible } = lane.frames[step];
     const mass = scene.massAt(step)[focus];
     const parts = readout({ lane, position: focus, step, mass, visible }).map((text) => make("span", text));
+    const away = leftOutWords(scene, step, focus);
+    if (away) parts.push(make("span", away));
     if (this.column && focus < visible) {
       const { layer, head } = this.column;
       const share = headShare(scene, step, focus, this.column);
-      if (share !== undefined) parts.push(make("span", `layer ${layer + 1}, head ${head + 1}: ${share == null ? "removed" : percent(share)}`));
+      if (share !== undefined) parts.push(make("span", `layer ${layer + 1}, head ${head + 1}: ${share == null ? (headLeftOut(scene, step, this.column) ? "left out" : "removed") : percent(share)}`));
     }
     return [make("b", tokenName(lane, focus, step)), ...parts];
   }

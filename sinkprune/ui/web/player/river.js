@@ -2,6 +2,7 @@
 // The picture is drawn when data change; the overlay (playhead, focus) with every animation frame.
 
 import { skipsRows } from "./blocks.js";
+import { drawLeftOut } from "./left_out.js";
 import { Cells, PAD, Sheet, casedLine, focusBand, rowAt, rowMiddle, rowTop } from "./plot.js";
 import { drawAxes } from "./river_axes.js";
 import { drawBlocks, drawLeads, drawParting, drawSinks } from "./river_marks.js";
@@ -71,6 +72,7 @@ export class River {
     if (!context || !scene.lane.frames.length) return;
     this.drawCells(context, scene);
     this.drawCached(context, scene);
+    if (scene.track) drawLeftOut(context, this, scene);
     drawBlocks(context, this, scene);
     if (scene.track) drawSinks(context, this, scene);
     else drawLeads(context, this, scene);

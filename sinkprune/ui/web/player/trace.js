@@ -49,6 +49,11 @@ function emptyLane(source) {
     lane.texts[i] = String(source.tokens[i]);
     lane.born[i] = -1;
   }
+  for (const [position, id, text] of source.given ?? []) { // there from the start, between the blanks
+    lane.ids[position] = id;
+    lane.texts[position] = String(text);
+    lane.born[position] = -1;
+  }
   return lane;
 }
 
@@ -78,6 +83,7 @@ function readFrame(frame) {
     confidence: decodeBytes(frame.confidence),
     packedHeads: frame.heads,
     packedLayers: frame.layers,
+    changes: { kept: frame.kept, covered: frame.covered, heads: frame.leftOut }, // read by left_out.js
   };
 }
 

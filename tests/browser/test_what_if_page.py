@@ -1,0 +1,113 @@
+"""What if, on the real application: each change is driven once from its controls, and its link opens and runs again."""
+
+from __future__ import annotations
+
+import pytest
+from watched_page import watched_page
+
+from tests.running_app import app_address
+
+pytestmark = [pytest.mark.browser, pytest.mark.bundled]
+
+LIVE_SECONDS = 300_000  # milliseconds: a busy machine is no failure
+SHORT = "?tab=whatif&prompt=What+is+a+star&gen_length=32&block_length=32&model=bundled"
+
+
+@pytest.fixture
+def opened(browser):
+    """opened(query): the page at a link, which may run by itself."""
+    pages = []
+
+    def open_it(query):
+        page = watched_page(browser, viewport={"width": 1280, "height": 900})
+        pages.append(page)
+        page.goto(app_address() + query)
+        page.locator("#what-if-change").wait_for()
+        return page
+
+    yield open_it
+    for page in pages:
+        assert page.problems == []
+        page.close()
+
+
+def done(page, lanes: int):
+    page.locator("#what-if-status").get_by_text("Done").or_(
+        page.locator("#what-if-status").get_by_text("Kept")
+    ).first.wait_for(timeout=LIVE_SECONDS)
+    page.wait_for_function(
+        "(lanes) => document.querySelectorAll('#what-if-player .sp-lane').length === lanes",
+        arg=lanes,
+        timeout=LIVE_SECONDS,
+    )
+
+
+def titles(page) -> list[str]:
+    return page.locator("#what-if-player .sp-title").all_text_contents()
+
+
+def test_covered_sinks_stand_between_the_untouched_run_and_random_tokens(opened):
+    page = opened(SHORT)
+    page.locator("#covered-count input[type=number]").fill("3")
+    page.locator("#what-if-run").click()
+    done(page, 3)
+    assert titles(page) == ["Untouched", "Covered", "Random tokens covered"]
+    rows = page.locator("#what-if-table tbody tr")
+    assert rows.count() == 3
+    assert "(" in rows.nth(1).locator("td").nth(3).inner_text()  # an interval
+    assert page.locator("#what-if-player .sp-key-away").is_visible()
+    assert page.locator("#what-if-player .sp-lane:nth-child(2) .sp-chip.sp-left-out").count() > 0
+    assert page.locator("#what-if-player .sp-lane:nth-child(1) .sp-chip.sp-left-out").count() == 0
+    page.locator("#what-if-player .sp-share summary").click()
+    link = page.locator("#what-if-player .sp-share-address").input_value()
+    assert "change=cover" in link
+    texts = page.locator("#what-if-player .sp-answer").all_text_contents()
+
+    again = opened("?" + link.partition("?")[2])
+    done(again, 3)
+    assert again.locator("#what-if-player .sp-answer").all_text_contents() == texts
+
+
+def test_keys_are_left_out(opened):
+    page = opened(SHORT)
+    page.locator("#what-if-change").get_by_label("Leave out keys and values").check()
+    page.locator("#kept-share input[type=number]").fill("0.25")
+    page.locator("#kept-share input[type=number]").press("Tab")
+    page.locator("#what-if-run").click()
+    done(page, 3)
+    assert titles(page) == ["All keys kept", "25% of keys kept", "Random keys kept"]
+    assert page.locator("#what-if-player .sp-key-away").is_visible()
+
+
+def test_heads_are_left_out(opened):
+    page = opened(SHORT)
+    page.locator("#what-if-change").get_by_label("Leave out heads").check()
+    page.locator("#what-if-run").click()
+    done(page, 3)
+    assert titles(page)[2] == "Random heads left out"
+
+
+def test_blanks_are_filled_and_bad_ones_get_a_sentence(opened):
+    page = opened(SHORT)
+    page.locator("#what-if-change").get_by_label("Fill in the blanks").check()
+    blanks = page.locator("#blanks textarea")
+    blanks.fill("no gap here")
+    page.locator("#what-if-run").click()
+    page.get_by_text("the text has no blank").wait_for(timeout=LIVE_SECONDS)
+    blanks.fill("A star is a ___ of hot gas. <img src=x onerror=alert(1)>")
+    page.locator("#what-if-run").click()
+    done(page, 1)
+    text = page.locator("#what-if-player .sp-answer").text_content()
+    assert text.startswith("A star is a")
+    assert "___" not in text
+    assert "<img" in text
+
+
+def test_controls_of_the_sparse_cache_show_with_it(opened):
+    page = opened(SHORT)
+    page.get_by_text("How it writes").click()
+    page.locator("#cfg-scale").wait_for()
+    assert not page.locator("#retention").is_visible()
+    page.get_by_label("Key-value cache").click()
+    page.get_by_role("option", name="sparse").click()
+    page.locator("#retention").wait_for()

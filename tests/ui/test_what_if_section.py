@@ -1,0 +1,138 @@
+"""What if, without a browser: each change runs, its link gives the same run, and bad values get a sentence."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from urllib.parse import parse_qsl
+
+import pytest
+
+from sinkprune.models import watching
+from sinkprune.traces.check import check_trace
+from sinkprune.ui.inputs import DECODING
+from sinkprune.ui.sections.what_if import _try
+from sinkprune.ui.server.links import link_to, read_link
+from sinkprune.ui.what_if_inputs import CHANGES, WHAT_IF, what_if_from
+from tests.tiny_bench import tiny_bench
+
+VALUES = (
+    WHAT_IF
+    | DECODING
+    | {"gen_length": 32, "prompt": "why do stars shine ?", "heads_count": 1, "blanks": "stars ___ light"}
+)
+EACH = [
+    {"change": "cover", "covered_count": 2.0},
+    {"change": "cover", "covered": "least", "covered_where": "all"},
+    {"change": "keys", "kept_share": 0.25, "kept_by": "no-sinks"},
+    {"change": "heads", "heads": "highest"},
+    {"change": "blanks", "blank_tokens": 3},
+]
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    return tiny_bench(tmp_path_factory.mktemp("model"))
+
+
+def press(bench, values) -> dict:
+    last = {}
+    for update in _try(bench, values):
+        last |= update
+    return last
+
+
+@pytest.mark.parametrize("change", EACH)
+def test_each_change_runs_and_its_link_asks_for_the_same(bench, change):
+    values = VALUES | change
+    shown = press(bench, values)
+    trace = {name: value for name, value in shown["shown"].items() if name != "query"}
+    check_trace(trace)
+    assert all(lane["done"] for lane in trace["lanes"])
+    assert len(trace["lanes"]) == (1 if change["change"] == "blanks" else 3)
+    assert ("Nats lost" in shown["table"]) == (change["change"] != "blanks")
+    link = read_link(dict(parse_qsl(shown["shown"]["query"].removeprefix("?"))))
+    assert link.tab == "whatif"
+    assert what_if_from(link.values) == what_if_from(values)
+    assert what_if_from(link.values).key == what_if_from(values).key
+    assert watching._present.get() == ()
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"change": "delete"},
+        {"change": None},
+        {"covered": "<img>"},
+        {"covered_count": 0},
+        {"covered_count": 11},
+        {"covered_count": "3"},
+        {"covered_count": float("nan")},
+        {"covered_count": 1.5},
+        {"lane": ["dlm"]},
+        {"lane": "ar", "covered_protocol": "paper", "covered_where": "all"},
+        {"change": "keys", "kept_share": 1.5},
+        {"change": "keys", "kept_by": "all"},
+        {"change": "heads", "heads_count": 65},
+        {"change": "heads", "heads_count": True},
+        {"change": "blanks", "blanks": "none"},
+        {"change": "blanks", "blanks": None},
+        {"change": "blanks", "blanks": "___ " * 300},
+        {"change": "blanks", "blank_tokens": 9},
+    ],
+)
+def test_what_is_not_offered_is_refused_in_words(bench, bad):
+    with pytest.raises(ValueError, match=r"\w+ \w+ \w+"):
+        press(bench, VALUES | bad)
+
+
+@pytest.mark.parametrize("protocol", ["alike", "paper"])
+def test_the_autoregressive_lane_is_linked_and_a_model_without_it_says_so(bench, protocol):
+    values = VALUES | {"lane": "ar", "covered_protocol": protocol}
+    asked = what_if_from(values)
+    link = read_link(dict(parse_qsl(link_to(asked).removeprefix("?"))))
+    assert what_if_from(link.values) == asked
+    with pytest.raises(ValueError, match="only denoises"):
+        press(bench, values)
+
+
+def test_a_model_of_fewer_heads_says_so(bench):
+    with pytest.raises(ValueError, match="heads"):
+        press(bench, VALUES | {"change": "heads", "heads_count": 64})
+
+
+def test_two_visitors_who_change_different_things_get_what_each_would_get_alone(bench):
+    def texts(trace):
+        return [lane["text"] for lane in trace["lanes"]]
+
+    first, second = VALUES | EACH[0] | {"seed": 1}, VALUES | EACH[3] | {"seed": 1}
+    alone = [texts(press(bench, values)["shown"]) for values in (first, second)]
+    bench.kept = type(bench.kept)(bench.kept.max_bytes, bench.kept._size, bench.kept._passing)
+    runs = [_try(bench, values) for values in (first, second)]
+    last = [{}, {}]
+    while runs:
+        for run in list(runs):
+            update = next(run, None)
+            if update is None:
+                runs.remove(run)
+            elif "shown" in update:
+                last[
+                    0 if len(update["shown"]["lanes"]) > 1 and update["shown"]["lanes"][1]["title"] == "Covered" else 1
+                ] = update
+    assert [texts(update["shown"]) for update in last] == alone
+
+
+@pytest.mark.parametrize("stop", [1, 2, 4, 9, 36])
+def test_a_run_that_is_left_leaves_nothing(bench, stop):
+    values = VALUES | EACH[0] | {"seed": 10 + stop}
+    kept = bench.kept.bytes
+    with closing(_try(bench, values)) as run:
+        for _ in range(stop):
+            next(run)
+    assert watching._present.get() == ()
+    assert bench.kept.bytes == kept
+
+
+def test_every_change_has_words():
+    from sinkprune.ui.words.what_if import ABOUT_CHANGE
+
+    assert ABOUT_CHANGE.keys() == CHANGES.keys()
