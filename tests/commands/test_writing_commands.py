@@ -107,3 +107,45 @@ def test_a_gpu_that_is_not_there_is_said(run):
         2,
         "python -m sinkprune generate: there is no GPU that torch can use here: leave --device out\n",
     )
+
+
+def test_generate_and_trace_change_what_was_asked(run, tmp_path):
+    sparse = ("--block-length", "8", "--cache", "sparse", "--retention", "0.25", "--keep", "sinks", "--kernel", "3")
+    assert run("generate", "hello", *SHORT, *sparse)[0] == 0
+    assert run("generate", "hello", *SHORT, "--cfg-scale", "0.5", "--steps", "16")[2].count("32 forward passes") == 1
+    code, out, _ = run("generate", "hello", *SHORT, "--blanks", "ab ___ cd", "--blank-tokens", "3")
+    assert code == 0
+    assert out.startswith("ab")
+    for name, options, key in (
+        ("cover", ("--cover", "leading", "--cover-count", "2", "--cover-same"), "covered"),
+        ("heads", ("--leave-out-heads", "highest", "--heads", "1"), "leftOut"),
+        ("keys", (*sparse, "--candidates"), "kept"),
+    ):
+        path = tmp_path / f"{name}.json"
+        assert run("trace", "hello", *SHORT, "--controls", *options, "--output", str(path))[0] == 0
+        trace = json.loads(path.read_text())
+        check_trace(trace)
+        assert len(trace["lanes"]) == 3
+        assert key in trace["lanes"][1]["frames"][1]
+        assert trace["settings"]["controls"] is True
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--cover", "leading", "--cover-count", "11"),
+        ("--cover", "given"),
+        ("--cover", "leading", "--leave-out-heads", "lowest"),
+        ("--leave-out-heads", "lowest", "--heads", "1000"),
+        ("--retention", "0.2"),
+        ("--cache", "sparse", "--kernel", "2"),
+        ("--cfg-scale", "99"),
+        ("--blanks", "none"),
+        ("--blanks", "___", "--blank-tokens", "9"),
+        ("--blanks", "___", "--autoregressive"),
+    ],
+)
+def test_a_change_that_cannot_be_made_is_refused_in_words(run, options):
+    code, out, err = run("generate", "hello", *SHORT, *options)
+    assert (code, out) == (2, "")
+    assert len(err.split()) > 4

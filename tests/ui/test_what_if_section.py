@@ -5,10 +5,12 @@ from __future__ import annotations
 from contextlib import closing
 from urllib.parse import parse_qsl
 
+import gradio as gr
 import pytest
 
 from sinkprune.models import watching
 from sinkprune.traces.check import check_trace
+from sinkprune.ui.api import Endpoints
 from sinkprune.ui.inputs import DECODING
 from sinkprune.ui.sections.what_if import _try
 from sinkprune.ui.server.links import link_to, read_link
@@ -121,7 +123,7 @@ def test_two_visitors_who_change_different_things_get_what_each_would_get_alone(
     assert [texts(update["shown"]) for update in last] == alone
 
 
-@pytest.mark.parametrize("stop", [1, 2, 4, 9, 36])
+@pytest.mark.parametrize("stop", [1, 2, 4, 9, 20])
 def test_a_run_that_is_left_leaves_nothing(bench, stop):
     values = VALUES | EACH[0] | {"seed": 10 + stop}
     kept = bench.kept.bytes
@@ -136,3 +138,58 @@ def test_every_change_has_words():
     from sinkprune.ui.words.what_if import ABOUT_CHANGE
 
     assert ABOUT_CHANGE.keys() == CHANGES.keys()
+
+
+CHANGED = [
+    {"cover": "leading", "cover_count": 2, "controls": True},
+    {"cover": "given", "cover_positions": [0, 3]},
+    {"leave_out_heads": "lowest", "heads_count": 1, "controls": True},
+    {"cache": "sparse", "retention": 0.25, "keep": "random", "delay": 1, "kernel": 3},
+    {"cache": "sparse", "retention": 0.25, "controls": True},
+    {"cfg_scale": 0.5},
+    {"blanks": "stars ___ light", "blank_tokens": 3},
+]
+
+
+@pytest.mark.parametrize("asked", CHANGED)
+def test_the_endpoints_take_every_change(bench, asked):
+    short = {"gen_length": 32, "block_length": 16, "model": bench.name}
+    *_, trace = Endpoints(bench).trace("why do stars shine ?", autoregressive=False, **short, **asked)
+    check_trace({name: value for name, value in trace.items() if name not in ("kept", "what_if")})
+    assert ("what_if" in trace) == asked.get("controls", False)
+    if "controls" in asked:
+        lane = trace["lanes"][1]
+        assert trace["what_if"][1]["text"] == lane["text"]
+        asked = {name: value for name, value in asked.items() if name != "controls"}
+    else:
+        (lane,) = trace["lanes"]
+    *_, written = Endpoints(bench).generate("why do stars shine ?", **short, **asked)
+    assert (written["text"], written["forwards"]) == (lane["text"], lane["nfe"])
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"cover": "all"},
+        {"cover": "given"},
+        {"cover": "given", "cover_positions": ["x"]},
+        {"cover": "given", "cover_positions": [10**6]},
+        {"cover": "leading", "cover_count": 99},
+        {"cover": "leading", "cover_count": None},
+        {"cover": "leading", "leave_out_heads": "lowest"},
+        {"leave_out_heads": "lowest", "heads_count": 10**9},
+        {"retention": 0.25},
+        {"cache": "sparse", "retention": "half"},
+        {"cache": "sparse", "kernel": 2},
+        {"cfg_scale": -1},
+        {"cfg_scale": None},
+        {"blanks": "none"},
+        {"blanks": ["___"]},
+        {"blanks": "___", "blank_tokens": 0},
+    ],
+)
+def test_the_endpoints_refuse_in_words(bench, bad):
+    for endpoint in (Endpoints(bench).trace, Endpoints(bench).generate):
+        more = {"autoregressive": False} if endpoint.__name__ == "trace" else {}
+        with pytest.raises(gr.Error, match=r"\w+ \w+ \w+"):
+            list(endpoint("why do stars shine ?", gen_length=32, model=bench.name, **more, **bad))
