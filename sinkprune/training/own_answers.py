@@ -1,13 +1,14 @@
 """The student answers the teacher's prompts itself: the data of the last phase.
 
-    python -m sinkprune.training.own_answers build/model build/answers build/own --minutes 3      # one process per GPU: --part 0/2, 1/2
+    python -m sinkprune.training.own_answers build/base build/model build/answers build/own --minutes 3    # one process per GPU: --part 0/2
 
 A model that learns what it would have written anyway becomes surer of it, and then writes more tokens in one step (dParallel, arXiv
 2509.26488, trains on the model's own answers for this reason). `training.examples` drops what repeats itself, so what is learned is
 the student at its best. Files are named and filled as the teacher's are, in ids of the student's tokenizer; beside R stand
 steps, (prompts, canvas) uint8: which forward of its block committed a token, 0 the first; and
-surprise, (prompts,) float32: the largest surprisal of a token, in nats, when the same weights read the answer causally. Tokens committed
-together can contradict each other ("a a lamp"); reading from left to right notices.
+surprise, (prompts,) float32: the largest surprisal of a token, in nats, when the same weights read the answer causally (tokens committed
+together can contradict each other, "a a lamp"; reading from left to right notices); and
+first, (prompts,) bool: whether the judge (`training.judge`) finds the answer likelier after its own prompt than after OTHERS other ones.
 """
 
 from __future__ import annotations
@@ -22,19 +23,22 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from transformers import LlamaForCausalLM
 
 from sinkprune.decoding.cache import CanvasCache, rows_to_forward
 from sinkprune.decoding.commit import best_tokens
 from sinkprune.models import LoadedModel, causal_prompt, causal_view, encode_prompt, load_model
-from sinkprune.training.answers import save_until, share
+from sinkprune.training.answers import TURN, load_teacher, save_until, share
 from sinkprune.training.base import END_TOKEN_ID
-from sinkprune.training.examples import OWN
+from sinkprune.training.examples import OWN, until_end
+from sinkprune.training.judge import log_likelihoods
 from sinkprune.training.teacher import PAD
 
 CANVASES = (64, 96, 64)  # in turn; the page begins with 96
 BLOCK, THRESHOLD = 32, 0.97  # higher than the page's 0.9: fewer tokens committed together contradict each other
 CHUNK = 8192  # rows of logits at a time
 SCORED = 256  # answers read at a time
+OTHERS = 7  # prompts that an answer is tried with besides its own
 
 
 @torch.inference_mode()
@@ -48,6 +52,8 @@ def write_canvases(loaded: LoadedModel, prompts: Tensor, length: int, block: int
     canvas = F.pad(prompts.to(loaded.device), (0, length), value=mask)
     steps = torch.zeros_like(canvas, dtype=torch.uint8)
     for first in range(start, start + length, block):
+        ended = (canvas[:, start:first] == END_TOKEN_ID).any(1)
+        canvas[ended, first:] = END_TOKEN_ID  # nothing else is ever written there
         _fill_block(loaded, canvas, steps, first, first + block)
     return canvas[:, start:].cpu(), steps[:, start:].cpu()
 
@@ -55,7 +61,9 @@ def write_canvases(loaded: LoadedModel, prompts: Tensor, length: int, block: int
 def _fill_block(loaded: LoadedModel, canvas: Tensor, steps: Tensor, start: int, end: int) -> None:
     """Fill the block start..end of every row of `canvas` (B, N), and note in `steps` (B, N) which forward did."""
     mask, cache = loaded.spec.mask_token_id, CanvasCache()
-    open_rows = torch.arange(len(canvas), device=canvas.device)
+    open_rows = (canvas[:, start:end] == mask).any(1).nonzero()[:, 0]
+    if not len(open_rows):
+        return
     for step in range(end - start):  # each commits at least one token
         span = rows_to_forward("dual", step == 0, start, end, canvas.shape[1])
         cache.overwrite_from(span[0])
@@ -138,28 +146,42 @@ def _joined(group: list[tuple[str, Tensor]]) -> tuple[list[str], Tensor]:
     return list(prompts), torch.cat(ids)
 
 
-def answered(loaded: LoadedModel, groups: Iterable[tuple[list[str], Tensor]]) -> Iterator[tuple[list[str], dict]]:
+@torch.inference_mode()
+def ranks_first(judge: LlamaForCausalLM, tokenizer, prompts: list[str], canvases: Tensor) -> np.ndarray:
+    """(B,) bool: whether each row of canvases (B, T) is likelier after its own prompt than after OTHERS others of the batch."""
+    turns = [tokenizer(TURN.format(prompt), add_special_tokens=False).input_ids for prompt in prompts]
+    texts, _ = until_end(canvases.numpy())
+    shifts = [0, *random.sample(range(1, len(prompts)), min(OTHERS, len(prompts) - 1))]
+    tried = [log_likelihoods(judge, turns[shift:] + turns[:shift], texts) for shift in shifts]
+    return (torch.stack(tried).argmax(0) == 0).numpy()
+
+
+def answered(
+    loaded: LoadedModel, judge: LlamaForCausalLM, tokenizer, groups: Iterable[tuple[list[str], Tensor]]
+) -> Iterator[tuple[list[str], dict]]:
     """Prompts and what their file holds, group by group, on the canvases in turn."""
     causal = causal_view(loaded)
     for (prompts, ids), length in zip(groups, cycle(CANVASES)):
         canvases, steps = write_canvases(loaded, ids, length)
         surprise = largest_surprise(causal, ids, canvases)
-        yield prompts, {"R": as_answers(canvases), "steps": steps.numpy(), "surprise": surprise.numpy()}
+        first = ranks_first(judge, tokenizer, prompts, canvases)
+        yield prompts, {"R": as_answers(canvases), "steps": steps.numpy(), "surprise": surprise.numpy(), "first": first}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("base", type=Path, help="the judge")
     parser.add_argument("model", type=Path)
     parser.add_argument("answers", type=Path, help="folder of the teacher's answers, whose prompts are taken")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--minutes", type=float, default=3.0)
     parser.add_argument("--part", type=share, default="0/1", help="which share of the prompts: i/n")
-    parser.add_argument("--batch", type=int, default=2048)
+    parser.add_argument("--batch", type=int, default=1024)
     args = parser.parse_args()
     part, parts = args.part
-    loaded = load_model(args.model)
+    loaded, (judge, tokenizer) = load_model(args.model), load_teacher(args.base)
     prompts = read_prompts(args.answers, part, parts)
-    save_until(args.minutes, args.folder, f"{OWN}-{part}", answered(loaded, batches(loaded, prompts, args.batch)))
+    save_until(args.minutes, args.folder, f"{OWN}-{part}", answered(loaded, judge, tokenizer, batches(loaded, prompts, args.batch)))
 
 
 if __name__ == "__main__":
