@@ -74,7 +74,7 @@ def _choose(logits: Tensor, heat: Tensor) -> Tensor:
     """(B,) tokens drawn from softmax(logits / heat), heat (B,), by Gumbel noise; the likeliest where heat is 0."""
     if not heat.any():
         return logits.argmax(-1)
-    noise = torch.empty_like(logits).exponential_().log_()  # minus Gumbel
+    noise = torch.empty_like(logits).exponential_().clamp_(min=1e-20).log_()  # minus Gumbel
     return (logits - noise * heat[:, None]).argmax(-1)
 
 
