@@ -105,21 +105,23 @@ class Objective(nn.Module):
 
     certainty: weight of the entropy of right predictions in block rows and cached batches (certainty forcing, dParallel, arXiv 2509.26488):
     what the model would get right anyway it shall commit early, many tokens in one step. End tokens do not count: forced, they come too
-    soon. guide, guidance: the frozen model of guided batches, and how much it is guided.
+    soon. guidance: how much the frozen model of guided batches is guided.
     """
 
-    def __init__(
-        self,
-        model: LlamaForCausalLM,
-        certainty: float = 0.0,
-        guide: LlamaForCausalLM | None = None,
-        guidance: float = 0.0,
-    ):
+    def __init__(self, model: LlamaForCausalLM, certainty: float = 0.0, guidance: float = 0.0):
         super().__init__()
         self.model = model
         self.certainty = certainty
-        self.guide = (guide,)  # in a tuple, so that it is no part of what is trained
         self.guidance = guidance
+        self._guide: tuple[LlamaForCausalLM, ...] = ()  # a tuple, so that the guide is no part of what is trained
+
+    @property
+    def guide(self) -> LlamaForCausalLM | None:
+        """The frozen model that guided batches learn from."""
+        return self._guide[0] if self._guide else None
+
+    def set_guide(self, model: LlamaForCausalLM) -> None:
+        self._guide = (model,)
 
     def forward(self, kind: str, batch: Batch, shares: Shares, generator: torch.Generator) -> Tensor:
         """kind: causal, cached, guided or masked."""
@@ -132,7 +134,7 @@ class Objective(nn.Module):
     def guided(self, batch: Batch, shares: Shares, generator: torch.Generator) -> Tensor:
         rows = Shares(whole=0.0, block=shares.block / max(1e-9, 1 - shares.whole))
         noised, masked, weight, _ = denoising_batch(batch, rows, generator)
-        target = guided_log_probs(self.guide[0], noised, masked, batch, self.guidance).exp()
+        target = guided_log_probs(self.guide, noised, masked, batch, self.guidance).exp()
         hidden = self.model.model(noised, attention_mask=batch.real, is_causal=False, use_cache=False).last_hidden_state
         loss = F.cross_entropy(self.model.lm_head(hidden[masked]).float(), target, reduction="none")
         return (loss * weight[:, None].expand_as(masked)[masked]).sum() / len(batch.ids)

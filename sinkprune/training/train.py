@@ -5,7 +5,8 @@
 AdamW with a linear warm-up, a constant rate and a linear decay over the last 40 % of the time; float32 weights, bf16 autocast;
 the layers are compiled once (regional compilation). build/data holds train.npz, held-out.npz and, for cached batches, own.npz.
 In the last part of the time the loss also asks for certainty (`--certainty`, `--certain`). `--init` goes on from a trained model, a phase
-of its own, with one separator between prompt and answer (`--separator`); the first phase draws one for each row. The log goes to
+of its own, with one separator between prompt and answer (`--separator`); the first phase draws one for each row. From `--guided-from` of
+the time on, guided batches (`--guided`) learn from a frozen average of the model, and masked batches mask whole rows. The log goes to
 build/model/training-log.jsonl: for each phase one line of settings, then one per measurement.
 """
 
@@ -16,12 +17,13 @@ import json
 import os
 import random
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from transformers import LlamaForCausalLM
 
 from sinkprune.training.base import SEPARATORS, student_from, student_tokenizer
@@ -32,6 +34,8 @@ from sinkprune.training.quality import heldout_cross_entropy
 PEAK_RATE = 6e-4
 WARM_UP = 200  # steps
 DECAY = 0.4  # share of the time
+AVERAGED = 0.15  # share of the time before the guide is frozen in which weights are averaged into it
+EMA = 0.98
 LOG = "training-log.jsonl"
 
 
@@ -82,28 +86,28 @@ def train(args: argparse.Namespace, rank: int, ranks: int, device: str) -> None:
         torch._dynamo.config.recompile_limit = 32  # one graph for every length of every kind of batch
         for layer in model.model.layers:
             layer.compile(dynamic=False)
-    guide = read_model(args.guide, torch.bfloat16, "sdpa").to(device).eval() if args.guided else None
-    losses = Objective(model, guide=guide, guidance=args.guidance)
+    losses = Objective(model, guidance=args.guidance)
     objective = DistributedDataParallel(losses) if ranks > 1 else losses
     optimizer = make_optimizer(model)
     pools = pools_by_kind(args.data, device, separator_ids)
     held_out = Examples(args.data / "held-out.npz", device, separator_ids)
     shares = Shares(args.causal, args.cached, args.guided, args.whole, args.block)
-    kinds = {"causal": shares.causal, "cached": shares.cached, "guided": shares.guided}
-    kinds["masked"] = 1 - sum(kinds.values())
+    kinds, averaged = ("causal", "cached", "guided", "masked"), None
     shared, noise = random.Random(0), torch.Generator(device).manual_seed(rank)
     log, window = [], {kind: [] for kind in kinds}
     start = last_log = time.perf_counter()
     tokens = step = 0
     while (progress := shared_progress(start, 60 * args.minutes, device)) < 1.0:
-        kind = shared.choices(list(kinds), kinds.values())[0]
+        averaged = average_into_guide(averaged, model, losses, progress, args)
+        kind = shared.choices(kinds, kind_weights(shares, losses.guide is not None))[0]
         pool = shared.choices(pools[kind], [pool.tokens for pool in pools[kind]])[0]
         batch = pool.draw(args.tokens // forwarded(kind, pool.length), noise)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, progress, args.rate)
         losses.certainty = args.certainty if progress > 1 - args.certain else 0.0
         with torch.autocast(device.split(":")[0], torch.bfloat16):
-            loss = objective(kind, batch, shares, noise)
+            whole = kind == "masked" and losses.guide is not None
+            loss = objective(kind, batch, replace(shares, whole=1.0, block=0.0) if whole else shares, noise)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
@@ -122,8 +126,29 @@ def train(args: argparse.Namespace, rank: int, ranks: int, device: str) -> None:
         save_model(model, tokenizer, args.model)
         settings = {"minutes": args.minutes, "gpus": ranks, "tokens_per_gpu_step": args.tokens, "rate": args.rate}
         recipe = settings | {"certainty": args.certainty, "certain": args.certain, **asdict(shares)}
+        recipe |= {"guidance": args.guidance, "guided_from": args.guided_from} if args.guided else {}
         earlier = (args.init / LOG).read_text() if args.init else ""
         (args.model / LOG).write_text(earlier + "".join(json.dumps(line) + "\n" for line in [recipe, *log]))
+
+
+def kind_weights(shares: Shares, has_guide: bool) -> tuple[float, float, float, float]:
+    """How often causal, cached, guided and masked batches occur; without a guide, masked ones stand for the guided."""
+    guided = shares.guided if has_guide else 0.0
+    return shares.causal, shares.cached, guided, 1 - shares.causal - shares.cached - guided
+
+
+def average_into_guide(
+    averaged: AveragedModel | None, model: LlamaForCausalLM, losses: Objective, progress: float, args: argparse.Namespace
+) -> AveragedModel | None:
+    """The running average of the weights before the time of guided batches; from then on it is the guide, frozen in bf16."""
+    if not args.guided or losses.guide is not None or progress < args.guided_from - AVERAGED:
+        return averaged
+    if averaged is None:
+        averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(EMA))
+    averaged.update_parameters(model)
+    if progress >= args.guided_from:
+        losses.set_guide(averaged.module.to(torch.bfloat16).eval().requires_grad_(False))
+    return averaged
 
 
 def measure(model, held_out: Examples, window: dict, step: int, tokens: int, seconds: float) -> dict:
@@ -152,7 +177,7 @@ def main() -> None:
     parser.add_argument("--causal", type=float, default=Shares.causal)
     parser.add_argument("--cached", type=float, default=Shares.cached)
     parser.add_argument("--guided", type=float, default=Shares.guided)
-    parser.add_argument("--guide", type=Path, help="the frozen model of guided batches")
+    parser.add_argument("--guided-from", type=float, default=0.6, help="share of the time")
     parser.add_argument("--guidance", type=float, default=0.5)
     parser.add_argument("--separator", help="between prompt and answer; drawn for each row where not given")
     parser.add_argument("--whole", type=float, default=Shares.whole)
@@ -164,8 +189,6 @@ def main() -> None:
         parser.error(
             f"{args.data} holds no own.npz for cached batches: make it with training.own_answers and training.examples"
         )
-    if args.guided and not args.guide:
-        parser.error("guided batches need the frozen model that guides them: --guide FOLDER")
     rank, ranks = int(os.environ.get("LOCAL_RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     device = f"cuda:{rank % torch.cuda.device_count()}" if torch.cuda.is_available() else "cpu"
     if device != "cpu":
