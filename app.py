@@ -12,7 +12,7 @@ with suppress(ImportError):  # on ZeroGPU this must come before torch
     import spaces  # noqa: F401
 
 from sinkprune.ui.page import LAUNCH, build_page
-from sinkprune.ui.workbench import Workbench
+from sinkprune.ui.server.workbench import Workbench
 
 # The page opens, and its preset plays, without the model.
 bench = Workbench(os.environ.get("SINKPRUNE_MODEL", "bundled"))

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from importlib import import_module
 
@@ -30,6 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     command = arguments[0] if arguments else None
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _stop)  # what a job system sends: cleaned up after, as Ctrl-C is
+    if hasattr(sys.stdout, "reconfigure"):  # an answer that a narrow terminal cannot show is no reason to lose it
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         parser, run = _parser(command)
         run(parser.parse_args(arguments))
@@ -66,6 +72,10 @@ def _parser(command: str | None) -> tuple[argparse.ArgumentParser, Callable[[arg
             chosen.description, run = module.__doc__, module.run
             module.add_arguments(chosen)
     return parser, run
+
+
+def _stop(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _say(command: str | None, sentence: str, code: int) -> int:

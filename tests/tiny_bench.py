@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sinkprune.ui.workbench import Workbench
-from tests.lab.conftest import END, MASK, tiny_model
+from sinkprune.ui.server.workbench import Workbench
+from tests.word_model import END, MASK, tiny_model
 
 
 def tiny_bench(folder: Path) -> Workbench:

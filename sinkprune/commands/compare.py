@@ -22,10 +22,10 @@ from sinkprune.commands.options import (
     pruning_of,
 )
 from sinkprune.commands.progress import prune
-from sinkprune.commands.trace import add_output, record, write_trace
+from sinkprune.commands.trace import add_output, record, save_trace
 from sinkprune.lab.comparison import measure
-from sinkprune.lab.runs import check_prompt, compare_run
 from sinkprune.lab.store import store_key
+from sinkprune.traces.runs import check_prompt, compare_run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,4 +51,4 @@ def run(options: argparse.Namespace) -> None:
         print(f"{lane['title']}:\n{lane['text']}\n")
     print(measure(loaded, result, trace, config, pruning, used).as_markdown())
     if options.output:
-        write_trace(trace, options.output)
+        save_trace(trace, options.output)

@@ -15,7 +15,7 @@ import argparse
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("README.md", "LICENSE", "app.py", "requirements.txt", "sinkprune", "assets")
+PARTS = ("README.md", "LICENSE", "app.py", "requirements.txt", "sinkprune", "assets", "docs")
 FENCE = "---\n"
 
 

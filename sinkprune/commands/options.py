@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-import torch
 from transformers.utils.logging import disable_progress_bar
 
 from sinkprune.decoding import DecodeConfig
 from sinkprune.models import MODELS, LoadedModel, load_model
+from sinkprune.models.limits import check_seed
 from sinkprune.models.registry import QUANTIZATIONS
 from sinkprune.pruning import ALLOCATIONS, METHODS, SINK_RULES, CalibrationConfig, PruneConfig
+from sinkprune.pruning.methods import BY_NAME
 
-OFFICIAL_METHODS = {"sink": "sink-wanda", "sink_sgpt": "sink-sparsegpt"}  # the official repository's names
+ALIASES = {method.alias: method.name for method in BY_NAME.values() if method.alias}  # the official repository's names
 PATTERNS = {"unstructured": None, "2:4": (2, 4), "4:8": (4, 8)}
 THRESHOLD = 0.9
 
@@ -40,21 +43,7 @@ def loaded_model(options: argparse.Namespace) -> LoadedModel:
     """The model that the options of `add_model` name. Raises ValueError where it cannot be loaded there."""
     if not sys.stderr.isatty():
         disable_progress_bar()
-    return load_model(options.model, quantize=getattr(options, "quantize", None), **_placement(options.device))
-
-
-def _placement(device: str | None) -> dict:
-    if device is None:
-        return {}
-    if device == "auto":
-        return {"device_map": "auto"}
-    try:
-        kind = torch.device(device).type
-    except RuntimeError:
-        raise ValueError(f"--device {device!r} is no device: use cpu, cuda, cuda:1 or auto") from None
-    if kind == "cuda" and not torch.cuda.is_available():
-        raise ValueError("there is no GPU that torch can use here: leave --device out")
-    return {"device": device}
+    return load_model(options.model, quantize=getattr(options, "quantize", None), device=options.device)
 
 
 def add_prompt(parser: argparse.ArgumentParser) -> None:
@@ -64,7 +53,12 @@ def add_prompt(parser: argparse.ArgumentParser) -> None:
 
 def prompt_of(options: argparse.Namespace) -> str:
     """The prompt that was given, or standard input."""
-    return sys.stdin.read().strip() if options.prompt == "-" else options.prompt
+    if options.prompt != "-":
+        return options.prompt
+    try:
+        return sys.stdin.read().strip()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"standard input is no UTF-8 text ({error.reason}): save the prompt as UTF-8") from None
 
 
 def output_file(name: str) -> Path:
@@ -72,14 +66,39 @@ def output_file(name: str) -> Path:
     path = Path(name)
     if path.is_dir() or not path.absolute().parent.is_dir():
         raise argparse.ArgumentTypeError(f"{name} is no file in a folder that exists")
+    if not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{name} may not be written: choose another file")
     return path
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """A type for options: a whole number from `least` on."""
+
+    def number(text: str) -> int:
+        value = int(text)
+        if value < least:
+            raise argparse.ArgumentTypeError(f"must be at least {least}, not {value}")
+        return value
+
+    number.__name__ = "whole number"  # what argparse calls the type of a text that is none
+    return number
+
+
+def seed(text: str) -> int:
+    """A type for options: a seed that every generator takes."""
+    value = int(text)
+    try:
+        check_seed(value)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return value
 
 
 def add_seed(parser: argparse.ArgumentParser) -> None:
     """--seed."""
     parser.add_argument(
         "--seed",
-        type=int,
+        type=seed,
         default=0,
         help="draws calibration text, noise, and tokens above temperature 0 (default: %(default)s)",
     )
@@ -117,8 +136,8 @@ def decoding_of(options: argparse.Namespace) -> DecodeConfig:
         threshold = THRESHOLD
     return DecodeConfig(
         gen_length=length,
-        block_length=options.block_length or (32 if length % 32 == 0 else length),
-        steps=options.steps or length,
+        block_length=(32 if length % 32 == 0 else length) if options.block_length is None else options.block_length,
+        steps=length if options.steps is None else options.steps,
         threshold=threshold,
         factor=options.factor,
         cache=options.cache,
@@ -133,10 +152,10 @@ def add_pruning(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--method",
         "--prune_method",
-        default="sink-wanda",
-        choices=(*METHODS, *OFFICIAL_METHODS),
+        default=PruneConfig.method,
+        choices=(*METHODS, *ALIASES),
         metavar="NAME",
-        help=f"{', '.join(METHODS)}; sink is sink-wanda and sink_sgpt sink-sparsegpt (default: %(default)s)",
+        help=f"{', '.join(METHODS)}; {' and '.join(f'{alias} is {name}' for alias, name in ALIASES.items())} (default: %(default)s)",
     )
     group.add_argument(
         "--sparsity", "--sparsity_ratio", type=float, metavar="SHARE", help="share of the weights to cut (default: 0.5)"
@@ -190,7 +209,7 @@ def pruning_of(options: argparse.Namespace) -> PruneConfig:
             f"{options.pattern} is a sparsity of {pattern[0] / pattern[1]}, not {sparsity}: give one of them"
         )
     return PruneConfig(
-        method=OFFICIAL_METHODS.get(options.method, options.method),
+        method=ALIASES.get(options.method, options.method),
         sparsity=0.5 if sparsity is None else sparsity,
         pattern=pattern,
         sink_rule=options.sink_rule,

@@ -44,7 +44,7 @@ def prune(
 ) -> tuple[PruneResult, CalibrationConfig]:
     """Prune a copy under a bar; returns the result and the calibration that was used, the built-in text where a hub is out of reach."""
     ids, used = None, calibration
-    if pruning.method != "magnitude":
+    if pruning.record.reads_text:
         ids, used, why = draw_or_built_in(loaded, calibration)
         if why:
             remark(f"{why}: the built-in text is used instead")

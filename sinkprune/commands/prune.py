@@ -12,18 +12,14 @@ examples:
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict
 from pathlib import Path
 
 from sinkprune.commands.options import add_model, add_pruning, add_seed, calibration_of, loaded_model, pruning_of
 from sinkprune.commands.progress import prune, remark
-from sinkprune.lab.compare import layer_sparsity
-from sinkprune.models import check_target, save_model
-from sinkprune.pruning import STRUCTURED, CalibrationConfig, PruneConfig, PruneResult
-
-ZEROS = "zeros in a dense matrix take as long to multiply as other numbers: this copy is not faster"
-RECORD = "sinkprune.json"
+from sinkprune.models import check_save, check_target, left_behind, save_model
+from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneResult
+from sinkprune.pruning.settings import layer_sparsity
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,29 +41,32 @@ def run(options: argparse.Namespace) -> None:
     pruning, calibration = pruning_of(options), calibration_of(options)
     if options.save:
         check_target(options.save)
-    result, used = prune(loaded_model(options), pruning, calibration)
+    loaded = loaded_model(options)
+    if options.save:
+        check_save(loaded, options.model, options.save)
+        if left := left_behind(options.model):
+            remark(f"no part of the checkpoint, and not copied: {', '.join(left)}")
+    result, used = prune(loaded, pruning, calibration)
     layers = layer_sparsity(result.masks)
     print(f"{pruning.method}: asked {pruning.target:.2%}, achieved {result.sparsity:.4%}, in {result.seconds:.1f} s")
     print("per layer: " + ", ".join(f"{share:.2%}" for share in layers))
-    if pruning.method not in STRUCTURED:
-        remark(ZEROS)
+    remark(pruning.record.speed)
     if options.save:
-        layout = save_model(result.loaded, options.model, options.save)
-        _note(options.save, options.model, pruning, used, result, layers)
+        record = _record(options.model, pruning, used, result, layers)
+        layout = save_model(result.loaded, options.model, options.save, record)
         print(f"saved to {options.save} in the {layout} layout")
 
 
-def _note(
-    folder: Path, model: str, pruning: PruneConfig, used: CalibrationConfig, result: PruneResult, layers: list[float]
-) -> None:
-    """Beside the weights, what made them."""
-    record = {
+def _record(
+    model: str, pruning: PruneConfig, used: CalibrationConfig, result: PruneResult, layers: list[float]
+) -> dict:
+    """What made the copy."""
+    return {
         "model": model,
         "revision": result.loaded.spec.revision,
         "pruning": asdict(pruning),
-        "calibration": asdict(used) if pruning.method != "magnitude" else None,
+        "calibration": asdict(used) if pruning.record.reads_text else None,
         "sparsity": result.sparsity,
         "sparsity_per_layer": layers,
         "seconds": round(result.seconds, 2),
     }
-    (folder / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

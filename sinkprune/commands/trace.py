@@ -1,4 +1,4 @@
-"""Record a run, attention included, as the JSON that the page's player reads (sinkprune/lab/trace.py describes it).
+"""Record a run, attention included, as the JSON that the page's player reads (sinkprune/traces/format.py describes it).
 
 examples:
   python -m sinkprune trace "Why is the sky blue" --output sky.json
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import gzip
-import json
 from pathlib import Path
 
 from sinkprune.commands.options import (
@@ -23,7 +22,9 @@ from sinkprune.commands.options import (
     prompt_of,
 )
 from sinkprune.commands.progress import bar, remark
-from sinkprune.lab.runs import TITLES, trace_run
+from sinkprune.models.writing import write_whole
+from sinkprune.traces.check import trace_text
+from sinkprune.traces.runs import TITLES, trace_run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +50,7 @@ def run(options: argparse.Namespace) -> None:
     trace = record(trace_run(loaded, prompt, config, options.lanes or [kind for kind in TITLES if able[kind]]))
     for lane in trace["lanes"]:
         remark(f"{lane['title']}: {lane['nfe']} forward passes in {lane['seconds']:.2f} s")
-    write_trace(trace, options.output)
+    save_trace(trace, options.output)
 
 
 def add_output(parser: argparse.ArgumentParser, required: bool = False) -> None:
@@ -64,7 +65,7 @@ def add_output(parser: argparse.ArgumentParser, required: bool = False) -> None:
 
 
 def record(steps) -> dict:
-    """Run a `lab.runs` generator to its end under a bar; returns the finished trace."""
+    """Run a `traces.runs` generator to its end under a bar; returns the finished trace."""
     with bar(0, "recording", "step") as shown:
         for trace in steps:
             shown.update(1)
@@ -72,8 +73,8 @@ def record(steps) -> dict:
     return newest
 
 
-def write_trace(trace: dict, path: Path) -> None:
+def save_trace(trace: dict, path: Path) -> None:
     """Write a trace as JSON, compressed where the name ends in .gz."""
-    content = json.dumps(trace, ensure_ascii=False, separators=(",", ":")).encode()
-    path.write_bytes(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
+    content = trace_text(trace).encode()
+    write_whole(path, gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
     remark(f"wrote {path}, {path.stat().st_size / 2**20:.1f} MB")

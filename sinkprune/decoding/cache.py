@@ -2,6 +2,7 @@
 
 One cache holds the keys and values of the whole canvas. The first forward of a block computes all of them; later ones recompute a slice and
 overwrite it in place: from the block's start to the canvas's end ("prefix"), or the block alone ("dual", the suffix stays as it was).
+"sparse" is "dual" over a cache that then lost columns (eviction.py): what is left stays in canvas order, the block in its midst.
 """
 
 from __future__ import annotations
@@ -32,19 +33,32 @@ class CanvasLayer(DynamicLayer):
 
 
 class CanvasCache(Cache):
-    """The layers of one generation. Forwards need explicit position_ids: the length of the cache says nothing about the rows."""
+    """The layers of one generation. Forwards need explicit position_ids: the length of the cache says nothing about the rows.
+
+    columns: (L, K) ascending canvas positions that each layer holds; None while every layer holds the whole canvas.
+    """
+
+    columns: torch.Tensor | None = None
 
     def __init__(self) -> None:
         super().__init__(layer_class_to_replicate=CanvasLayer)
 
     def overwrite_from(self, start: int) -> None:
-        """Where the rows of the next forward begin."""
-        for layer in self.layers:
-            layer.start = start
+        """Where the rows of the next forward begin on the canvas."""
+        places = [start] * len(self.layers) if self.columns is None else (self.columns < start).sum(1).tolist()
+        for layer, place in zip(self.layers, places, strict=True):
+            layer.start = place
+
+    def keep(self, columns: torch.Tensor) -> None:
+        """Drop all but these columns (L, K) of the whole canvas, the same number in each layer."""
+        for layer, positions in zip(self.layers, columns, strict=True):
+            positions = positions.to(layer.keys.device)
+            layer.keys, layer.values = layer.keys[..., positions, :], layer.values[..., positions, :]
+        self.columns = columns
 
 
 def rows_to_forward(cache: str, first: bool, start: int, end: int, length: int) -> tuple[int, int]:
-    """(first row, end row) of the forward for the block start..end on a canvas of `length`; first: the block's first forward."""
+    """(first row, end row) of the forward for the block start..end on a canvas of `length`; first: one that forwards the whole canvas."""
     if first or cache == "none":
         return 0, length
     return (start, length) if cache == "prefix" else (start, end)

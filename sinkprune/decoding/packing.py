@@ -8,7 +8,6 @@ Measured on a 12-layer, 576-wide model (AVX-512, one thread): of the time of a b
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 
 import torch
@@ -16,6 +15,7 @@ from torch import nn
 from torch.utils.weak import WeakIdKeyDictionary
 
 from sinkprune.models import LoadedModel
+from sinkprune.models.copies import copy_sharing_tensors
 
 MOST_BYTES = 512 * 2**20  # of all linears; larger models have no memory to spare for a second copy
 
@@ -43,9 +43,8 @@ def packed_view(loaded: LoadedModel) -> LoadedModel:
     linears = [module for module in model.modules() if isinstance(module, nn.Linear)]
     if not all(map(_can_pack, linears)) or sum(linear.weight.nbytes for linear in linears) > MOST_BYTES:
         return loaded
-    memo: dict = {id(tensor): tensor for tensors in (model.parameters(), model.buffers()) for tensor in tensors}
-    memo |= {id(linear): _PackedLinear(linear) for linear in linears}  # deepcopy puts these in the linears' places
-    return dataclasses.replace(loaded, model=copy.deepcopy(model, memo))
+    packed = [(linear, _PackedLinear(linear)) for linear in linears]
+    return dataclasses.replace(loaded, model=copy_sharing_tensors(model, packed))
 
 
 def _can_pack(linear: nn.Linear) -> bool:

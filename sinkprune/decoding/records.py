@@ -6,7 +6,11 @@ from dataclasses import dataclass, field
 
 import torch
 
-CACHE_MODES = ("none", "prefix", "dual")
+from sinkprune.decoding.eviction import check_eviction
+from sinkprune.decoding.guidance import check_scale
+from sinkprune.models.limits import check_seed
+
+CACHE_MODES = ("none", "prefix", "dual", "sparse")
 REMASKING_RULES = ("low_confidence", "random")
 
 
@@ -18,8 +22,14 @@ class DecodeConfig:
     steps: denoising steps over all blocks; the number of blocks must divide it. Unused with threshold or factor.
     threshold: commit every masked token of the block whose confidence is at least this (parallel decoding), the best one always.
     factor: commit the largest n whose n-th confidence c satisfies (n + 1)(1 - c) < factor, at least one.
-    cache: "none" forwards the whole canvas; "prefix" keeps keys and values before the block; "dual" also those after it.
+    cache: "none" forwards the whole canvas; "prefix" keeps keys and values before the block; "dual" also those after it;
+        "sparse" is "dual" with a share of them only, chosen once in each block (eviction.py; Sparse-dLLM, arXiv 2508.02558).
     temperature: 0 is greedy; above, Gumbel noise is added to the logits, drawn from `seed`.
+    cfg_scale: classifier-free guidance (guidance.py); above 0 each step takes two forwards, and both count.
+    retention: share of the keys outside the block that the sparse cache keeps, floor(retention (N - block_length)) in each layer.
+    kernel: keys are scored by the best of so many neighbours, odd; 1 is no pooling, Sparse-dLLM's code has 3.
+    delay: full forwards of a block before the one that chooses; 0 is the cheapest, Sparse-dLLM's code has 1.
+    keep: which keys stay, "attention", "official", "sinks", "no-sinks" or "random" (eviction.py).
     """
 
     gen_length: int = 128
@@ -31,6 +41,11 @@ class DecodeConfig:
     temperature: float = 0.0
     remasking: str = "low_confidence"
     seed: int = 0
+    cfg_scale: float = 0.0
+    retention: float = 0.5
+    kernel: int = 1
+    delay: int = 0
+    keep: str = "attention"
 
     def __post_init__(self) -> None:
         _check_lengths(self.gen_length, self.block_length)
@@ -41,8 +56,9 @@ class DecodeConfig:
             raise ValueError(f"remasking must be one of {', '.join(REMASKING_RULES)}, not {self.remasking!r}")
         if not 0.0 <= self.temperature <= 5.0:
             raise ValueError(f"temperature must lie between 0 and 5, not {self.temperature}")
-        if not 0 <= self.seed < 2**31:
-            raise ValueError(f"seed must be a whole number from 0 to {2**31 - 1}, not {self.seed}")
+        check_seed(self.seed)
+        check_scale(self.cfg_scale)
+        check_eviction(self)
 
     @property
     def blocks(self) -> int:
@@ -74,16 +90,45 @@ def _check_commit_rule(config: DecodeConfig) -> None:
 
 
 @dataclass(frozen=True)
-class Step:
-    """One forward pass and what it committed. Tensors are on the CPU and never change after the step is yielded.
+class Wanted:
+    """What a run's steps carry besides tokens."""
 
+    attention: bool = False
+    value_norms: bool = False
+    candidates: bool = False
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The five likeliest tokens (never MASK) of the positions (R,) that a forward predicted, before the commit.
+
+    tokens: (R, 5) int64, the likeliest first. probabilities: (R, 5) float32, at temperature 1.
+    """
+
+    positions: torch.Tensor
+    tokens: torch.Tensor
+    probabilities: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Step:
+    """One denoising step (a forward, or two with guidance) and what it committed. Tensors are on the CPU and never change later.
+
+    nfe: forwards so far.
     canvas: (1, N) token ids after the commit. Autoregressive lane: N grows by one a step.
     committed: (C,) positions filled by this step, ascending.
     confidence: (N,) float32, probability of each position's best token in this forward; NaN where none was computed.
     rows: (start, end), the query positions this forward computed; the whole canvas without a cache.
     column_mass: (L, H, N) float32, attention received by each key position summed over `rows` (eq. 5), or None when not recorded.
         In the autoregressive lane the rows of earlier steps never change, so the mass is their running sum; the token just committed has
-        no row yet: rows is (0, N - 1) and its mass 0.
+        no row yet: rows is (0, N - 1) and its mass 0. In a sparse cache, columns that a layer dropped have mass 0.
+    kv_entries: keys (with their values) that attention read in this step, summed over layers; kv_bytes: their bytes, all heads together.
+        Guidance reads twice as many. Covered columns and heads left out are counted: they are read, and then given no weight.
+    kept: (L, N) bool, which columns each layer had in this forward: all of them in a full one; None without the sparse cache.
+    covered: (L, H, N) bool, columns that the step's intervention gave no attention; left_out: (L, H) bool, heads that gave nothing. None
+        where the intervention is none or another one.
+    value_norms: (L, N) float32, length of each position's value vector, mean over KV heads; NaN where there is none, None if not asked for.
+    candidates: the likeliest tokens of the block's masked positions, or None when not asked for.
     seconds: time spent computing since the first forward began, recording included; what the consumer does between steps does not count.
     """
 
@@ -96,6 +141,13 @@ class Step:
     rows: tuple[int, int]
     seconds: float
     column_mass: torch.Tensor | None = None
+    kv_entries: int = 0
+    kv_bytes: int = 0
+    kept: torch.Tensor | None = None
+    covered: torch.Tensor | None = None
+    left_out: torch.Tensor | None = None
+    value_norms: torch.Tensor | None = None
+    candidates: Candidates | None = None
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,14 @@ import torch
 import transformers
 
 from sinkprune.decoding import DecodeConfig
-from sinkprune.lab.compare import layer_sparsity
 from sinkprune.models import LoadedModel
-from sinkprune.pruning import STRUCTURED, CalibrationConfig, PruneConfig, PruneResult
-from sinkprune.pruning.settings import BUILT_IN
+from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneResult
+from sinkprune.pruning.methods import BY_NAME
+from sinkprune.pruning.settings import BUILT_IN, layer_sparsity
 
-ZEROS = "zeros in a dense matrix take as long to multiply as other numbers"
 BUILT_IN_TEXT = "built-in text (a cut of WikiText-2's validation split)"
 WARM_UP = "one untimed forward pass of the same shape"
 DIGEST_ELEMENTS = 1024  # of each tensor: enough to tell any two prunings or trainings apart, in a millisecond
-SMALLER = "channels and heads were removed: the layers are smaller"
 
 
 @dataclass(frozen=True)
@@ -68,12 +66,12 @@ class RunCard:
         if self.sparsity_per_layer:
             facts["Achieved per layer"] = ", ".join(f"{share:.1%}" for share in self.sparsity_per_layer)
             facts["Calibration"] = f"{self._calibration_fact()}; pruned in {self.prune_seconds:.1f} s"
-            facts["Note"] = SMALLER if self.method in STRUCTURED else ZEROS
+            facts["Note"] = BY_NAME[self.method].speed
         return "\n".join(f"- **{name}:** {fact}" for name, fact in facts.items())
 
     def _calibration_fact(self) -> str:
-        if self.method == "magnitude":
-            return "none: magnitude reads no text"
+        if not BY_NAME[self.method].reads_text:
+            return f"none: {self.method} reads no text"
         settings = {name: value for name, value in self.calibration.items() if name != "source"}
         source = BUILT_IN_TEXT if self.calibration["source"] == BUILT_IN else self.calibration["source"]
         return f"{source}; {_settings(settings)}"
@@ -93,7 +91,7 @@ def run_card(
     pruning: PruneConfig | None = None,
     calibration: CalibrationConfig | None = None,
 ) -> RunCard:
-    """The card of one finished lane of `lab.runs.compare_run`.
+    """The card of one finished lane of `traces.runs.compare_run`.
 
     loaded: the model that wrote it. result, pruning, calibration: only where it was pruned.
     """

@@ -6,7 +6,6 @@ packed bit for bit. What a structured cut kept can be read from its masks.
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import torch
 from torch import nn
 
 from sinkprune.models import LoadedModel
+from sinkprune.models.copies import copy_sharing_tensors
 from sinkprune.models.widths import narrow_layer, note_widths
 from sinkprune.pruning import LinearReport, PruneResult
 
@@ -79,13 +79,13 @@ def pack(dense: LoadedModel, result: PruneResult) -> CompactResult:
 @torch.no_grad()
 def unpack(dense: LoadedModel, compact: CompactResult) -> PruneResult:
     """The result again, with a model of its own; nothing of the dense model may be written to through it."""
-    tensors = (*dense.model.parameters(), *dense.model.buffers())
-    shared = {id(tensor): tensor for tensor in tensors}  # the copier takes these as copied already
+    pruned = []
     if not compact.narrow:
         for name, mask in compact.masks.items():
             before = dense.model.get_submodule(name).weight
-            shared[id(before)] = nn.Parameter(_pruned(before, mask, compact.changed.get(name)), requires_grad=False)
-    model = copy.deepcopy(dense.model, shared)
+            after = nn.Parameter(_pruned(before, mask, compact.changed.get(name)), requires_grad=False)
+            pruned.append((before, after))
+    model = copy_sharing_tensors(dense.model, pruned)
     if compact.narrow:
         _narrow(model, compact.masks)
     loaded = dataclasses.replace(dense, model=model)

@@ -9,19 +9,17 @@ import torch
 
 from sinkprune.decoding import DecodeConfig
 from sinkprune.lab.card import RunCard, run_card, threads
-from sinkprune.lab.compare import Divergence, agreement, answer_end, answer_ids, first_divergence, repeated_ngrams
 from sinkprune.lab.likelihood import ANSWER_DRAWS, ANSWER_LEVELS, answer_likelihood, paired_difference
+from sinkprune.lab.overlap import agreement, answer_end, repeated_ngrams
 from sinkprune.models import LoadedModel
-from sinkprune.pruning import STRUCTURED, CalibrationConfig, PruneConfig, PruneResult
+from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneResult
+from sinkprune.pruning.methods import BY_NAME, Method
+from sinkprune.traces.parting import Divergence, answer_ids, first_divergence
 
 LIKELIHOOD = f"""Nats per token: cross-entropy of masked answer tokens, mean over {len(ANSWER_LEVELS)} mask levels with {ANSWER_DRAWS} draws
 each, the same masks for both models; ± is the standard error over the draws: how far other masks may move it."""
 TURNS = """Both lanes took turns on this machine; each time is that lane's own, after one untimed forward pass of the same shape, with
 recording the attention."""
-ZEROS = """Zeros in a dense matrix do not run faster: pruning changes what is written and how many forward passes that takes, not the
-speed of a forward pass."""
-SMALLER = """What was removed is gone: the layers are smaller, so a forward pass takes less time and memory. Heads without colour in the
-maps above were removed."""
 
 MEANINGS = {
     "Forward passes": "how often the model ran: the work of writing, on any machine",
@@ -38,7 +36,7 @@ MEANINGS = {
 
 
 @dataclass(frozen=True)
-class Row:
+class ComparedNumber:
     """One number of both lanes, written out, and what it means in plain words."""
 
     name: str
@@ -74,14 +72,19 @@ class Comparison:
         return asdict(self)
 
     @property
+    def method(self) -> Method:
+        """How the copy was pruned."""
+        return BY_NAME[self.pruned.method]
+
+    @property
     def title(self) -> str:
         """The copy in a few words."""
         return f"{self.pruned.method}, {self.pruned.sparsity_asked:.0%}"
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[ComparedNumber]:
         """Every number, forward passes first."""
         cards = (self.dense, self.pruned)
-        cut = "Weights removed" if self._structured else "Weights set to zero"
+        cut = "Weights removed" if self.method.structured else "Weights set to zero"
         numbers = {
             "Forward passes": [str(card.forwards) for card in cards],
             "Seconds": [f"{card.seconds:.2f}" for card in cards],
@@ -93,12 +96,12 @@ class Comparison:
             "Nats per token, pruned answer": _with_errors(self.nats_pruned_answer, self.error_pruned_answer),
             "Repeated 4-grams": [f"{share:.0%}" for share in self.repeated],
         }
-        return [Row(name, MEANINGS[name], *values) for name, values in numbers.items()]
+        return [ComparedNumber(name, MEANINGS[name], *values) for name, values in numbers.items()]
 
     def sentences(self) -> list[str]:
         """What the table does not say, and how it was measured."""
         seed, samples = self.dense.decoding["seed"], self.pruned.calibration["samples"]
-        source = "no calibration" if self.pruned.method == "magnitude" else f"calibrated on {samples} sequences"
+        source = f"calibrated on {samples} sequences" if self.method.reads_text else "no calibration"
         parts = (
             f"The first position where they differ is {self.parting.position}, known at step {self.parting.step + 1}."
             if self.parting
@@ -109,7 +112,7 @@ class Comparison:
             f"with seed {seed}; {source}; pruned in {self.pruned.prune_seconds:.1f} s "
             f"on {self.pruned.device}, {threads(self.pruned.threads)}.",
             self._differences(),
-            " ".join(f"{LIKELIHOOD} {TURNS} {SMALLER if self._structured else ZEROS}".split()),
+            " ".join(f"{LIKELIHOOD} {TURNS} On speed: {self.method.speed}.".split()),
         ]
 
     def as_markdown(self) -> str:
@@ -132,10 +135,6 @@ class Comparison:
             )
         ]
         return f"Nats per token that the pruned model needs more, on the same masks: {found[0]}, {found[1]}."
-
-    @property
-    def _structured(self) -> bool:
-        return self.pruned.method in STRUCTURED
 
 
 def _unclear(low: float, high: float) -> str:
@@ -160,10 +159,10 @@ def measure(
     pruning: PruneConfig,
     calibration: CalibrationConfig,
 ) -> Comparison:
-    """Measure a finished `lab.runs.compare_run`: four likelihoods of twenty masked copies each."""
+    """Measure a finished `traces.runs.compare_run`: four likelihoods of twenty masked copies each."""
     spec, (first, second) = dense.spec, trace["lanes"]
     answers = [answer_ids(lane, spec.mask_token_id) for lane in (first, second)]
-    written = [ids[: answer_end(ids, spec.eos_token_id)] for ids in answers]
+    written = [ids[: answer_end(ids, spec.end_token_ids)] for ids in answers]
     prompt_ids = torch.tensor([first["ids"]])
     found = [
         [
@@ -183,6 +182,6 @@ def measure(
         *errors,
         *intervals,
         (repeated_ngrams(written[0]), repeated_ngrams(written[1])),
-        agreement(*answers, spec.eos_token_id),
+        agreement(*answers, spec.end_token_ids),
         first_divergence(first, second),
     )

@@ -1,14 +1,16 @@
 """lm-evaluation-harness on diffusion language models: the adapter it knows as "sinkprune" once this module is imported.
 
 Needs the optional package `lm_eval`. Log-likelihoods are the Monte Carlo bound of `lab.likelihood` (LLaDA's evaluation, arXiv 2502.09992,
-app. B); answers are written by `decoding.denoise`. Masks come from the seed and the text alone, so results do not depend on how many
-processes share the requests. Under `accelerate launch` every process loads the model on its own GPU and takes its part.
+app. B); answers are written by `decoding.denoise`. The config's `cfg_scale` guides both, as in the official evaluation. Masks come from
+the seed and the text alone, so results do not depend on how many processes share the requests. Under `accelerate launch` every process
+loads the model on its own GPU and takes its part.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import torch
 from accelerate import Accelerator
@@ -22,6 +24,7 @@ from tqdm import tqdm
 from sinkprune.decoding import DecodeConfig, denoise, generate
 from sinkprune.lab.likelihood import LikelihoodConfig, masked_likelihood
 from sinkprune.models import LoadedModel, decode_answer, load_model
+from sinkprune.models.chat import render_chat
 
 
 @register_model("sinkprune")
@@ -47,28 +50,31 @@ class HarnessModel(LM):
             raise ValueError(f"{self.loaded.spec.name} has no tokenizer: tasks are texts")
         self._device = self.loaded.device
         self.config = config or DecodeConfig(gen_length=128, block_length=32, threshold=0.9, seed=seed)
-        self.likelihood = LikelihoodConfig(patterns, seed=seed)
+        self.likelihood = LikelihoodConfig(patterns, seed=seed, cfg_scale=self.config.cfg_scale)
 
     def loglikelihood(self, requests: Sequence[Instance]) -> list[tuple[float, bool]]:
         """(log-probability in nats, bounded from below; whether greedy decoding writes it) of each continuation behind its context."""
-        return [self._continuation(*request.args) for request in self._shown(requests)]
+        pairs = [self._pair(*request.args) for request in requests]  # refused before the work, not in its middle
+        return [self._continuation(*pair) for pair in self._shown(pairs)]
 
     def loglikelihood_rolling(self, requests: Sequence[Instance]) -> list[float]:
         """Log-probability in nats of each text, cut into windows as long as the model reads; each window by itself."""
         return [
-            -sum(self._nats(window, 0) for window in self._ids(text).split(self._room))
+            -sum(self._nats(window, self._unscored(window)) for window in self._ids(text).split(self._room))
             for (text,) in (request.args for request in self._shown(requests))
         ]
 
     def generate_until(self, requests: Sequence[Instance]) -> list[str]:
         """The answer to each context, cut before the first stop text."""
-        return [self._answer(*request.args) for request in self._shown(requests)]
+        asked = [
+            (context, self._config(options), options.get("until")) for context, options in (r.args for r in requests)
+        ]
+        return [self._answer(*one) for one in self._shown(asked)]
 
     def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
         """The history as the tokenizer's own chat template writes it."""
-        return self.loaded.tokenizer.apply_chat_template(
-            chat_history, tokenize=False, add_generation_prompt=add_generation_prompt
-        )
+        tokenizer, name = self.loaded.tokenizer, self.loaded.spec.name
+        return render_chat(tokenizer, name, chat_history, add_generation_prompt=add_generation_prompt)
 
     @property
     def tokenizer_name(self) -> str:
@@ -93,14 +99,30 @@ class HarnessModel(LM):
         """Tokens that the model reads."""
         return self.loaded.model.config.max_position_embeddings
 
-    def _shown(self, requests: Sequence[Instance]) -> Iterator[Instance]:
+    def _shown(self, requests: Sequence) -> Iterator:
         return tqdm(requests, desc="requests", disable=None if self._rank == 0 else True)
 
     def _ids(self, text: str) -> torch.Tensor:
-        return torch.tensor(self.loaded.tokenizer(text, verbose=False)["input_ids"], dtype=torch.long)
+        """The tokens of a text, after the begin token where the tokenizer puts one and the text does not have it already."""
+        tokenizer = self.loaded.tokenizer
+        ids = tokenizer(text, verbose=False, add_special_tokens=False)["input_ids"]
+        begin = self._begin if ids[: len(self._begin)] != self._begin else []
+        return torch.tensor(begin + ids, dtype=torch.long)
 
-    def _continuation(self, context: str, continuation: str) -> tuple[float, bool]:
-        text, start = self._pair(context, continuation)
+    @cached_property
+    def _begin(self) -> list[int]:
+        """What the tokenizer puts before a text by itself: a begin token, or nothing."""
+        tokenizer = self.loaded.tokenizer
+        alone = tokenizer("a", add_special_tokens=False)["input_ids"]
+        with_special = tokenizer("a")["input_ids"]
+        places = [i for i in range(len(with_special)) if with_special[i : i + len(alone)] == alone]
+        return with_special[: places[0]] if places else []
+
+    def _unscored(self, text: torch.Tensor) -> int:
+        """How many tokens at the beginning of a text are no text: the begin token, which nobody asks the probability of."""
+        return len(self._begin) if text[: len(self._begin)].tolist() == self._begin else 0
+
+    def _continuation(self, text: torch.Tensor, start: int) -> tuple[float, bool]:
         if len(text) == start:
             return 0.0, True
         return -self._nats(text, start), self._is_greedy(text, start)
@@ -113,7 +135,7 @@ class HarnessModel(LM):
         spaces = context[len(context.rstrip()) :]
         context, continuation = context.rstrip(), spaces + continuation
         text = self._ids(context + continuation)
-        start = min(len(self._ids(context)) if context else 0, len(text))
+        start = min(max(len(self._ids(context)) if context else 0, self._unscored(text)), len(text))
         if len(text) - start > self._room:
             raise ValueError(f"a continuation has {len(text) - start} tokens, and the model reads {self._room}")
         cut = max(0, len(text) - self._room)
@@ -128,17 +150,24 @@ class HarnessModel(LM):
         if start == 0:
             return False  # nothing to write behind: a canvas needs a prompt
         length = len(text) - start
-        config = DecodeConfig(gen_length=length, block_length=length, steps=length)
+        config = DecodeConfig(length, block_length=length, steps=length, cfg_scale=self.config.cfg_scale)
         for step in denoise(self.loaded, text[None, :start], config):
             if not torch.equal(step.canvas[0, step.committed], text[step.committed]):
                 return False
         return True
 
-    def _answer(self, context: str, options: dict) -> str:
-        stops = options.get("until") or []
+    def _config(self, options: dict) -> DecodeConfig:
+        """How a task's answers are written: greedily where it does not sample, whatever temperature it names."""
+        temperature = options.get("temperature")
+        if temperature is None or options.get("do_sample") is False:
+            temperature = 0.0
+        return replace(self.config, temperature=float(temperature))
+
+    def _answer(self, context: str, config: DecodeConfig, until: str | list[str] | None) -> str:
+        stops = until or []
         prompt = self._ids(context)
-        prompt = prompt[-max(1, self._room - self.config.gen_length) :]
-        result = generate(self.loaded, prompt[None], replace(self.config, temperature=options.get("temperature", 0.0)))
+        prompt = prompt[-max(1, self._room - config.gen_length) :]
+        result = generate(self.loaded, prompt[None], config)
         answer = decode_answer(self.loaded, result.tokens[0, len(prompt) :])
         for stop in [stops] if isinstance(stops, str) else stops:
             answer = answer.split(stop)[0] if stop else answer

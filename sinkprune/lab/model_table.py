@@ -10,12 +10,12 @@ import torch
 
 from sinkprune.models.hub import read_config
 from sinkprune.models.layouts import convert_config
-from sinkprune.models.loading import default_device, default_dtype
+from sinkprune.models.placement import default_device, default_dtype
 from sinkprune.models.registry import MODELS, ModelInfo
 from sinkprune.models.sizes import Needs, empty_model, free_memory, needs
 
 GIB = 2**30
-REFERENCE = "A reference without masks, for Python (autoregress, prune_model); this page needs a model that denoises."
+REFERENCE = "A reference without masks, for Python (autoregress, prune_model): it does not denoise."
 SLOW = 2.0  # billions of parameters
 KINDS = {
     "fits": "runs and can be pruned",

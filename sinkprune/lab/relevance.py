@@ -9,14 +9,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
 from torch import Tensor
 
 STOCK_PHRASES = re.compile(
-    r"\b(?:a symbol of|(?:passed|handed) down (?:through|from|for)|in the heart of|(?:a|the) testament to|a (?:classic|prime|great) example of"
-    r"|simple yet (?:profound|powerful)|a reminder (?:of|that)|nestled|the beauty of|the power of|the importance of|a (?:rich )?tapestry of"
-    r"|a sense of|love and (?:loss|adventure)|the intersection of|the human (?:experience|condition|spirit)|a beacon of"
-    r"|complex and multifaceted|captivated|bustling)\b"
+    r"\b(?:a symbol of|(?:passed|handed) down (?:through|from|for)|in the heart of|(?:a|the) testament to"
+    r"|a (?:classic|prime|great) example of|simple yet (?:profound|powerful)|a reminder (?:of|that)|nestled"
+    r"|the beauty of|the power of|the importance of|a (?:rich )?tapestry of|a sense of|love and (?:loss|adventure)"
+    r"|the intersection of|the human (?:experience|condition|spirit)|a beacon of|complex and multifaceted"
+    r"|captivated|bustling)\b"
 )
 
 
@@ -60,7 +62,7 @@ def _4grams(text: str) -> set[tuple[str, ...]]:
 def doubled_words(texts: Sequence[str]) -> int:
     """Number of texts in which a word stands twice in a row, which tokens committed together do most."""
     rows = map(words, texts)
-    return sum(any(first == second for first, second in zip(row, row[1:], strict=False)) for row in rows)
+    return sum(any(first == second for first, second in pairwise(row)) for row in rows)
 
 
 def stock_phrases(texts: Sequence[str]) -> float:

@@ -1,6 +1,6 @@
-"""Pruned models, kept for the next visitor: bounded in bytes, keyed by everything that made them, each built once.
+"""Pruned models, kept for the next who asks: bounded in bytes, keyed by everything that made them, each built once.
 
-`store.build(key, dense, build)` speaks as `prune_steps` does: it yields progress and, last, the result. A second visitor who asks for the
+`store.build(key, dense, build)` speaks as `prune_steps` does: it yields progress and, last, the result. A second caller who asks for the
 same key meanwhile gets the first one's progress and the same result. A build that fails, or whose generator is closed, leaves nothing
 behind: whoever waits then builds it.
 
@@ -23,7 +23,7 @@ from weakref import WeakValueDictionary
 
 from sinkprune.lab.compact import CompactResult, pack, unpack
 from sinkprune.models import LoadedModel, ModelSpec
-from sinkprune.pruning import STRUCTURED, CalibrationConfig, PruneConfig, PruneProgress, PruneResult
+from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneProgress, PruneResult
 
 WAIT_SECONDS = 0.2  # how often one who waits for another's build looks up, and can be cancelled
 
@@ -34,19 +34,20 @@ Build = Callable[
 
 def store_key(spec: ModelSpec, prune: PruneConfig, calibration: CalibrationConfig) -> str:
     """A short readable name that differs whenever model, revision, or a setting that has a say in the copy differs."""
-    made_by = json.dumps([spec.name, spec.revision, _settings(prune, calibration)], sort_keys=True)
+    made_by = json.dumps([spec.name, spec.revision, copy_settings(prune, calibration)], sort_keys=True)
     return f"{spec.name}/{prune.method}-{prune.target:.0%}-{hashlib.sha256(made_by.encode()).hexdigest()[:12]}"
 
 
-def _settings(prune: PruneConfig, calibration: CalibrationConfig) -> dict:
-    settings = asdict(prune) | {"sparsity": prune.target}
-    if not prune.method.startswith("sink-"):
+def copy_settings(prune: PruneConfig, calibration: CalibrationConfig) -> dict:
+    """The settings that change the copy: those that its method uses."""
+    settings, method = asdict(prune) | {"sparsity": prune.target}, prune.record
+    if not method.sink_aware:
         del settings["sink_rule"], settings["sink_weight"]
     elif not prune.sink_weight:
         del settings["sink_rule"]
-    if prune.method not in STRUCTURED:
+    if not method.structured:
         del settings["allocation"]
-    return settings if prune.method == "magnitude" else settings | {"calibration": asdict(calibration)}
+    return settings | {"calibration": asdict(calibration)} if method.reads_text else settings
 
 
 def give_memory_back() -> None:
@@ -88,6 +89,10 @@ class PrunedStore:
         """What is kept, least recently used first."""
         with self._changed:
             return list(self._kept)
+
+    def __contains__(self, key: str) -> bool:
+        with self._changed:
+            return key in self._kept
 
     def build(self, key: str, dense: LoadedModel, build: Build) -> Iterator[PruneProgress | PruneResult]:
         """Yield progress and, last, the kept or the newly built result, which is a pruned copy of `dense`."""

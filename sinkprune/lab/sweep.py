@@ -1,4 +1,4 @@
-"""A sweep over sparsities: bits per token under pruned copies, live, beside the recorded table (lab.table_summary).
+"""A sweep over sparsities: bits per token under pruned copies, live, beside the recorded table (recorded.table_summary).
 
 What is scored is a `Ruler`: either the dense model's own answer to one prompt, or the teacher's answers to some of the held-out prompts.
 Every copy sees the same masks, so differences to the dense model are paired. `sweep` yields a point as soon as it is measured, with signs
@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sinkprune.decoding import DecodeConfig, generate
-from sinkprune.lab.compare import answer_end
-from sinkprune.lab.compare_all import Prune, Refusal, Underway, prune_underway
+from sinkprune.lab.all_methods import Prune, Refusal, Underway, prune_underway
 from sinkprune.lab.likelihood import ANSWER_DRAWS, Estimate, LikelihoodConfig, answer_likelihood, masked_likelihood
-from sinkprune.lab.runs import check_prompt
+from sinkprune.lab.overlap import answer_end
 from sinkprune.lab.texts import held_out_texts
 from sinkprune.models import LoadedModel
 from sinkprune.pruning import CalibrationConfig, PruneConfig
+from sinkprune.traces.runs import check_prompt
 
 TEXTS = 32  # held-out answers, one mask each: the first of the table's texts and masks
 MAX_POINTS = 24
@@ -51,7 +51,7 @@ def prompt_ruler(dense: LoadedModel, prompt: str, config: DecodeConfig) -> Ruler
     """Scores the answer that the dense model writes to this prompt (now). Raises ValueError: see `check_prompt`."""
     prompt_ids = check_prompt(dense, prompt, config.gen_length)
     answer = generate(dense, prompt_ids, config).tokens[0, prompt_ids.shape[1] :]
-    answer = answer[: answer_end(answer.tolist(), dense.spec.eos_token_id)]
+    answer = answer[: answer_end(answer.tolist(), dense.spec.end_token_ids)]
     return lambda loaded: answer_likelihood(loaded, prompt_ids, answer, draws=ANSWER_DRAWS, seed=config.seed)
 
 

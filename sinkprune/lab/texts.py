@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
 from sinkprune.models import LoadedModel, encode_prompt
+from sinkprune.models.chat import encode_text
+from sinkprune.models.limits import check_length
+from sinkprune.models.text_files import WHOLE, TextFile, open_text, tokens_at
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 HELD_OUT = Path(__file__).resolve().parents[2] / "assets" / "held-out.jsonl"
 CANVAS = 96
 SENTENCE_END = re.compile(r"(?<!\d)[.!?][\"')]*(?=\s|$)")  # "2." begins a list entry and ends no sentence
-
-
-def held_out_prompts() -> list[str]:
-    """The 64 prompts that training never saw, in the order of the file."""
-    return list(held_out_answers())
 
 
 def held_out_texts(loaded: LoadedModel, canvas: int = CANVAS) -> tuple[list[torch.Tensor], list[int]]:
@@ -42,28 +44,32 @@ def held_out_texts(loaded: LoadedModel, canvas: int = CANVAS) -> tuple[list[torc
 
 def whole_sentences(loaded: LoadedModel, text: str, most: int) -> list[int]:
     """The token ids of as many whole sentences of `text` as fit into `most` tokens; none where the first one does not."""
-    encoded = loaded.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-    ids, offsets = encoded["input_ids"], encoded["offset_mapping"]
+    ids, ends = sentence_ends(loaded.tokenizer, text)
+    return ids[: max((end for end in ends if end <= most), default=0)]
+
+
+def sentence_ends(tokenizer: PreTrainedTokenizerBase, text: str) -> tuple[list[int], list[int]]:
+    """(token ids of `text`, the numbers of tokens after which a sentence is complete)."""
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
     ends = {match.end() for match in SENTENCE_END.finditer(text)}
-    kept = max((i + 1 for i, (_, stop) in enumerate(offsets[:most]) if stop in ends), default=0)
-    return ids[:kept]
+    offsets = encoded["offset_mapping"]
+    return encoded["input_ids"], [i + 1 for i, (_, stop) in enumerate(offsets) if stop in ends]
 
 
 def file_texts(loaded: LoadedModel, path: str | Path, length: int = 128, most: int = 64) -> list[torch.Tensor]:
     """The file's tokens cut into sequences of `length`, a shorter rest left out; `most` of them, spread over the file.
 
-    Raises ValueError where the file is missing, is not UTF-8 text, or is shorter than one sequence.
+    Special tokens' names are read as their characters. Raises ValueError where the file is missing, is not UTF-8 text, or is shorter than
+    one sequence, and where a sequence is longer than the model reads.
     """
     _check_tokenizer(loaded)
     if length < 1 or most < 1:
         raise ValueError("sequences need a length of at least 1 token, and at least 1 sequence is needed")
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(
-            f"{path} cannot be read as UTF-8 text ({type(error).__name__}): give a plain text file"
-        ) from None
-    ids = torch.tensor(loaded.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"], dtype=torch.long)
+    check_length(loaded, length, "a sequence")
+    file = open_text(path)
+    if file.size > max(WHOLE, 8 * most * length):
+        return _spread(loaded, file, length, most)
+    ids = torch.tensor(encode_text(loaded.tokenizer, file.piece(0, file.size)), dtype=torch.long)
     sequences = len(ids) // length
     if not sequences:
         raise ValueError(f"{path} has {len(ids)} tokens: use a longer text, or sequences shorter than {length} tokens")
@@ -71,8 +77,21 @@ def file_texts(loaded: LoadedModel, path: str | Path, length: int = 128, most: i
     return [ids[number * length : (number + 1) * length] for number in chosen]
 
 
+def _spread(loaded: LoadedModel, file: TextFile, length: int, most: int) -> list[torch.Tensor]:
+    """Sequences that begin at evenly spaced bytes of a large file, so that only these are tokenised."""
+    rows = [tokens_at(loaded.tokenizer, file, number * file.size // most, length) for number in range(most)]
+    if len(rows[0]) < length:
+        raise ValueError(
+            f"{file.path} has {len(rows[0])} tokens: use a longer text, or sequences shorter than {length}"
+        )
+    return [torch.tensor(row, dtype=torch.long) for row in rows]
+
+
 def held_out_answers() -> dict[str, list[dict]]:
-    """prompt -> the teacher's answers: {"answer": text, "finished": whether the teacher ended it}."""
+    """Prompt -> the teacher's answers: {"answer": text, "finished": whether the teacher ended it}.
+
+    The 64 prompts, in the order of the file, are those that training never saw.
+    """
     answers: dict[str, list[dict]] = {}
     for line in HELD_OUT.read_text(encoding="utf-8").splitlines():
         entry = json.loads(line)

@@ -12,8 +12,9 @@ import torch
 from sinkprune.models.chat import decode_answer, encode_prompt, running_texts, token_texts
 from sinkprune.models.direction import causal_prompt, causal_view, set_causal
 from sinkprune.models.registry import MODELS, ModelInfo
-from sinkprune.models.saving import check_target, save_model
+from sinkprune.models.saving import check_save, left_behind, save_model
 from sinkprune.models.spec import LoadedModel, ModelSpec
+from sinkprune.models.writing import check_target
 
 __all__ = [
     "MODELS",
@@ -22,9 +23,11 @@ __all__ = [
     "ModelSpec",
     "causal_prompt",
     "causal_view",
+    "check_save",
     "check_target",
     "decode_answer",
     "encode_prompt",
+    "left_behind",
     "load_model",
     "running_texts",
     "save_model",

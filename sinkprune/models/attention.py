@@ -1,6 +1,7 @@
-"""The attention function every loaded model runs, and how to watch it.
+"""The attention function every loaded model runs, and how to watch it or change it.
 
 The function is registered once with transformers and stays installed, so watching (watching.py) needs no switch on the shared model.
+A change (decoding/interventions.py) turns the scores into weights instead of the softmax; the output then comes from these weights.
 Watchers get the attention weights one layer at a time (nothing of size N x N is kept), and watching changes no output by a single bit:
 
 - on a CPU the weights are computed anyway: matrix products and a softmax. At the lengths used here that is as fast as SDPA in float32 and
@@ -10,12 +11,14 @@ Watchers get the attention weights one layer at a time (nothing of size N x N is
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from sinkprune.models.watching import ATTENTION_NAME, watchers_of
+from sinkprune.models.watching import ATTENTION_NAME, present_at
 
 
 def attend(
@@ -30,13 +33,16 @@ def attend(
     **kwargs,
 ) -> tuple[torch.Tensor, None]:
     """transformers' attention interface; returns (output (B, Q, H, D), None)."""
-    watchers = watchers_of(module.config)
-    explicit = is_explicit(query)
-    if watchers or explicit:
+    present = present_at(module.config)
+    explicit = is_explicit(query) or present.change is not None
+    for watcher in present.input_watchers:
+        watcher(module.layer_idx, query, key, value)
+    if present.watchers or explicit:
         causal = module.is_causal if is_causal is None else is_causal
         seen = _causal_mask(query, key) if attention_mask is None and causal and query.shape[2] > 1 else attention_mask
-        weights = _attention_weights(query, key, seen, scaling)
-        for watcher in watchers:
+        turn = softmax if present.change is None else partial(present.change, module.layer_idx)
+        weights = turn(_attention_scores(query, key, seen, scaling))  # the scores are not kept: they are as large
+        for watcher in present.watchers:
             watcher(module.layer_idx, weights, _real_rows(seen, query.shape[2], key.shape[2]))
     if explicit:
         return _weighted_values(weights, value), None
@@ -46,14 +52,19 @@ def attend(
 
 
 def is_explicit(query: torch.Tensor) -> bool:
-    """Whether the output comes from explicit weights (True) or from SDPA."""
+    """Whether the output comes from explicit weights (True) or from SDPA, where nobody changes the attention."""
     return query.device.type == "cpu"
 
 
-def _attention_weights(
+def softmax(scores: torch.Tensor) -> torch.Tensor:
+    """The attention weights (B, H, Q, K) float32 of scores (B, H, Q, K)."""
+    return torch.softmax(scores, dim=-1, dtype=torch.float32)
+
+
+def _attention_scores(
     query: torch.Tensor, key: torch.Tensor, mask: torch.Tensor | None, scaling: float
 ) -> torch.Tensor:
-    """(B, H, Q, K) float32. The query heads of one key head are stacked as rows, so keys are not repeated.
+    """(B, H, Q, K) float32, hidden keys at the lowest number. The query heads of one key head are stacked as rows, keys not repeated.
 
     Scores are computed in float32 as SDPA's kernels do: rounded to bfloat16, a score of 16 would be off by up to 6 %.
     """
@@ -63,7 +74,7 @@ def _attention_weights(
     if mask is not None:
         lowest = torch.finfo(scores.dtype).min
         scores = scores.masked_fill_(~mask, lowest) if mask.dtype == torch.bool else scores + mask.float()
-    return torch.softmax(scores, dim=-1, dtype=torch.float32)
+    return scores
 
 
 def _weighted_values(weights: torch.Tensor, value: torch.Tensor) -> torch.Tensor:

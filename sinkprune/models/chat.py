@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from sinkprune.models.spec import LoadedModel
+from sinkprune.models.reading import first_line
+from sinkprune.models.spec import LoadedModel, ModelSpec
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -22,20 +23,38 @@ BROKEN = "\N{REPLACEMENT CHARACTER}"  # what decoding makes of a part of a chara
 REST = "\N{DOT OPERATOR}"  # in the place of such a part, where the whole character is shown before it
 MOST_TOKENS_OF_A_CHARACTER = 8
 _CHATML = ("<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n")
-_PLACEHOLDER = "PLACE-OF-THE-PROMPT"
+_TEMPLATE_ADVICE = (
+    "correct it in chat_template.jinja or tokenizer_config.json, or write chat_format plain or chatml into config.json"
+)
+_PLACEHOLDER = "Place <of> the 'Prompt' & its End"  # changed by a template that changes case, escapes or trims words
 
 
 def encode_prompt(loaded: LoadedModel, text: str) -> torch.Tensor:
-    """(1, P) int64 on the CPU: `text` as the user's turn, in the model's chat format. ValueError without a tokenizer or without text."""
+    """(1, P) int64 on the CPU: `text` as the user's turn, in the model's chat format.
+
+    Raises ValueError without a tokenizer, without text, for half a character, and for a chat template that cannot frame a prompt.
+    """
     if loaded.tokenizer is None:
         raise ValueError(f"the model {loaded.spec.name!r} has no tokenizer: give token ids instead of a text")
     if not text.strip():
         raise ValueError("the prompt is empty: type a few words")
+    if not whole_characters(text):
+        raise ValueError("the prompt holds half a character (a lone surrogate): type it again")
     if loaded.spec.drops_final_mark:
         text = without_final_mark(text)
-    before, after = _chat_frame(loaded)
-    ids = [*_encode(loaded.tokenizer, before), *_encode_text(loaded.tokenizer, text), *_encode(loaded.tokenizer, after)]
+    before, after = _chat_frame(loaded.tokenizer, loaded.spec)
+    tokenizer = loaded.tokenizer
+    ids = [*_encode(tokenizer, before), *encode_text(tokenizer, text), *_encode(tokenizer, after)]
     return torch.tensor([ids], dtype=torch.long)
+
+
+def whole_characters(text: str) -> bool:
+    """Whether a text can be written as UTF-8: shells and JSON let halves of characters (lone surrogates) through."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def without_final_mark(text: str) -> str:
@@ -49,8 +68,7 @@ def without_final_mark(text: str) -> str:
 def decode_answer(loaded: LoadedModel, ids: torch.Tensor | Iterable[int]) -> str:
     """The text of generated ids up to the first end token, special tokens and masks left out; "" without a tokenizer."""
     ids = _as_list(ids)
-    if loaded.spec.eos_token_id in ids:
-        ids = ids[: ids.index(loaded.spec.eos_token_id)]
+    ids = ids[: next((place for place, one in enumerate(ids) if one in loaded.spec.end_token_ids), len(ids))]
     if loaded.tokenizer is None:
         return ""
     known = [i for i in ids if i != loaded.spec.mask_token_id and i < len(loaded.tokenizer)]
@@ -96,33 +114,50 @@ def _as_list(ids: torch.Tensor | Iterable[int]) -> list[int]:
     return ids.flatten().tolist() if isinstance(ids, torch.Tensor) else [int(i) for i in ids]
 
 
-def _chat_frame(loaded: LoadedModel) -> tuple[str, str]:
+def check_frame(tokenizer: PreTrainedTokenizerBase | None, spec: ModelSpec) -> None:
+    """Raise ValueError where the tokenizer's chat template, if the model uses one, cannot frame a prompt."""
+    if tokenizer is not None:
+        _chat_frame(tokenizer, spec)
+
+
+def _chat_frame(tokenizer: PreTrainedTokenizerBase, spec: ModelSpec) -> tuple[str, str]:
     """What the chat format puts before and after the user's text."""
-    chat_format = loaded.spec.chat_format
-    if chat_format == "plain":
+    if spec.chat_format == "plain":
         return "", ""
-    if chat_format == "chatml":
+    if spec.chat_format == "chatml":
         return _CHATML
-    if chat_format == "template":
-        turn = [{"role": "user", "content": _PLACEHOLDER}]
-        # Qwen3's template would ask for a chain of thought, which models turned to diffusion were not trained to write.
-        rendered = loaded.tokenizer.apply_chat_template(
-            turn, tokenize=False, add_generation_prompt=True, enable_thinking=False
-        )
-        before, _, after = rendered.partition(_PLACEHOLDER)
-        return before, after
-    raise ValueError(f"chat_format must be plain, chatml or template, not {chat_format!r}")
+    turn = [{"role": "user", "content": _PLACEHOLDER}]
+    # Qwen3's template would ask for a chain of thought, which models turned to diffusion were not trained to write.
+    rendered = render_chat(tokenizer, spec.name, turn, enable_thinking=False)
+    before, *others = rendered.split(_PLACEHOLDER)
+    if len(others) != 1:
+        fault = "changes or drops the prompt" if not others else f"repeats the prompt {len(others)} times"
+        raise ValueError(f"the chat template of {spec.name!r} {fault}: {_TEMPLATE_ADVICE}")
+    return before, others[0]
+
+
+def render_chat(tokenizer: PreTrainedTokenizerBase, name: str, turns: list[dict[str, str]], **options: object) -> str:
+    """Turns of a chat as the tokenizer's own template writes them. Raises ValueError where the template is missing or fails."""
+    try:
+        return tokenizer.apply_chat_template(turns, **{"tokenize": False, "add_generation_prompt": True} | options)
+    except Exception as error:  # a template may raise what it likes
+        raise ValueError(
+            f"the chat template of {name!r} cannot be used ({first_line(error)}): {_TEMPLATE_ADVICE}"
+        ) from error
 
 
 def _encode(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     return tokenizer.encode(text, add_special_tokens=False) if text else []
 
 
-def _encode_text(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
-    return [i for piece in _ordinary_pieces(text, tokenizer.get_added_vocab()) for i in _encode(tokenizer, piece)]
+def encode_text(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    """The ids of `text` as ordinary text: a special token's name in the text stands for its characters."""
+    pieces = ordinary_pieces(text, tokenizer.get_added_vocab())
+    encoded = tokenizer(pieces, add_special_tokens=False, verbose=False)["input_ids"]
+    return [token for ids in encoded for token in ids]
 
 
-def _ordinary_pieces(text: str, special_texts: Iterable[str]) -> list[str]:
+def ordinary_pieces(text: str, special_texts: Iterable[str]) -> list[str]:
     """`text` in pieces, none of which contains a special token's text: each occurrence is cut behind its first character.
 
     Cutting, and not the tokenizer's switch for special tokens, because that switch is shared state: two threads would race for it.
@@ -131,8 +166,8 @@ def _ordinary_pieces(text: str, special_texts: Iterable[str]) -> list[str]:
     if not longest_first:
         return [text]
     special = re.compile("|".join(map(re.escape, longest_first)))
-    pieces = []
-    while match := special.search(text):
-        pieces.append(text[: match.start() + 1])
-        text = text[match.start() + 1 :]
-    return [*pieces, text]
+    pieces, begin = [], 0
+    while match := special.search(text, begin):
+        pieces.append(text[begin : match.start() + 1])
+        begin = match.start() + 1
+    return [*pieces, text[begin:]]

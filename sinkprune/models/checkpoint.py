@@ -14,6 +14,9 @@ from pathlib import Path
 
 import torch
 
+from sinkprune.models.reading import check_not_pointer, read_object
+from sinkprune.models.spec import Renaming
+
 _DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 _NAMED = 8  # names in a message; more are not read
 _HEADER_LIMIT = 100 * 2**20  # bytes; the format's own
@@ -28,10 +31,15 @@ class StoredTensor:
     shape: tuple[int, ...]
     bytes: int
 
+    @property
+    def torch_dtype(self) -> torch.dtype | None:
+        """None for numbers that are no floating point ones of 16 bits or more."""
+        return _DTYPES.get(self.dtype)
+
 
 def stored_tensors(folder: Path) -> dict[str, StoredTensor]:
     """Name -> tensor of the folder's checkpoint. Raises ValueError where there is none, or a file is missing, damaged or cut short."""
-    files, index = _files(folder)
+    files, index = checkpoint_files(folder)
     tensors: dict[str, StoredTensor] = {}
     for file in files:
         if not file.is_file():
@@ -58,13 +66,13 @@ def stored_dtype(tensors: dict[str, StoredTensor]) -> torch.dtype:
 
 
 def check_tensors(
-    tensors: dict[str, StoredTensor], expected: dict[str, torch.Tensor], names: dict[str, str] | None, tied: bool
+    tensors: dict[str, StoredTensor], expected: dict[str, torch.Tensor], names: Renaming, tied: bool
 ) -> None:
     """Raise ValueError, naming them, where tensors are missing, not expected or of a wrong shape.
 
-    expected: the model's own, on the meta device. names: renaming of the layout as regex -> replacement. tied: the head may be missing.
+    expected: the model's own, on the meta device. names: renaming of the layout. tied: the head may be missing.
     """
-    here = {renamed(name, names): tensor for name, tensor in tensors.items() if not _COMPUTED.search(name)}
+    here = {renamed(name, names): tensor for name, tensor in tensors.items() if not is_computed(name)}
     needed = expected.keys() - ({"lm_head.weight"} if tied else set())
     wrong = [
         f"{name} {list(here[name].shape)} instead of {list(tensor.shape)}"
@@ -77,9 +85,14 @@ def check_tensors(
         raise ValueError(f"the tensors do not fit its config.json: {'; '.join(problems)}")
 
 
-def renamed(name: str, names: dict[str, str] | None) -> str:
+def is_computed(name: str) -> bool:
+    """Whether a stored tensor is one that a model computes from its config."""
+    return _COMPUTED.search(name) is not None
+
+
+def renamed(name: str, names: Renaming) -> str:
     """The transformers name of a stored tensor."""
-    for pattern, replacement in (names or {}).items():
+    for pattern, replacement in names:
         name, count = re.subn(pattern, replacement, name)
         if count:
             break
@@ -92,8 +105,8 @@ def listed(names: Iterable[str]) -> str:
     return ", ".join(ordered[:_NAMED]) + (f" and {len(ordered) - _NAMED} more …" if len(ordered) > _NAMED else "")
 
 
-def _files(folder: Path) -> tuple[list[Path], dict[str, str]]:
-    """The checkpoint's files and, where it is sharded, tensor name -> file name."""
+def checkpoint_files(folder: Path) -> tuple[list[Path], dict[str, str]]:
+    """The files that are loaded and, where they are several, tensor name -> file name. Others beside them belong to something else."""
     single, path = folder / "model.safetensors", folder / "model.safetensors.index.json"
     if single.is_file() or not path.is_file():
         files = [single] if single.is_file() else sorted(folder.glob("*.safetensors"))
@@ -101,16 +114,17 @@ def _files(folder: Path) -> tuple[list[Path], dict[str, str]]:
             raise ValueError(f"{folder} has no *.safetensors file: only safetensors checkpoints are loaded")
         return files, {}
     try:
-        index = dict(json.loads(path.read_text(encoding="utf-8"))["weight_map"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path.name} in {folder} is no index of a checkpoint: download it again") from error
-    if any(Path(file).name != file for file in index.values()):
+        index = dict(read_object(path)["weight_map"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path.name} in {folder} is no index of a checkpoint ({error}): download it again") from error
+    if any(not isinstance(file, str) or Path(file).name != file for file in index.values()):
         raise ValueError(f"{path.name} in {folder} names files outside its folder")
     return [folder / file for file in sorted(set(index.values()))], index
 
 
 def _header(file: Path) -> dict[str, StoredTensor]:
     """The format: 8 bytes of length, a JSON object of that length, then the tensors' bytes."""
+    check_not_pointer(file)
     try:
         with file.open("rb") as stream:
             (length,) = struct.unpack("<Q", stream.read(8))

@@ -7,12 +7,12 @@ would see. A causal forward runs on a causal view instead.
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from typing import TYPE_CHECKING
 
 import torch
 
+from sinkprune.models.copies import copy_sharing_tensors
 from sinkprune.models.spec import LoadedModel
 
 if TYPE_CHECKING:
@@ -36,10 +36,7 @@ def causal_view(loaded: LoadedModel) -> LoadedModel:
             f"the model {loaded.spec.name!r} only denoises: the autoregressive lane needs weights trained on next-token "
             "prediction too (`causal_lm: true` in config.json), such as the bundled model"
         )
-    shared = {
-        id(tensor): tensor for tensors in (loaded.model.parameters(), loaded.model.buffers()) for tensor in tensors
-    }
-    model = copy.deepcopy(loaded.model, memo=shared)
+    model = copy_sharing_tensors(loaded.model)
     set_causal(model, True)
     return dataclasses.replace(loaded, model=model)
 

@@ -5,10 +5,10 @@ Only safetensors, tokenizer and config files are fetched; code in a repository i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
+from sinkprune.models.reading import read_object
 from sinkprune.models.registry import ModelInfo
 
 HUB_FILES = ("*.json", "*.safetensors", "*.txt", "*.jinja")
@@ -27,13 +27,7 @@ def read_config(info: ModelInfo) -> dict:
         from huggingface_hub import hf_hub_download
 
         path = Path(_from_hub(info, lambda: hf_hub_download(info.source, "config.json", revision=info.revision)))
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"config.json in {path.parent} is not JSON: {error}") from error
-    if not isinstance(raw, dict):
-        raise ValueError(f"config.json in {path.parent} must hold one JSON object")
-    return dict(info.defaults) | raw
+    return dict(info.defaults) | read_object(path)
 
 
 def model_folder(info: ModelInfo) -> tuple[Path, str | None]:

@@ -6,37 +6,43 @@
 - Dream (model_type "Dream"): Qwen2 under the same weight names; its outputs are shifted by one.
 - dLLM's conversions (model_type "a2d-llama", "a2d-qwen2", "a2d-qwen3"): the plain weight names; the head is never tied.
 
-Pure functions of the config dictionary; nothing is read or built here.
+One table, LAYOUTS: loading renames by it, the renaming travels in the model's spec, and saving undoes it. Pure functions of the config
+dictionary; nothing is read or built here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
 from transformers import LlamaConfig, PretrainedConfig, Qwen2Config, Qwen3Config
 
+from sinkprune.models.config_checks import check_ids, check_raw, check_shape
+from sinkprune.models.reading import first_line
+from sinkprune.models.spec import Renaming
 from sinkprune.models.widths import check_widths
 
 PLAIN_CONFIGS = {"llama": LlamaConfig, "qwen2": Qwen2Config, "qwen3": Qwen3Config}
-_CONVERTED = "a2d-"
 
 _BLOCK = r"^model\.transformer\.blocks\.(\d+)\."
-LLADA_NAMES = {
-    _BLOCK + original + r"\.": r"model.layers.\1." + ours + "."
-    for original, ours in {
-        "attn_norm": "input_layernorm",
-        "ff_norm": "post_attention_layernorm",
-        "q_proj": "self_attn.q_proj",
-        "k_proj": "self_attn.k_proj",
-        "v_proj": "self_attn.v_proj",
-        "attn_out": "self_attn.o_proj",
-        "ff_proj": "mlp.gate_proj",
-        "up_proj": "mlp.up_proj",
-        "ff_out": "mlp.down_proj",
-    }.items()
-} | {
-    r"^model\.transformer\.wte\.": "model.embed_tokens.",
-    r"^model\.transformer\.ln_f\.": "model.norm.",
-    r"^model\.transformer\.ff_out\.": "lm_head.",
+_BLOCK_PARTS = {
+    "attn_norm": "input_layernorm",
+    "ff_norm": "post_attention_layernorm",
+    "q_proj": "self_attn.q_proj",
+    "k_proj": "self_attn.k_proj",
+    "v_proj": "self_attn.v_proj",
+    "attn_out": "self_attn.o_proj",
+    "ff_proj": "mlp.gate_proj",
+    "up_proj": "mlp.up_proj",
+    "ff_out": "mlp.down_proj",
 }
+LLADA_NAMES: Renaming = (
+    *((_BLOCK + original + r"\.", r"model.layers.\1." + ours + ".") for original, ours in _BLOCK_PARTS.items()),
+    (r"^model\.transformer\.wte\.", "model.embed_tokens."),
+    (r"^model\.transformer\.ln_f\.", "model.norm."),
+    (r"^model\.transformer\.ff_out\.", "lm_head."),
+)
 
 # What a Llama cannot compute, with the only value of each entry that it can.
 _LLADA_NEEDS = {
@@ -51,67 +57,74 @@ _LLADA_NEEDS = {
 }
 
 
-def convert_config(raw: dict) -> tuple[PretrainedConfig, dict[str, str] | None]:
-    """(transformers config, weight renaming as regex -> replacement or None) of a folder's config.json.
+@dataclass(frozen=True)
+class Layout:
+    """How one model_type is read, and written again.
+
+    config: the transformers config of a config.json. names: how its checkpoints name the weights; () where as transformers does.
+    shifts: whether position i is predicted by output i-1.
+    """
+
+    config: Callable[[dict], PretrainedConfig]
+    names: Renaming = ()
+    shifts: bool = False
+
+
+def convert_config(raw: dict) -> tuple[PretrainedConfig, Renaming]:
+    """(transformers config, renaming of the weights) of a folder's config.json.
 
     The config comes with mask_token_id, shift_logits, chat_format, causal_lm, causal_only and begin_token_id set, so that a saved copy
-    loads again. Raises ValueError for an architecture or an option that cannot run here, for quantised weights, for impossible layer
-    widths, and without mask_token_id, unless the config says causal_only.
+    loads again. Raises ValueError for an architecture or an option that cannot run here, for quantised weights, for values that no model
+    can have, and without mask_token_id, unless the config says causal_only.
     """
+    layout = _layout(raw)
+    check_raw(raw)
+    try:
+        config = layout.config(raw)
+    except ValueError:
+        raise
+    except (KeyError, TypeError) as error:
+        raise ValueError(
+            f"config.json lacks what a model of type {raw['model_type']!r} needs ({error}): download it again"
+        ) from error
+    except Exception as error:  # what transformers raises for values of a wrong type is open-ended
+        raise ValueError(
+            f"config.json cannot be used ({first_line(error)}): correct it, or download it again"
+        ) from error
+    causal_only = raw.get("causal_only", False)
+    check_shape(config)
+    check_widths(config)
+    config.mask_token_id = None if causal_only else raw.get("mask_token_id")
+    config.shift_logits = raw.get("shift_logits", layout.shifts)
+    config.chat_format = raw.get("chat_format", "plain")
+    config.causal_only = causal_only
+    config.causal_lm = raw.get("causal_lm", causal_only)
+    config.begin_token_id = raw.get("begin_token_id")
+    config.drops_final_mark = raw.get("drops_final_mark", False)
+    check_ids(config)
+    return config, layout.names
+
+
+def _layout(raw: dict) -> Layout:
     if raw.get("quantization_config"):
         raise ValueError(
             "this checkpoint is stored quantised; sinks and pruning need its weights in 16 or 32 bits: take the original, "
             "and `quantize` while loading to save memory"
         )
     model_type = raw.get("model_type")
-    try:
-        config, names = _architecture(model_type, raw)
-    except (KeyError, TypeError) as error:
+    if not isinstance(model_type, str) or model_type not in LAYOUTS:
         raise ValueError(
-            f"config.json lacks what a model of type {model_type!r} needs ({error}): download it again"
-        ) from error
-    mask_token_id, causal_only = raw.get("mask_token_id"), bool(raw.get("causal_only", False))
-    if causal_only:
-        mask_token_id = None
-    elif not isinstance(mask_token_id, int) or not 0 <= mask_token_id < config.vocab_size:
-        raise ValueError(
-            f"config.json needs mask_token_id, a token id from 0 to {config.vocab_size - 1} (it says {mask_token_id!r}): "
-            "a diffusion language model writes by filling in mask tokens"
+            f"config.json: model_type {model_type!r} cannot run here: use a transformers folder of type {', '.join(PLAIN_CONFIGS)}, "
+            "or one in the original LLaDA, MMaDA or Dream layout"
         )
-    if getattr(config, "use_sliding_window", False):
-        raise ValueError("use_sliding_window is set in config.json: a diffusion language model needs full attention")
-    check_widths(config)
-    config.mask_token_id = mask_token_id
-    config.shift_logits = bool(raw.get("shift_logits", model_type == "Dream"))
-    config.chat_format = raw.get("chat_format", "plain")
-    config.causal_only = causal_only
-    config.causal_lm = bool(raw.get("causal_lm", causal_only))
-    config.begin_token_id = raw.get("begin_token_id")
-    config.drops_final_mark = bool(raw.get("drops_final_mark", False))
-    return config, names
+    return LAYOUTS[model_type]
 
 
-def _architecture(model_type: object, raw: dict) -> tuple[PretrainedConfig, dict[str, str] | None]:
-    if model_type in ("llada", "mmada"):
-        return _from_llada(raw), LLADA_NAMES
-    if model_type == "Dream":
-        return _from_dream(raw), None
-    base = str(model_type).removeprefix(_CONVERTED)
-    if base in PLAIN_CONFIGS:
-        untied = {"tie_word_embeddings": False} if base != model_type else {}
-        return PLAIN_CONFIGS[base].from_dict(_without_remote_code(raw) | untied | {"model_type": base}), None
-    raise ValueError(
-        f"model_type {model_type!r} cannot run here: use a transformers folder of type {', '.join(PLAIN_CONFIGS)}, "
-        "or one in the original LLaDA, MMaDA or Dream layout"
-    )
-
-
-def _without_remote_code(raw: dict) -> dict:
-    return {key: value for key, value in raw.items() if key not in ("auto_map", "architectures", "quantization_config")}
-
-
-def _from_dream(raw: dict) -> Qwen2Config:
-    return Qwen2Config.from_dict(_without_remote_code(raw) | {"model_type": "qwen2"})
+def _plain(base: str, raw: dict, **entries: object) -> PretrainedConfig:
+    # The dtype is that of the stored tensors, whatever the config says.
+    dropped = ("auto_map", "architectures", "quantization_config", "dtype", "torch_dtype")
+    kept = {key: value for key, value in raw.items() if key not in dropped}
+    return PLAIN_CONFIGS[base].from_dict(kept | {"model_type": base} | entries)
 
 
 def _from_llada(raw: dict) -> LlamaConfig | Qwen2Config:
@@ -137,3 +150,12 @@ def _from_llada(raw: dict) -> LlamaConfig | Qwen2Config:
     if raw.get("include_qkv_bias") and not everywhere:
         return Qwen2Config(**shared)
     return LlamaConfig(**shared, attention_bias=everywhere, mlp_bias=everywhere)
+
+
+LAYOUTS = {
+    **{base: Layout(partial(_plain, base)) for base in PLAIN_CONFIGS},
+    **{f"a2d-{base}": Layout(partial(_plain, base, tie_word_embeddings=False)) for base in PLAIN_CONFIGS},
+    "llada": Layout(_from_llada, LLADA_NAMES),
+    "mmada": Layout(_from_llada, LLADA_NAMES),
+    "Dream": Layout(partial(_plain, "qwen2"), shifts=True),
+}

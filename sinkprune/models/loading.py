@@ -16,19 +16,21 @@ from transformers import (
     PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
-    PreTrainedTokenizerFast,
-    Qwen2Tokenizer,
 )
 
 from sinkprune.models.attention import ATTENTION_NAME
+from sinkprune.models.chat import check_frame
 from sinkprune.models.checkpoint import check_tensors, stored_dtype, stored_tensors
+from sinkprune.models.config_checks import check_end_ids, end_ids
 from sinkprune.models.direction import set_causal
 from sinkprune.models.four_bit import take_plain_kernel_where_needed
 from sinkprune.models.hub import model_folder, read_config
 from sinkprune.models.layouts import convert_config
+from sinkprune.models.placement import check_dtype, default_dtype, place_of
+from sinkprune.models.reading import read_generation_config, read_tokenizer
 from sinkprune.models.registry import QUANTIZATIONS, ModelInfo, find_model, is_registered
 from sinkprune.models.sizes import ARCHITECTURES, empty_model, too_large
-from sinkprune.models.spec import LoadedModel, ModelSpec
+from sinkprune.models.spec import LoadedModel, ModelSpec, Renaming
 from sinkprune.models.widths import WIDTHS_KEY, narrowed
 
 
@@ -44,28 +46,29 @@ def load_model(
 
     name_or_path: a registry name ("bundled", …), a hub id, or a folder: a transformers Llama/Qwen2/Qwen3 with mask_token_id in its
         config, or the original LLaDA, MMaDA or Dream layout.
-    device: default the first GPU, else the CPU. device_map: accelerate's, instead of device.
+    device: default the first GPU, else the CPU; "auto" spreads the layers over all GPUs. device_map: accelerate's, instead of device.
     dtype: default the checkpoint's own; on a CPU without bfloat16 instructions, and for float16 on any CPU, float32 instead.
     quantize: None, "int8" or "nf4" (bitsandbytes; saves memory, costs speed on a CPU).
-    Raises ValueError for an unknown name, a hub that cannot be reached, an unsupported architecture, too little memory (said before the
-    weights are downloaded), and missing or extra tensors.
+    Raises ValueError for an unknown name or device, a hub that cannot be reached, an unsupported architecture, too little memory (said
+    before the weights are downloaded), missing or extra tensors, and files of the checkpoint that cannot be used.
     """
     if quantize not in (None, *QUANTIZATIONS):
         raise ValueError(f"quantize must be None or one of {', '.join(QUANTIZATIONS)}, not {quantize!r}")
-    if device is not None and device_map is not None:
-        raise ValueError("device and device_map both say where the model goes: give one of them")
+    place, device_map = place_of(device, device_map)
+    check_dtype(dtype)
     info = find_model(name_or_path)
     if info.refusal:
         raise ValueError(f"{info.title} cannot run here: {info.refusal}")
     raw = read_config(info)
-    place = None if device_map is not None else torch.device(device or default_device())
     if place is not None and not isinstance(info.source, Path):
         _check_room(info, raw, dtype or default_dtype(torch.bfloat16, place), quantize, place)
     folder, revision = model_folder(info)
-    tokenizer = _read_tokenizer(folder)
+    tokenizer = read_tokenizer(folder)
     config, names = convert_config(_with_ids_of(tokenizer, raw))
     tensors = stored_tensors(folder)
     empty = empty_model(config)
+    spec = spec_of(config, names, info, revision, read_generation_config(folder).get("eos_token_id"))
+    check_frame(tokenizer, spec)
     check_tensors(tensors, empty.state_dict(), names, config.tie_word_embeddings)
     dtype = dtype or default_dtype(stored_dtype(tensors), place)
     if place is not None and (problem := too_large(empty, dtype, quantize, place)):
@@ -79,12 +82,7 @@ def load_model(
     if quantize == "nf4":
         for linear in (module for module in model.modules() if isinstance(module, torch.nn.Linear)):
             take_plain_kernel_where_needed(linear)
-    return LoadedModel(model, tokenizer, spec_of(config, info.name, revision, is_registered(info)))
-
-
-def default_device() -> str:
-    """The first GPU, else the CPU."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    return LoadedModel(model, tokenizer, spec)
 
 
 def _check_room(info: ModelInfo, raw: dict, dtype: torch.dtype, quantize: str | None, device: torch.device) -> None:
@@ -94,31 +92,29 @@ def _check_room(info: ModelInfo, raw: dict, dtype: torch.dtype, quantize: str | 
         raise ValueError(f"{info.title} {problem}")
 
 
-def spec_of(config: PretrainedConfig, name: str, revision: str | None = None, registered: bool = False) -> ModelSpec:
-    """The spec of a converted config."""
-    eos = config.eos_token_id
+def spec_of(
+    config: PretrainedConfig, names: Renaming, info: ModelInfo, revision: str | None, generation_ends: object
+) -> ModelSpec:
+    """The spec of a converted config. generation_ends: eos_token_id of generation_config.json, which often has more of them."""
+    last = config.vocab_size - 1
+    check_end_ids(generation_ends, last, "generation_config.json")
+    ends = [one for one in end_ids(config.eos_token_id) + end_ids(generation_ends) if one != config.mask_token_id]
+    first, *others = list(dict.fromkeys(ends)) or [None]
     return ModelSpec(
-        name=name,
+        name=info.name,
         family=config.model_type,
         mask_token_id=config.mask_token_id,
-        eos_token_id=eos[0] if isinstance(eos, list) else eos,
+        eos_token_id=first,
+        other_end_ids=tuple(others),
         shift_logits=config.shift_logits,
         chat_format=config.chat_format,
         drops_final_mark=config.drops_final_mark,
         causal=config.causal_lm,
         begin_token_id=config.begin_token_id,
         revision=revision,
-        registered=registered,
+        registered=is_registered(info),
+        renaming=names,
     )
-
-
-def default_dtype(stored: torch.dtype, device: torch.device | None) -> torch.dtype:
-    """The checkpoint's dtype, except on a CPU that would have to emulate it. device None: placed by a device map."""
-    if device is None or device.type != "cpu" or stored == torch.float32:
-        return stored
-    # Measured on a 12-layer, 576-wide model: with these instructions a bfloat16 forward of 128 tokens is faster than float32.
-    native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return torch.bfloat16 if stored == torch.bfloat16 and native else torch.float32
 
 
 def _quantization(quantize: str, dtype: torch.dtype) -> BitsAndBytesConfig:
@@ -130,7 +126,7 @@ def _quantization(quantize: str, dtype: torch.dtype) -> BitsAndBytesConfig:
 
 
 def _read_weights(
-    folder: Path, config: PretrainedConfig, names: dict[str, str] | None, dtype: torch.dtype, placement: dict
+    folder: Path, config: PretrainedConfig, names: Renaming, dtype: torch.dtype, placement: dict
 ) -> PreTrainedModel:
     architecture = ARCHITECTURES[config.model_type]
     built_as = narrowed(architecture) if hasattr(config, WIDTHS_KEY) else architecture
@@ -140,7 +136,7 @@ def _read_weights(
             model, report = built_as.from_pretrained(
                 folder,
                 config=config,
-                key_mapping=names,
+                key_mapping=dict(names) or None,
                 dtype=dtype,
                 attn_implementation=ATTENTION_NAME,
                 use_safetensors=True,
@@ -162,11 +158,3 @@ def _with_ids_of(tokenizer: PreTrainedTokenizerBase | None, raw: dict) -> dict:
     """The config with the MASK and end ids that it lacks and its tokenizer knows."""
     known = {key: getattr(tokenizer, key, None) for key in ("mask_token_id", "eos_token_id")}
     return raw | {key: value for key, value in known.items() if value is not None and raw.get(key) is None}
-
-
-def _read_tokenizer(folder: Path) -> PreTrainedTokenizerBase | None:
-    if (folder / "tokenizer.json").is_file():
-        return PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
-    if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
-        return Qwen2Tokenizer.from_pretrained(folder, local_files_only=True)
-    return None

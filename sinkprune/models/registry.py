@@ -6,11 +6,14 @@ the hub; an entry without one is not pinned and follows the hub's main branch.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 BUNDLED_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "bundled"
+
+_HUB_ID = re.compile(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}(@\w[\w./-]{0,95})?", re.ASCII)
 
 QUANTIZATIONS = ("int8", "nf4")  # forms that bitsandbytes loads any of them in
 
@@ -171,14 +174,22 @@ def find_model(name_or_path: str | Path) -> ModelInfo:
     name = str(name_or_path)
     if name in MODELS:
         return MODELS[name]
-    if Path(name).is_dir():
+    if _is_folder(name):
         return ModelInfo(Path(name).resolve().name, Path(name), name)
     hub_id, _, revision = name.partition("@")
-    owner, _, repository = hub_id.partition("/")
-    if owner and repository and "/" not in repository and not name.startswith((".", "~")) and "\\" not in name:
+    if _HUB_ID.fullmatch(name) and ".." not in name:
         known = next((info for info in _ENTRIES if info.source == hub_id), None)
         if known is not None and not revision:
             return known
         return ModelInfo(hub_id, hub_id, hub_id, revision=revision or None, refusal=known.refusal if known else "",
                          defaults=known.defaults if known else ())  # fmt: skip
-    raise ValueError(f"unknown model {name!r}: use one of {', '.join(MODELS)}, a local folder or a hub id (owner/name)")
+    raise ValueError(
+        f"unknown model {name[:200]!r}: use one of {', '.join(MODELS)}, a local folder or a hub id (owner/name)"
+    )
+
+
+def _is_folder(name: str) -> bool:
+    try:
+        return Path(name).is_dir()
+    except OSError:  # a name that no file system takes, for example a very long one
+        return False

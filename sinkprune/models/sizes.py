@@ -10,6 +10,7 @@ import torch
 from accelerate.utils import compute_module_sizes
 from transformers import LlamaForCausalLM, PretrainedConfig, PreTrainedModel, Qwen2ForCausalLM, Qwen3ForCausalLM
 
+from sinkprune.models.reading import first_line
 from sinkprune.models.registry import QUANTIZATIONS
 from sinkprune.models.widths import WIDTHS_KEY, narrowed
 
@@ -28,10 +29,13 @@ class Needs:
 
 
 def empty_model(config: PretrainedConfig) -> PreTrainedModel:
-    """The model of a config on the meta device: names and shapes, no numbers."""
+    """The model of a config on the meta device: names and shapes, no numbers. ValueError for a config that makes none."""
     architecture = ARCHITECTURES[config.model_type]
-    with torch.device("meta"):
-        return (narrowed(architecture) if hasattr(config, WIDTHS_KEY) else architecture)(config)
+    try:
+        with torch.device("meta"):
+            return (narrowed(architecture) if hasattr(config, WIDTHS_KEY) else architecture)(config)
+    except Exception as error:  # what transformers raises for values that do not go together is open-ended
+        raise ValueError(f"no model can be built from config.json ({first_line(error)}): correct it") from error
 
 
 def needs(model: PreTrainedModel, dtype: torch.dtype, quantize: str | None = None) -> Needs:

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
+# How a checkpoint names its weights: (regex, replacement) pairs, the first that matches gives the name that transformers uses.
+Renaming = tuple[tuple[str, str], ...]
+
+
 @dataclass(frozen=True)
 class ModelSpec:
     """Facts about a diffusion language model (DLM) that its weights do not carry.
@@ -19,8 +23,10 @@ class ModelSpec:
     chat_format: "chatml" wraps a prompt as `<|im_start|>user…`, "template" uses the tokenizer's own chat template, "plain" wraps nothing.
     drops_final_mark: True where the model was trained on prompts without the full stop or question mark at their end.
     causal: True where the same weights also predict the next token with a causal mask (the autoregressive lane).
+    eos_token_id: the token that ends an answer and fills a canvas after its end. other_end_ids: tokens that end an answer as well.
     mask_token_id: None for an autoregressive reference, which cannot denoise and whose attention is causal.
     begin_token_id: the token that stands before a prompt in the autoregressive lane, and only there; None where there is none.
+    renaming: how the checkpoint that the model came from names its weights; saving undoes it.
     registered: whether `name` is the registry's (with the form of quantised weights behind it), and so the same model everywhere.
     """
 
@@ -28,6 +34,7 @@ class ModelSpec:
     family: str  # "llama" | "qwen2" | "qwen3": the transformers architecture that runs it
     mask_token_id: int | None
     eos_token_id: int | None = None
+    other_end_ids: tuple[int, ...] = ()
     shift_logits: bool = False
     chat_format: str = "plain"
     drops_final_mark: bool = False
@@ -35,6 +42,12 @@ class ModelSpec:
     begin_token_id: int | None = None
     revision: str | None = None
     registered: bool = False
+    renaming: Renaming = ()
+
+    @property
+    def end_token_ids(self) -> frozenset[int]:
+        """All tokens that end an answer; empty where the model has none."""
+        return frozenset(self.other_end_ids) | (set() if self.eos_token_id is None else {self.eos_token_id})
 
     @property
     def public_name(self) -> str | None:

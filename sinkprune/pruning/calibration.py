@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 
 from sinkprune.models import LoadedModel
+from sinkprune.models.limits import check_ids, check_length
+from sinkprune.pruning.methods import NOISE_STEPS
 from sinkprune.pruning.settings import CalibrationConfig
 from sinkprune.pruning.sources import draw
 
-NOISE_STEPS = tuple(range(5, 51, 5))  # of 50: the denoising steps whose noise level the official code samples
 TOTAL_STEPS = 50
 MIN_NOISE = 1e-3
 
@@ -27,9 +28,8 @@ def calibration_set(
         raise ValueError(f"calibration_ids must be a LongTensor (samples, length), not {ids.dtype} {tuple(ids.shape)}")
     if ids.shape[0] < 1 or ids.shape[1] < 2:
         raise ValueError(f"calibration_ids needs at least 1 sequence of 2 tokens, not {tuple(ids.shape)}")
-    vocabulary = loaded.model.config.vocab_size
-    if ids.min() < 0 or ids.max() >= vocabulary:
-        raise ValueError(f"calibration_ids must lie in 0..{vocabulary - 1}: use this model's own tokenizer")
+    check_ids(loaded, ids, "calibration_ids")
+    check_length(loaded, ids.shape[1], "a calibration sequence")
     return ids.long().to(loaded.device)
 
 

@@ -1,46 +1,46 @@
-"""Cuts: decide which weights of one group of linears go, and write the zeros. Each returns the masks by name, True = pruned.
+"""Cuts: decide which weights of one group of linears go, and write the zeros.
 
+A cut takes (group, statistic, config) and returns (masks by name, True = pruned; the damping it needed, or None).
 Statistics come in ready (sinkprune.pruning.statistics); scores are float32, weights keep the model's dtype.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import torch
 
 from sinkprune.pruning.decisions import smallest_n_of_m, smallest_of_rows, smallest_of_tensor
 from sinkprune.pruning.linears import Group
-from sinkprune.pruning.settings import PruneConfig
 from sinkprune.pruning.sparsegpt import invert_hessian, sparsegpt
+
+if TYPE_CHECKING:
+    from sinkprune.pruning.settings import PruneConfig
 
 Masks = dict[str, torch.Tensor]
 
 
-def cut_by_magnitude(group: Group, config: PruneConfig) -> Masks:
-    """The smallest |W| of each linear."""
-    masks = {}
-    for name, linear in group.items():
-        scores = linear.weight.float().abs()
-        masks[name] = (
-            smallest_n_of_m(scores, *config.pattern) if config.pattern else smallest_of_tensor(scores, config.sparsity)
-        )
-        _zero(linear.weight, masks[name])
-    return masks
+def cut_by_magnitude(group: Group, statistic: None, config: PruneConfig) -> tuple[Masks, None]:
+    """The smallest |W| of each linear. statistic: not read."""
+    return _cut(group, lambda weight: _smallest(weight.float().abs(), smallest_of_tensor, config))
 
 
-def cut_by_wanda(group: Group, input_norm: torch.Tensor, config: PruneConfig) -> Masks:
+def cut_by_wanda(group: Group, input_norm: torch.Tensor, config: PruneConfig) -> tuple[Masks, None]:
     """The smallest |W| x input norm of each output row (Wanda; paper eq. 1). input_norm: (in,), any positive multiple of it."""
-    masks = {}
-    for name, linear in group.items():
-        scores = linear.weight.float().abs() * input_norm
-        masks[name] = (
-            smallest_n_of_m(scores, *config.pattern) if config.pattern else smallest_of_rows(scores, config.sparsity)
-        )
-        _zero(linear.weight, masks[name])
-    return masks
+    return _cut(group, lambda weight: wanda_decision(weight, input_norm, config)[1])
+
+
+def wanda_decision(
+    weight: torch.Tensor, input_norm: torch.Tensor, config: PruneConfig
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(scores |W| x input norm, mask), both (out, in): what Wanda would cut from one weight. Nothing is changed."""
+    scores = weight.float().abs() * input_norm
+    return scores, _smallest(scores, smallest_of_rows, config)
 
 
 def cut_by_sparsegpt(group: Group, hessian: torch.Tensor, config: PruneConfig) -> tuple[Masks, float]:
-    """SparseGPT with the Hessian (in, in) of the group's input; also returns the damping that was needed.
+    """SparseGPT with the Hessian (in, in) of the group's input.
 
     Rows do not depend on each other, so linears with the same input are solved stacked.
     """
@@ -51,6 +51,21 @@ def cut_by_sparsegpt(group: Group, hessian: torch.Tensor, config: PruneConfig) -
     for linear, piece in zip(group.values(), weight.split(rows), strict=True):
         linear.weight.copy_(piece)
     return dict(zip(group, mask.split(rows), strict=True)), damping
+
+
+def _smallest(
+    scores: torch.Tensor, smallest: Callable[[torch.Tensor, float], torch.Tensor], config: PruneConfig
+) -> torch.Tensor:
+    """The mask of the smallest scores (out, in). smallest: marks a share of the scores; a pattern takes its place."""
+    return smallest_n_of_m(scores, *config.pattern) if config.pattern else smallest(scores, config.sparsity)
+
+
+def _cut(group: Group, decide: Callable[[torch.Tensor], torch.Tensor]) -> tuple[Masks, None]:
+    """Zero what `decide` marks in each weight (out, in)."""
+    masks = {name: decide(linear.weight) for name, linear in group.items()}
+    for name, linear in group.items():
+        _zero(linear.weight, masks[name])
+    return masks, None
 
 
 def _zero(weight: torch.Tensor, mask: torch.Tensor) -> None:

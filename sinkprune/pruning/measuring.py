@@ -15,7 +15,7 @@ import torch
 
 from sinkprune.models import LoadedModel
 from sinkprune.pruning.linears import Group, all_groups, watch_inputs
-from sinkprune.pruning.statistics import sum_of_norms
+from sinkprune.pruning.statistics import Statistic
 from sinkprune.pruning.token_weights import attention_mass, token_weights
 from sinkprune.sinks import record_attention, total_mass
 
@@ -28,7 +28,6 @@ KEPT_INPUTS = (
 )  # bytes of inputs kept to spare sink-wanda its second forward; on a GPU up to a quarter of what is free
 
 Totals = dict[str, torch.Tensor]  # name of a group's first linear -> its statistic, summed
-Statistic = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]  # one of sinkprune.pruning.statistics
 
 
 class _AllInputsSeen(Exception):
@@ -36,7 +35,7 @@ class _AllInputsSeen(Exception):
 
 
 @dataclass(frozen=True)
-class Measured:
+class Seen:
     """One forward over ids (B, T). inputs: name of a group's first linear -> (B, T, in), empty where not kept. mass: (B, T)."""
 
     inputs: Totals
@@ -56,11 +55,11 @@ def add_inputs(
     totals: Totals,
 ) -> None:
     """Run `forward` until the last of `groups` has its input, and add each input's statistic to `totals`."""
-    with _inputs_of(groups, lambda name, x: add(totals, name, statistic(x, weight))):
+    with _inputs_of(groups, lambda name, x: add(totals, name, statistic.of_batch(x, weight))):
         forward()
 
 
-def measure_masked(loaded: LoadedModel, versions: torch.Tensor) -> Measured:
+def measure_masked(loaded: LoadedModel, versions: torch.Tensor) -> Seen:
     """The last noised version of a sequence, all MASK whatever the text: one forward serves every sequence.
 
     versions: (10, T). Its inputs are kept where there is room for them and for those of the other versions, or of a batch of them.
@@ -70,7 +69,7 @@ def measure_masked(loaded: LoadedModel, versions: torch.Tensor) -> Measured:
         room = max(room, torch.cuda.mem_get_info(loaded.device)[0] // 4)
     if _input_bytes(loaded, len(masked) + len(batches(versions[:-1])[0]), versions.shape[1]) <= room:
         return _measure(loaded, all_groups(loaded.model), masked)
-    return Measured({}, attention_mass(loaded, masked))
+    return Seen({}, attention_mass(loaded, masked))
 
 
 def _input_bytes(loaded: LoadedModel, sequences: int, length: int) -> int:
@@ -79,15 +78,25 @@ def _input_bytes(loaded: LoadedModel, sequences: int, length: int) -> int:
     return widths * sequences * length * loaded.model.dtype.itemsize
 
 
-def mass_of_versions(loaded: LoadedModel, versions: torch.Tensor, masked: Measured) -> torch.Tensor:
+def mass_of_versions(loaded: LoadedModel, versions: torch.Tensor, masked: Seen) -> torch.Tensor:
     """(10, T) attention mass of one sequence's noised versions (10, T)."""
     return torch.cat([*(attention_mass(loaded, batch) for batch in batches(versions[:-1])), masked.mass])
 
 
-def add_noised_norms(
-    loaded: LoadedModel, versions: torch.Tensor, masked: Measured, rule: str | None, totals: Totals
+def add_noised_inputs(
+    loaded: LoadedModel,
+    versions: torch.Tensor,
+    masked: Seen,
+    rule: str | None,
+    statistic: Statistic,
+    totals: Totals,
+    plain: Totals | None = None,
 ) -> None:
-    """Add the input norms of one sequence's noised versions (10, T), tokens weighted against the sinks found by `rule`; None: weight 1."""
+    """Add the statistic of one sequence's noised versions (10, T), tokens weighted against the sinks found by `rule`; None: weight 1.
+
+    plain: gets the same statistic with weight 1, from the same forwards where the inputs are kept.
+    """
+    of_batch = statistic.of_batch
     groups = all_groups(loaded.model)
 
     def weigh(mass: torch.Tensor) -> torch.Tensor:
@@ -97,21 +106,27 @@ def add_noised_norms(
         seen = _measure(loaded, groups, versions[:-1])
         weights = weigh(torch.cat([seen.mass, masked.mass]))
         for name, x in seen.inputs.items():
-            add(totals, name, sum_of_norms(x, weights[:-1]) + sum_of_norms(masked.inputs[name], weights[-1:]))
+            add(totals, name, of_batch(x, weights[:-1]) + of_batch(masked.inputs[name], weights[-1:]))
+        if plain is not None:
+            ones = torch.ones_like(weights)
+            for name, x in seen.inputs.items():
+                add(plain, name, of_batch(x, ones[:-1]) + of_batch(masked.inputs[name], ones[-1:]))
         return
+    if plain is not None:
+        add_noised_inputs(loaded, versions, masked, None, statistic, plain)
     if (
         masked.inputs and rule != "paper"
     ):  # whose weights are a mean over all versions; any other version needs only its own
         for seen in itertools.chain([masked], (_measure(loaded, groups, batch) for batch in batches(versions[:-1]))):
             for name, x in seen.inputs.items():
-                add(totals, name, sum_of_norms(x, weigh(seen.mass)))
+                add(totals, name, of_batch(x, weigh(seen.mass)))
         return
     if rule is None:
         weights = torch.ones(versions.shape, device=versions.device)
     else:
         weights = token_weights(mass_of_versions(loaded, versions, masked), rule)
     for batch, weight in zip(batches(versions), batches(weights), strict=True):
-        add_inputs(groups, lambda ids=batch: _forward(loaded.model, ids), sum_of_norms, weight, totals)
+        add_inputs(groups, lambda ids=batch: _forward(loaded.model, ids), statistic, weight, totals)
 
 
 def add(totals: Totals, name: str, value: torch.Tensor) -> None:
@@ -126,11 +141,11 @@ def check_finite(totals: Totals) -> None:
             raise ValueError(f"the inputs of {name} hold NaN or infinity on this calibration text: try dtype float32")
 
 
-def _measure(loaded: LoadedModel, groups: list[Group], ids: torch.Tensor) -> Measured:
+def _measure(loaded: LoadedModel, groups: list[Group], ids: torch.Tensor) -> Seen:
     inputs: Totals = {}
     with record_attention(loaded) as recording, _inputs_of(groups, inputs.__setitem__):
         _forward(loaded.model, ids)
-    return Measured(inputs, total_mass(recording.column_mass))
+    return Seen(inputs, total_mass(recording.column_mass))
 
 
 @contextlib.contextmanager

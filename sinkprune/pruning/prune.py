@@ -1,14 +1,6 @@
 """prune_model: a pruned copy of a model. prune_steps: the same as a generator, for progress and cancelling.
 
-Methods (paper section 3; official code, with its numbers of zeros made exact):
-    magnitude       |W|, one threshold a linear. No calibration.
-    wanda           |W| x input norm, per output row. Clean text; each layer is measured behind the pruned layers before it.
-    sparsegpt       as wanda for text and order; weights that stay make up for those that go; a threshold per 128 columns.
-    sink-wanda      |W| x sum of the input norms of all noised versions, sink tokens weighted down; measured once, on the dense model.
-    sink-sparsegpt  sparsegpt with each clean token's input scaled by 1 - its sink score, averaged over the noised versions (dense model).
-    structured      whole MLP channels and KV heads leave by wanda's score, summed. Clean text; measured once, on the dense model.
-    sink-structured structured with sink-wanda's statistic.
-So wanda and sink-wanda differ in more than the sinks; `PruneConfig(sink_weight=False)` switches off the weight alone.
+Every method is one record (`pruning.methods`): its statistic, its cut, the text it reads and when. This module runs any of them.
 
 The given model is never changed. Closing `prune_steps` early leaves nothing behind. Weights already zero count as pruned where a method
 would choose them. At sparsity 0 and 1 there is nothing to choose and no text is run.
@@ -26,27 +18,25 @@ import torch
 
 from sinkprune.models import LoadedModel
 from sinkprune.pruning.calibration import calibration_set, noised
-from sinkprune.pruning.cuts import Masks, cut_by_magnitude, cut_by_sparsegpt, cut_by_wanda
+from sinkprune.pruning.cuts import Masks, cut_by_magnitude
 from sinkprune.pruning.linears import Group, all_groups, check_prunable, input_groups
 from sinkprune.pruning.measuring import (
     Totals,
     add_inputs,
-    add_noised_norms,
+    add_noised_inputs,
     batches,
     check_finite,
     mass_of_versions,
     measure_masked,
 )
+from sinkprune.pruning.methods import Method
 from sinkprune.pruning.settings import (
-    STRUCTURED,
     CalibrationConfig,
     LinearReport,
     PruneConfig,
     PruneProgress,
     PruneResult,
 )
-from sinkprune.pruning.statistics import gram, sum_of_squared_norms
-from sinkprune.pruning.structured import choose_units, cut_layer, unit_costs, unit_scores
 from sinkprune.pruning.token_weights import token_weights
 
 Measured = dict[tuple, tuple[object, float]]  # what made a statistic of the dense model -> it, and the seconds it took
@@ -65,6 +55,15 @@ class _Job:
     measured: Measured
     masks: Masks = field(default_factory=dict)
     reports: list[LinearReport] = field(default_factory=list)
+
+    @property
+    def method(self) -> Method:
+        return self.config.record
+
+    @property
+    def sink_rule(self) -> str | None:
+        """How sinks are found; None where they are not weighted down."""
+        return self.config.sink_rule if self.method.sink_aware and self.config.sink_weight else None
 
     @property
     def layers(self) -> int:
@@ -106,70 +105,58 @@ def prune_steps(
     started = time.perf_counter()
     calibration = calibration or CalibrationConfig()
     check_prunable(loaded.model, config.pattern)
-    if loaded.spec.mask_token_id is None and config.method.startswith("sink-"):
+    if loaded.spec.mask_token_id is None and config.record.noised:
         raise ValueError(
-            f"{config.method!r} measures on masked text, and {loaded.spec.name!r} has no MASK: use the method without sink-"
+            f"{config.method!r} measures on masked text, and {loaded.spec.name!r} has no MASK: use a method that reads clean text"
         )
-    needs_text = config.method != "magnitude" and config.target not in (0.0, 1.0)
     given = calibration_ids is not None
-    ids = calibration_set(loaded, calibration, calibration_ids) if needs_text or given else None
+    ids = calibration_set(loaded, calibration, calibration_ids) if config.reads_text or given else None
     pruned = dataclasses.replace(loaded, model=copy.deepcopy(loaded.model))
     text = None if given else calibration
     job = _Job(pruned, config, ids, calibration.seed, started, text, {} if measured is None else measured)
-    if not needs_text:
-        yield from _magnitude_steps(job)
-    elif config.method == "sink-wanda":
-        yield from _sink_wanda_steps(job)
-    elif config.method in STRUCTURED:
-        yield from _structured_steps(job)
-    else:
-        yield from _sequential_steps(job)
+    yield from _steps(job)
     zeros = sum(report.sparsity * job.masks[report.name].numel() for report in job.reports)
     weights = sum(mask.numel() for mask in job.masks.values())
     yield PruneResult(pruned, job.reports, job.masks, zeros / weights, time.perf_counter() - job.started)
 
 
-def _magnitude_steps(job: _Job) -> Iterator[PruneProgress]:
+def _steps(job: _Job) -> Iterator[PruneProgress]:
+    """Measure and cut in the order that the method's record asks for."""
+    method = job.method
+    if not job.config.reads_text:
+        yield from _cut_layers(job, cut_by_magnitude if method.reads_text else method.cut)
+    elif method.in_sequence:
+        yield from _sequential_steps(job)
+    else:
+        statistics = yield from _once(job, _noised_steps if method.noised else _clean_steps)
+        yield from _cut_structures(job, statistics) if method.structured else _cut_layers(job, method.cut, statistics)
+
+
+def _cut_layers(job: _Job, cut: Callable, statistics: Totals | None = None) -> Iterator[PruneProgress]:
+    """Cut all linears. statistics: by the first linear of each group; None where the weights alone decide."""
     for layer in range(job.layers):
         groups = input_groups(job.loaded.model, layer)
         for group in groups:
-            begun = time.perf_counter()
-            _report(job, group, cut_by_magnitude(group, job.config), begun)
+            _cut(job, group, cut, statistics and statistics[next(iter(group))])
         yield _layer_done(job, layer, groups)
 
 
-def _sink_wanda_steps(job: _Job) -> Iterator[PruneProgress]:
-    """One shot: all statistics from the dense model on noised text, then all layers are cut."""
-    totals = yield from _once(job, _noised_norm_steps)
-    for layer in range(job.layers):
-        groups = input_groups(job.loaded.model, layer)
-        for group in groups:
-            begun = time.perf_counter()
-            _report(job, group, cut_by_wanda(group, totals[next(iter(group))], job.config), begun)
-        yield _layer_done(job, layer, groups)
-
-
-def _structured_steps(job: _Job) -> Iterator[PruneProgress]:
-    """One shot as well: a ranking over all layers needs all statistics before the first cut."""
-    totals = yield from _once(job, _noised_norm_steps if job.config.method == "sink-structured" else _clean_norm_steps)
-    model = job.loaded.model
-    names = [[next(iter(group)) for group in input_groups(model, layer)] for layer in range(job.layers)]
-    scores = [unit_scores(model, layer, totals[o], totals[down]) for layer, (_, o, _, down) in enumerate(names)]
-    for layer, kept in enumerate(choose_units(scores, unit_costs(model), job.config)):
-        begun = time.perf_counter()
-        masks = cut_layer(model, layer, kept)
+def _cut_structures(job: _Job, statistics: Totals) -> Iterator[PruneProgress]:
+    """Cut whole units, by a ranking that may reach over all layers."""
+    begun = time.perf_counter()
+    for layer, masks in enumerate(job.method.cut(job.loaded.model, statistics, job.config)):
         seconds = (time.perf_counter() - begun) / len(masks)
         job.masks.update(masks)
         job.reports += [LinearReport(name, mask.float().mean().item(), seconds) for name, mask in masks.items()]
-        yield _layer_done(job, layer, input_groups(model, layer))
+        yield _layer_done(job, layer, input_groups(job.loaded.model, layer))
+        begun = time.perf_counter()
 
 
 def _once(job: _Job, measure: Callable[[_Job], Generator]) -> Generator[PruneProgress, None, object]:
     """What `measure` returns of the dense model, or returned for an earlier prune that measured the same."""
     if job.text is None:
         return (yield from measure(job))
-    rule = job.config.sink_rule if job.config.sink_weight else None
-    key = (measure.__name__, job.loaded.spec, job.text, rule)
+    key = (measure.__name__, job.method.statistic, job.loaded.spec, job.text, job.sink_rule)
     if key in job.measured:
         statistic, seconds = job.measured[key]
         job.started -= seconds
@@ -180,39 +167,39 @@ def _once(job: _Job, measure: Callable[[_Job], Generator]) -> Generator[PrunePro
     return statistic
 
 
-def _noised_norm_steps(job: _Job) -> Iterator[PruneProgress]:
-    """Returns the dense model's input norms on noised text, weighted against the sinks."""
+def _noised_steps(job: _Job) -> Iterator[PruneProgress]:
+    """Returns the statistic of the dense model's inputs on noised text, weighted against the sinks."""
     loaded, totals = job.loaded, {}
-    rule = job.config.sink_rule if job.config.sink_weight else None
     sequences = noised(job.ids, loaded.spec.mask_token_id, job.seed)
     masked = measure_masked(loaded, sequences[0])
     for done, versions in enumerate(sequences, start=1):
-        add_noised_norms(loaded, versions, masked, rule, totals)
+        add_noised_inputs(loaded, versions, masked, job.sink_rule, job.method.statistic, totals)
         yield job.progress("sinks", None, done, len(sequences))
-    check_finite(totals)
-    return totals
+    return _finished(job, totals)
 
 
-def _clean_norm_steps(job: _Job) -> Iterator[PruneProgress]:
-    """Returns the dense model's input norms on clean text."""
+def _clean_steps(job: _Job) -> Iterator[PruneProgress]:
+    """Returns the statistic of the dense model's inputs on clean text."""
     model, totals = job.loaded.model, {}
-    parts = batches(job.ids)
+    groups, parts = all_groups(model), batches(job.ids)
     for done, part in enumerate(parts, start=1):
-        add_inputs(
-            all_groups(model), lambda ids=part: model.model(ids, use_cache=False), sum_of_squared_norms, None, totals
-        )
+        add_inputs(groups, lambda ids=part: model.model(ids, use_cache=False), job.method.statistic, None, totals)
         yield job.progress("inputs", None, done, len(parts))
+    return _finished(job, totals)
+
+
+def _finished(job: _Job, totals: Totals) -> Totals:
+    """What the cut reads, from sums over all calibration sequences. Raises ValueError where inputs overflowed."""
     check_finite(totals)
-    return {name: total.sqrt() for name, total in totals.items()}
+    return {name: job.method.statistic.finish(total, len(job.ids)) for name, total in totals.items()}
 
 
 def _sequential_steps(job: _Job) -> Iterator[PruneProgress]:
-    """Layer after layer, each measured on what the pruned layers before it give: wanda, sparsegpt, sink-sparsegpt."""
-    model = job.loaded.model
-    statistic = sum_of_squared_norms if job.config.method == "wanda" else gram
+    """Layer after layer, each measured on what the pruned layers before it give."""
+    model, statistic = job.loaded.model, job.method.statistic
     parts = batches(job.ids)
     weights = [None] * len(parts)
-    if job.config.method == "sink-sparsegpt" and job.config.sink_weight:
+    if job.sink_rule is not None:
         weights = batches((yield from _once(job, _mean_weight_steps)))
     hidden = [model.model.embed_tokens(ids) for ids in parts]
     positions = torch.arange(job.ids.shape[1], device=job.ids.device)[None]
@@ -225,7 +212,8 @@ def _sequential_steps(job: _Job) -> Iterator[PruneProgress]:
             yield job.progress("inputs", layer, i, len(hidden))
         check_finite(totals)
         for i, group in enumerate(groups, start=1):
-            _cut(job, group, totals.pop(next(iter(group))))
+            total = totals.pop(next(iter(group)))  # a Hessian is large: one is finished at a time
+            _cut(job, group, job.method.cut, statistic.finish(total, len(job.ids)))
             yield job.progress("weights", layer, i, len(groups), group)
         if layer + 1 < job.layers:
             for i, h in enumerate(hidden, start=1):
@@ -240,7 +228,7 @@ def _mean_weight_steps(job: _Job) -> Iterator[PruneProgress]:
     sequences = noised(job.ids, job.loaded.spec.mask_token_id, job.seed)
     masked = measure_masked(job.loaded, sequences[0])
     for done, versions in enumerate(sequences, start=1):
-        rows.append(token_weights(mass_of_versions(job.loaded, versions, masked), job.config.sink_rule).mean(0))
+        rows.append(token_weights(mass_of_versions(job.loaded, versions, masked), job.sink_rule).mean(0))
         yield job.progress("sinks", None, done, len(sequences))
     return torch.stack(rows)
 
@@ -250,17 +238,9 @@ def _run_layer(model, layer: int, hidden: torch.Tensor, rotary) -> torch.Tensor:
     return model.model.layers[layer](hidden, position_embeddings=rotary, is_causal=model.config.is_causal)
 
 
-def _cut(job: _Job, group: Group, total: torch.Tensor) -> None:
-    """Turn the summed statistic into Wanda's norm or SparseGPT's Hessian and cut the group."""
+def _cut(job: _Job, group: Group, cut: Callable, statistic: torch.Tensor | None) -> None:
     begun = time.perf_counter()
-    if job.config.method == "wanda":
-        _report(job, group, cut_by_wanda(group, (total / len(job.ids)).sqrt(), job.config), begun)
-        return
-    masks, damping = cut_by_sparsegpt(group, total * (2 / len(job.ids)), job.config)
-    _report(job, group, masks, begun, damping)
-
-
-def _report(job: _Job, group: Group, masks: Masks, begun: float, damping: float | None = None) -> None:
+    masks, damping = cut(group, statistic, job.config)
     seconds = (time.perf_counter() - begun) / len(group)
     job.masks.update(masks)
     for name, linear in group.items():

@@ -7,7 +7,6 @@ same. Quantising saves memory; on a CPU it costs time.
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import logging
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import torch
 from torch import nn
 
 from sinkprune.models import LoadedModel
+from sinkprune.models.copies import copy_sharing_tensors
 from sinkprune.models.four_bit import take_plain_kernel_where_needed
 from sinkprune.pruning.linears import all_groups, check_prunable
 
@@ -62,8 +62,7 @@ def quantise(loaded: LoadedModel, kind: str) -> QuantiseResult:
     if kind == "int8":
         # bitsandbytes announces its cast to float16 at every layer of every forward.
         logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
-    shared = {id(tensor): tensor for tensor in (*loaded.model.parameters(), *loaded.model.buffers())}
-    model = copy.deepcopy(loaded.model, memo=shared)
+    model = copy_sharing_tensors(loaded.model)
     reports, zeros_before, zeros, weights = [], 0, 0, 0
     for group in all_groups(model):
         for name, linear in group.items():

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import torch
 
 from sinkprune.models import LoadedModel
+from sinkprune.models.limits import check_seed
+from sinkprune.pruning.methods import BY_NAME, Method
 
-UNSTRUCTURED = ("magnitude", "wanda", "sparsegpt", "sink-wanda", "sink-sparsegpt")
-STRUCTURED = ("structured", "sink-structured")
-METHODS = (*UNSTRUCTURED, *STRUCTURED)
+METHODS = tuple(BY_NAME)
+STRUCTURED = tuple(name for name, method in BY_NAME.items() if method.structured)
+UNSTRUCTURED = tuple(name for name in METHODS if name not in STRUCTURED)
 MAX_STRUCTURED = 0.7  # the largest share a structured cut removes: a layer keeps at least one KV head and some channels
 ALLOCATIONS = ("uniform", "global")
 SINK_RULES = ("reference", "paper")
@@ -23,7 +25,7 @@ class PruneConfig:
     """What to cut.
 
     method: of UNSTRUCTURED, single weights become zero and the model keeps its size and speed; of STRUCTURED, whole MLP channels and KV
-        heads with their query heads leave, and it becomes smaller and faster. The "sink-" twin of a method weights sink tokens down.
+        heads with their query heads leave, and it becomes smaller and faster. A sink-aware method weights sink tokens down.
     sparsity: share of the weights of every pruned linear that become zero, 0 to 1; structured: share of the decoder layers' linear weights
         that leave, 0 to 0.7, reached as exactly as whole heads and channels allow; heads go at half the rate.
     pattern: None (unstructured) or (n, m): n zeros in every m consecutive inputs; the sparsity is then n/m and `sparsity` is ignored.
@@ -55,7 +57,7 @@ class PruneConfig:
             raise ValueError(f"sink_rule must be one of {', '.join(SINK_RULES)}, not {self.sink_rule!r}")
         if self.allocation not in ALLOCATIONS:
             raise ValueError(f"allocation must be one of {', '.join(ALLOCATIONS)}, not {self.allocation!r}")
-        if self.method in STRUCTURED:
+        if self.record.structured:
             self._check_structured()
 
     def _check_structured(self) -> None:
@@ -68,6 +70,16 @@ class PruneConfig:
                 f"sparsity {self.sparsity} is too much for {self.method!r}, which removes a share of 0 to {MAX_STRUCTURED}: "
                 "a layer without heads or channels could not write"
             )
+
+    @property
+    def record(self) -> Method:
+        """What is known of the method."""
+        return BY_NAME[self.method]
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether calibration text is run: at sparsity 0 and 1 there is nothing to choose."""
+        return self.record.reads_text and self.target not in (0.0, 1.0)
 
     @property
     def target(self) -> float:
@@ -93,6 +105,7 @@ class CalibrationConfig:
             raise ValueError(f"calibration needs at least 1 sequence, not {self.samples}")
         if self.length < 2:
             raise ValueError(f"calibration sequences need at least 2 tokens, not {self.length}")
+        check_seed(self.seed)
 
 
 @dataclass(frozen=True)
@@ -139,3 +152,14 @@ class PruneResult:
     masks: dict[str, torch.Tensor]
     sparsity: float
     seconds: float
+
+
+def layer_sparsity(masks: dict[str, torch.Tensor]) -> list[float]:
+    """Zeros / weights per layer, in layer order, from the masks of a PruneResult (names `model.layers.<i>. …`)."""
+    zeros: dict[int, int] = {}
+    weights: dict[int, int] = {}
+    for name, mask in masks.items():
+        layer = int(name.split("layers.")[1].split(".")[0])
+        zeros[layer] = zeros.get(layer, 0) + int(mask.sum())
+        weights[layer] = weights.get(layer, 0) + mask.numel()
+    return [zeros[layer] / weights[layer] for layer in sorted(weights)]

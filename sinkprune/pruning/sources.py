@@ -1,7 +1,8 @@
 """Where calibration text comes from: the built-in text, WikiText-2 or C4 through the optional package `datasets`, or a text file.
 
 WikiText-2 and C4 are sampled as the official code samples them (wanda's and Sink-Aware-Pruning's lib/data.py), number for number: special
-tokens as the tokenizer adds them by itself, `random.seed(seed)`, one `randint` a window, and for C4 one more a document tried.
+tokens as the tokenizer adds them by itself, `random.seed(seed)`, one `randint` a window, and for C4 one more a document tried. Only the
+names of MASK and end tokens in a text are read as their characters there; in a file and in the built-in text, those of all special tokens.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from sinkprune.models import LoadedModel
+from sinkprune.models.chat import encode_text, ordinary_pieces
+from sinkprune.models.limits import check_ids, check_length
+from sinkprune.models.text_files import WHOLE, TextFile, open_text, tokens_at
 from sinkprune.pruning.settings import BUILT_IN, HUB_SOURCES, CalibrationConfig
 
 if TYPE_CHECKING:
@@ -42,13 +46,16 @@ def draw(loaded: LoadedModel, calibration: CalibrationConfig) -> torch.Tensor:
     tokenizer, source = loaded.tokenizer, calibration.source
     if tokenizer is None:
         raise ValueError(f"{loaded.spec.name} has no tokenizer: give calibration_ids, a LongTensor (samples, length)")
+    check_length(loaded, calibration.length, "a calibration sequence")
     if source == "c4":
-        return _from_documents(tokenizer, _hub_texts(source, C4), calibration)
-    if source == "wikitext2":
-        stream = torch.tensor(_tokens(tokenizer, " ".join(_hub_texts(source, WIKITEXT2))))
-        return _windows(stream, calibration, len(stream) - calibration.length - 1)
-    stream = torch.tensor(_tokens(tokenizer, _file_text(source), add_special_tokens=False))
-    return _windows(stream, calibration, len(stream) - calibration.length)
+        ids = _from_documents(loaded, _hub_texts(source, C4), calibration)
+    elif source == "wikitext2":
+        stream = torch.tensor(_hub_tokens(loaded, " ".join(_hub_texts(source, WIKITEXT2))))
+        ids = _windows(stream, calibration, len(stream) - calibration.length - 1)
+    else:
+        ids = _from_file(tokenizer, _text_file(source), calibration)
+    check_ids(loaded, ids, f"tokens of {source!r}")
+    return ids
 
 
 def draw_or_built_in(
@@ -62,15 +69,26 @@ def draw_or_built_in(
         return draw(loaded, used), used, str(error)
 
 
-def _file_text(source: str) -> str:
-    path = CALIBRATION_TEXT if source == BUILT_IN else Path(source)
+def _text_file(source: str) -> TextFile:
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        return open_text(CALIBRATION_TEXT if source == BUILT_IN else source)
+    except ValueError as error:
         raise ValueError(
-            f"calibration text {source!r} cannot be read ({type(error).__name__}): "
-            f"use {', '.join((BUILT_IN, *HUB_SOURCES))} or a UTF-8 text file"
+            f"calibration text {source!r} cannot be read ({error}): use {', '.join((BUILT_IN, *HUB_SOURCES))} or a UTF-8 text file"
         ) from None
+
+
+def _from_file(tokenizer: PreTrainedTokenizerBase, file: TextFile, calibration: CalibrationConfig) -> torch.Tensor:
+    """Windows of the whole text; of a large one, windows that begin at random bytes, so that only these are tokenised."""
+    if file.size <= WHOLE:
+        stream = torch.tensor(encode_text(tokenizer, file.piece(0, file.size)), dtype=torch.long)
+        return _windows(stream, calibration, len(stream) - calibration.length)
+    pick = random.Random(calibration.seed)
+    places = [pick.randrange(file.size) for _ in range(calibration.samples)]
+    rows = [tokens_at(tokenizer, file, place, calibration.length) for place in places]
+    if len(rows[0]) < calibration.length:
+        raise ValueError(_too_short(calibration, len(rows[0])))
+    return torch.tensor(rows)
 
 
 def _hub_texts(source: str, place: dict):
@@ -88,28 +106,39 @@ def _hub_texts(source: str, place: dict):
         raise SourceUnreachable(f"{source} could not be fetched from the hub ({reason[:200]})") from error
 
 
-def _tokens(tokenizer: PreTrainedTokenizerBase, text: str, **options: bool) -> list[int]:
-    return tokenizer(text, verbose=False, **options)["input_ids"]
+def _hub_tokens(loaded: LoadedModel, text: str) -> list[int]:
+    """As the official code tokenises: special tokens in the text and around it as the tokenizer has them, but for MASK and end tokens."""
+    tokenizer, spec = loaded.tokenizer, loaded.spec
+    guarded = {spec.mask_token_id, *spec.end_token_ids}
+    first, *others = ordinary_pieces(text, [name for name, i in tokenizer.get_added_vocab().items() if i in guarded])
+    ids = tokenizer(first, verbose=False)["input_ids"]
+    for piece in others:
+        ids += tokenizer(piece, verbose=False, add_special_tokens=False)["input_ids"]
+    return ids
 
 
 def _windows(stream: torch.Tensor, calibration: CalibrationConfig, last: int) -> torch.Tensor:
     """Slices of `length` tokens that begin at random places from 0 to `last`."""
     if last < 0:
-        raise ValueError(
-            f"calibration length {calibration.length} is more than the {len(stream)} tokens of the text "
-            f"{calibration.source!r}: use a shorter one"
-        )
+        raise ValueError(_too_short(calibration, len(stream)))
     pick = random.Random(calibration.seed)
     starts = [pick.randint(0, last) for _ in range(calibration.samples)]
     return torch.stack([stream[start : start + calibration.length] for start in starts])
 
 
-def _from_documents(tokenizer: PreTrainedTokenizerBase, texts, calibration: CalibrationConfig) -> torch.Tensor:
+def _too_short(calibration: CalibrationConfig, tokens: int) -> str:
+    return (
+        f"calibration length {calibration.length} is more than the {tokens} tokens of the text "
+        f"{calibration.source!r}: use a shorter one"
+    )
+
+
+def _from_documents(loaded: LoadedModel, texts, calibration: CalibrationConfig) -> torch.Tensor:
     """One slice of each of `samples` random documents that are longer than `length`."""
     pick, length, rows = random.Random(calibration.seed), calibration.length, []
     for _ in range(calibration.samples):
         for _ in range(TRIES):
-            ids = _tokens(tokenizer, texts[pick.randint(0, len(texts) - 1)])
+            ids = _hub_tokens(loaded, texts[pick.randint(0, len(texts) - 1)])
             if len(ids) > length:
                 break
         else:

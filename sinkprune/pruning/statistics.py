@@ -6,6 +6,9 @@ which scales the token's inputs (eq. 14). Everything is float32, whatever the mo
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import torch
 
 GRAM_BLOCK = 192  # columns computed at once: narrower ones make slower products, wider ones compute more entries twice
@@ -43,3 +46,16 @@ def gram(x: torch.Tensor, weight: torch.Tensor | None = None) -> torch.Tensor:
         total[start:end, start:] = rows
         total[end:, start:end] = rows[:, GRAM_BLOCK:].T
     return total
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """What a method measures of one input. of_batch(x, weight): the summand of a batch; finish(sum, sequences): what the cut reads."""
+
+    of_batch: Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]
+    finish: Callable[[torch.Tensor, int], torch.Tensor]
+
+
+INPUT_NORM = Statistic(sum_of_squared_norms, lambda total, sequences: (total / sequences).sqrt())
+SUMMED_NORMS = Statistic(sum_of_norms, lambda total, sequences: total)
+HESSIAN = Statistic(gram, lambda total, sequences: total * (2 / sequences))

@@ -8,6 +8,7 @@ over a KV head's columns. Statistics come in ready, from the dense model; everyt
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
@@ -17,10 +18,12 @@ from torch import nn
 
 from sinkprune.models.widths import narrow_layer, note_widths, parts_kept
 from sinkprune.pruning.cuts import Masks
-from sinkprune.pruning.settings import PruneConfig
+from sinkprune.pruning.linears import input_groups
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+    from sinkprune.pruning.settings import PruneConfig
 
 # Widths stay multiples of this (or whole): 16-bit matrix units of GPUs ask for it, and the patterns 2:4 and 4:8 still divide it.
 CHANNEL_MULTIPLE = 8
@@ -43,6 +46,15 @@ class Kept:
 
     heads: torch.Tensor
     channels: torch.Tensor
+
+
+def cut_units(model: PreTrainedModel, norms: dict[str, torch.Tensor], config: PruneConfig) -> Iterator[Masks]:
+    """Cut layer after layer and yield each one's masks. norms: name of a group's first linear -> its input norm (in,)."""
+    layers = range(len(model.model.layers))
+    names = [[next(iter(group)) for group in input_groups(model, layer)] for layer in layers]
+    scores = [unit_scores(model, layer, norms[o], norms[down]) for layer, (_, o, _, down) in enumerate(names)]
+    for layer, kept in enumerate(choose_units(scores, unit_costs(model), config)):
+        yield cut_layer(model, layer, kept)
 
 
 def unit_scores(model: PreTrainedModel, layer: int, o_norm: torch.Tensor, down_norm: torch.Tensor) -> UnitScores:

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM, PreTrainedTokenizerBase
 
-from sinkprune.models.loading import default_device, default_dtype
+from sinkprune.models.placement import default_device, default_dtype
 from sinkprune.training.prompts import draw_stems, held_out_prompts, template_prompts, usable
 from sinkprune.training.teacher import END, PAD, continue_texts
 

@@ -4,7 +4,7 @@
 
 The teacher's answers to the held-out prompts stand in assets/held-out.jsonl; the judge of relevance is the base (`training.judge`).
 Everything is greedy, 96 tokens, blocks of 32. Seconds are measured with the lanes in turn; sinks on every fourth prompt.
-Several processes can share the prompts: each `--part i/n` writes a file of its own, and a last run with `--join` reads the judge's opinion.
+Several processes can share the prompts: each `--part i/n` writes its own file, and a last run with `--join` reads the judge's opinion.
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ import torch
 import torch.nn.functional as F
 
 from sinkprune.decoding import DecodeConfig, autoregress, generate
-from sinkprune.lab.compare import answer_end, repeated_ngrams
 from sinkprune.lab.likelihood import ANSWER_DRAWS, Estimate, answer_likelihood
+from sinkprune.lab.overlap import answer_end, repeated_ngrams
 from sinkprune.lab.relevance import relevance_numbers, text_numbers
-from sinkprune.lab.statistics import MEASURES, sink_statistics
-from sinkprune.lab.texts import CANVAS, held_out_answers, held_out_prompts
+from sinkprune.lab.texts import CANVAS, held_out_answers
 from sinkprune.models import LoadedModel, causal_prompt, causal_view, decode_answer, encode_prompt, load_model
+from sinkprune.traces.sink_statistics import MEASURES, sink_statistics
 from sinkprune.training.answers import load_teacher, share
 from sinkprune.training.examples import CLOSING, closing_and_digit_tokens, cuts, sentence_ends
 from sinkprune.training.judge import every_prompt
+from sinkprune.training.prompts import held_out_prompts
 
 PLAIN = DecodeConfig(gen_length=CANVAS, block_length=32, steps=CANVAS)
 PARALLEL = DecodeConfig(gen_length=CANVAS, block_length=32, threshold=0.9)
@@ -53,7 +54,7 @@ def reference_canvases(loaded: LoadedModel, answers: Sequence[dict]) -> list[tor
 
 @torch.inference_mode()
 def next_token_loss(causal: LoadedModel, prompt_ids: torch.Tensor, canvas: torch.Tensor) -> float:
-    end = answer_end(canvas.tolist(), causal.spec.eos_token_id)
+    end = answer_end(canvas.tolist(), causal.spec.end_token_ids)
     ids = torch.cat([causal_prompt(causal, prompt_ids)[0], canvas[:end]])[None].to(causal.device)
     logits = causal.model(ids[:, :-1], logits_to_keep=end).logits[0]
     return F.cross_entropy(logits.float(), ids[0, -end:]).item()
@@ -92,8 +93,8 @@ def written_causally(loaded: LoadedModel, prompt: str) -> dict:
 
 def text_record(loaded: LoadedModel, answer: list[int]) -> dict:
     """The text of an answer's ids, its length, whether it ends, and how much of it repeats itself."""
-    end, text = answer_end(answer, loaded.spec.eos_token_id), decode_answer(loaded, answer)
-    ended = end < len(answer) or answer[-1] == loaded.spec.eos_token_id or text.rstrip().endswith(CLOSING)
+    end, text = answer_end(answer, loaded.spec.end_token_ids), decode_answer(loaded, answer)
+    ended = end < len(answer) or answer[-1] in loaded.spec.end_token_ids or text.rstrip().endswith(CLOSING)
     return {"text": text, "tokens": end, "ended": ended, "repeated": repeated_ngrams(answer[:end])}
 
 
@@ -105,7 +106,9 @@ def measure_part(loaded: LoadedModel, part: int, parts: int) -> dict:
         lanes = {name: written(loaded, prompt, config) for name, config in LANES.items()}
         answers.append({"prompt": prompt, **lanes, "autoregressive": written_causally(loaded, prompt)})
         nats += cross_entropies(loaded, causal, prompt)
-    lanes = [lane for run in sink_statistics(loaded, everything[::WATCHED_EVERY][part::parts], PARALLEL) for lane in run]
+    lanes = [
+        lane for run in sink_statistics(loaded, everything[::WATCHED_EVERY][part::parts], PARALLEL) for lane in run
+    ]
     sinks = [
         {"kind": lane.kind, "layer": lane.layer, **{name: getattr(lane, name) for name in MEASURES}} for lane in lanes
     ]
@@ -150,10 +153,15 @@ def summarise(parts: Sequence[dict], judge, tokenizer) -> dict:
 def lane_numbers(rows: Sequence[dict]) -> dict[str, float]:
     """Means and medians over the answers of one lane."""
     medians = {
-        name: statistics.median(row[name] for row in rows) for name in ("tokens", "forwards", "seconds") if name in rows[0]
+        name: statistics.median(row[name] for row in rows)
+        for name in ("tokens", "forwards", "seconds")
+        if name in rows[0]
     }
     nats = {"nats": statistics.mean(row["nats"] for row in rows)} if "nats" in rows[0] else {}
-    ends, whole = (statistics.mean(row["ended"] for row in rows), statistics.mean(row["repeated"] < 0.05 for row in rows))
+    ends, whole = (
+        statistics.mean(row["ended"] for row in rows),
+        statistics.mean(row["repeated"] < 0.05 for row in rows),
+    )
     return {**medians, **nats, "ends": ends, "repeats_below_5_percent": whole}
 
 

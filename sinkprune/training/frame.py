@@ -17,9 +17,9 @@ from pathlib import Path
 
 import torch
 
-from sinkprune.lab.runs import finish, trace_run
-from sinkprune.lab.statistics import trace_statistics
 from sinkprune.models import load_model
+from sinkprune.traces.runs import finish, trace_run
+from sinkprune.traces.sink_statistics import trace_statistics
 from sinkprune.training.base import CHAT_TEMPLATE, SEPARATORS
 from sinkprune.training.evaluate import PARALLEL
 from sinkprune.training.prompts import validation_prompts

@@ -169,7 +169,7 @@ class Objective(nn.Module):
         return loss - self.certainty * right * (log_p.exp() * log_p).sum(-1)
 
     def next_token(self, batch: Batch) -> Tensor:
-        """Next-token cross-entropy behind the begin token, up to the first end token; causal rows never see the padding on the right."""
+        """Next-token cross-entropy after the begin token, up to the first end token; causal rows never see the padding on the right."""
         begin = torch.full_like(batch.ids[:, :1], BEGIN_TOKEN_ID)
         seen = torch.cat([begin, batch.ids[:, :-1]], dim=1)
         hidden = self.model.model(seen, is_causal=True, use_cache=False).last_hidden_state

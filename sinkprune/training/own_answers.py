@@ -43,7 +43,7 @@ OTHERS = 7  # prompts that an answer is tried with besides its own
 
 @torch.inference_mode()
 def write_canvases(loaded: LoadedModel, prompts: Tensor, length: int, block: int = BLOCK) -> tuple[Tensor, Tensor]:
-    """What `decoding.generate` with THRESHOLD and the dual cache writes behind each of `prompts` (B, P), and when.
+    """What `decoding.generate` with THRESHOLD and the dual cache writes after each of `prompts` (B, P), and when.
 
     (tokens (B, length) int64, steps (B, length) uint8), on the CPU. All rows are forwarded together; a row rests when its block is full,
     until the others' are.
@@ -52,8 +52,6 @@ def write_canvases(loaded: LoadedModel, prompts: Tensor, length: int, block: int
     canvas = F.pad(prompts.to(loaded.device), (0, length), value=mask)
     steps = torch.zeros_like(canvas, dtype=torch.uint8)
     for first in range(start, start + length, block):
-        ended = (canvas[:, start:first] == END_TOKEN_ID).any(1)
-        canvas[ended, first:] = END_TOKEN_ID  # nothing else is ever written there
         _fill_block(loaded, canvas, steps, first, first + block)
     return canvas[:, start:].cpu(), steps[:, start:].cpu()
 
@@ -61,9 +59,7 @@ def write_canvases(loaded: LoadedModel, prompts: Tensor, length: int, block: int
 def _fill_block(loaded: LoadedModel, canvas: Tensor, steps: Tensor, start: int, end: int) -> None:
     """Fill the block start..end of every row of `canvas` (B, N), and note in `steps` (B, N) which forward did."""
     mask, cache = loaded.spec.mask_token_id, CanvasCache()
-    open_rows = (canvas[:, start:end] == mask).any(1).nonzero()[:, 0]
-    if not len(open_rows):
-        return
+    open_rows = torch.arange(len(canvas), device=canvas.device)
     for step in range(end - start):  # each commits at least one token
         span = rows_to_forward("dual", step == 0, start, end, canvas.shape[1])
         cache.overwrite_from(span[0])
@@ -99,25 +95,25 @@ def best_of_masked(logits: Tensor, masked: Tensor, mask_token_id: int) -> tuple[
 
 @torch.inference_mode()
 def largest_surprise(causal: LoadedModel, prompts: Tensor, canvases: Tensor) -> Tensor:
-    """(B,) float32 on the CPU: the largest -log p of a token of `canvases` (B, T) behind `prompts` (B, P), up to the first end token."""
+    """(B,) float32 on the CPU: the largest -log p of a token of `canvases` (B, T) after `prompts` (B, P), up to the first end token."""
     nats = []
     for before, canvas in zip(causal_prompt(causal, prompts).split(SCORED), canvases.split(SCORED), strict=True):
         seen = torch.cat([before, canvas[:, :-1]], 1).to(causal.device)
         logits = causal.model(seen, use_cache=False, logits_to_keep=canvas.shape[1]).logits
         target = canvas.to(causal.device)
         nats.append(F.cross_entropy(logits.float().transpose(1, 2), target, reduction="none").cpu())
-    return torch.cat(nats).masked_fill(behind_end(canvases), 0).amax(1)
+    return torch.cat(nats).masked_fill(after_end(canvases), 0).amax(1)
 
 
-def behind_end(canvases: Tensor) -> Tensor:
-    """(B, T) bool, True behind the first end token of a row."""
+def after_end(canvases: Tensor) -> Tensor:
+    """(B, T) bool, True after the first end token of a row."""
     is_end = (canvases == END_TOKEN_ID).int()
     return is_end.cumsum(1) > is_end
 
 
 def as_answers(canvases: Tensor) -> np.ndarray:
-    """(B, T) uint16 as the teacher's answers are saved: everything behind the first end token is PAD."""
-    return canvases.masked_fill(behind_end(canvases), PAD).numpy().astype(np.uint16)
+    """(B, T) uint16 as the teacher's answers are saved: everything after the first end token is PAD."""
+    return canvases.masked_fill(after_end(canvases), PAD).numpy().astype(np.uint16)
 
 
 def read_prompts(answers: Path, part: int, parts: int) -> list[str]:
@@ -181,7 +177,12 @@ def main() -> None:
     part, parts = args.part
     loaded, (judge, tokenizer) = load_model(args.model), load_teacher(args.base)
     prompts = read_prompts(args.answers, part, parts)
-    save_until(args.minutes, args.folder, f"{OWN}-{part}", answered(loaded, judge, tokenizer, batches(loaded, prompts, args.batch)))
+    save_until(
+        args.minutes,
+        args.folder,
+        f"{OWN}-{part}",
+        answered(loaded, judge, tokenizer, batches(loaded, prompts, args.batch)),
+    )
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@
 
 AdamW with a linear warm-up, a constant rate and a linear decay over the last 40 % of the time; float32 weights, bf16 autocast;
 the layers are compiled once (regional compilation). build/data holds train.npz, held-out.npz and, for cached batches, own.npz.
-In the last part of the time the loss also asks for certainty (`--certainty`, `--certain`). `--init` goes on from a trained model, a phase
-of its own, with one separator between prompt and answer (`--separator`); the first phase draws one for each row. From `--guided-from` of
+In the last part of the time the loss also asks for certainty (`--certainty`, `--certain`). `--init` goes on from a trained model,
+with one separator between prompt and answer (`--separator`); the first phase draws one for each row. From `--guided-from` of
 the time on, guided batches (`--guided`) learn from a frozen average of the model, and masked batches mask whole rows. The log goes to
 build/model/training-log.jsonl: for each phase one line of settings, then one per measurement.
 """
@@ -138,7 +138,11 @@ def kind_weights(shares: Shares, has_guide: bool) -> tuple[float, float, float, 
 
 
 def average_into_guide(
-    averaged: AveragedModel | None, model: LlamaForCausalLM, losses: Objective, progress: float, args: argparse.Namespace
+    averaged: AveragedModel | None,
+    model: LlamaForCausalLM,
+    losses: Objective,
+    progress: float,
+    args: argparse.Namespace,
 ) -> AveragedModel | None:
     """The running average of the weights before the time of guided batches; from then on it is the guide, frozen in bf16."""
     if not args.guided or losses.guide is not None or progress < args.guided_from - AVERAGED:

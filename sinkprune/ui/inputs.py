@@ -1,20 +1,22 @@
 """The bounded choices of the page, and how what a visitor chose becomes the engine's settings.
 
-Every function here raises ValueError with a sentence that tells what to change; `in_words` shows it on the page. Page and API use the same.
+Values travel by the names of their controls (DECODING, COPY, "prompt", "both"), never by position. Every function here raises ValueError
+with a sentence that tells what to change; `in_words` shows it on the page. Page and API use the same.
 """
 
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import gradio as gr
 
 from sinkprune.decoding import DecodeConfig
-from sinkprune.lab.runs import decode_config
+from sinkprune.lab.request import BOTH, WATCHED, Request
 from sinkprune.pruning import STRUCTURED, CalibrationConfig, PruneConfig
 from sinkprune.pruning.settings import MAX_STRUCTURED
+from sinkprune.traces.runs import decode_config
 
 GEN_LENGTHS = (32, 64, 96, 128, 160)
 BLOCK_LENGTHS = (8, 16, 24, 32, 48, 64, 96)
@@ -29,7 +31,7 @@ BOUNDS = {
     "temperature": (0.0, 1.5),
     "samples": (8, 64),
 }  # of the sliders
-DECODING = {  # parameter of `decoding_from` -> what the page opens with
+DECODING = {  # control, and parameter of `decoding_from` -> what the page opens with
     "gen_length": 96,
     "block_length": 32,
     "rule": "threshold",
@@ -39,7 +41,7 @@ DECODING = {  # parameter of `decoding_from` -> what the page opens with
     "temperature": 0.0,
     "seed": 0,
 }
-COPY = {  # parameter of `pruning_from`, or of `calibration_from` -> what the page opens with
+COPY = {  # control, and parameter of `pruning_from` or `calibration_from` -> what the page opens with
     "method": "sink-wanda",
     "sparsity": 0.5,
     "pattern": "free",
@@ -71,7 +73,7 @@ def decoding_from(
     temperature: float,
     seed: int,
 ) -> DecodeConfig:
-    """The DecodeConfig of the page's controls, in their order."""
+    """The DecodeConfig of the page's controls."""
     if not isinstance(rule, str) or rule not in RULES:
         raise ValueError(f"the commit rule must be one of {', '.join(RULES)}")
     if seed is None:
@@ -96,7 +98,7 @@ def sparsity_bound(method: str) -> float:
 def pruning_from(
     method: str, sparsity: float, pattern: str, sink_rule: str, sink_weight: bool, allocation: str
 ) -> PruneConfig:
-    """The PruneConfig of the page's controls, in their order."""
+    """The PruneConfig of the page's controls."""
     if isinstance(sparsity, bool) or not isinstance(sparsity, int | float):
         raise ValueError("sparsity must be a number")
     if not 0 <= sparsity <= MAX_SPARSITY:
@@ -115,39 +117,53 @@ def calibration_from(samples: int) -> CalibrationConfig:
     return CalibrationConfig(samples=int(samples))
 
 
-def decoding_values(config: DecodeConfig) -> list:
+def request_from(values: Mapping[str, object], model: str | None = None) -> Request:
+    """What the page's controls ask for. values: by name; without "method" no copy is made. model: see `Request`."""
+    decoding = decoding_from(**_group(values, DECODING))
+    lanes = BOTH if values.get("both") else WATCHED
+    if "method" not in values:
+        return Request(model, values["prompt"], decoding, lanes=lanes)
+    pruning, calibration = copy_from(values)
+    return Request(model, values["prompt"], decoding, pruning, calibration)
+
+
+def copy_from(values: Mapping[str, object]) -> tuple[PruneConfig, CalibrationConfig]:
+    """The pruned copy that the page's controls ask for."""
+    cut = _group(values, COPY)
+    calibration = calibration_from(cut.pop("samples"))
+    return pruning_from(**cut), calibration
+
+
+def _group(values: Mapping[str, object], names: Mapping[str, object]) -> dict:
+    return {name: values[name] for name in names}
+
+
+def decoding_values(config: DecodeConfig) -> dict:
     """The values of the page's controls that give this config: the inverse of `decoding_from`."""
-    rule = (
-        "one"
-        if config.threshold is None and config.factor is None
-        else "factor"
-        if config.threshold is None
-        else "threshold"
-    )
-    return [
-        config.gen_length,
-        config.block_length,
-        rule,
-        DECODING["threshold"] if config.threshold is None else config.threshold,
-        DECODING["factor"] if config.factor is None else config.factor,
-        config.cache,
-        config.temperature,
-        config.seed,
-    ]
+    rule = "threshold" if config.threshold is not None else "factor" if config.factor is not None else "one"
+    return {
+        "gen_length": config.gen_length,
+        "block_length": config.block_length,
+        "rule": rule,
+        "threshold": DECODING["threshold"] if config.threshold is None else config.threshold,
+        "factor": DECODING["factor"] if config.factor is None else config.factor,
+        "cache": config.cache,
+        "temperature": config.temperature,
+        "seed": config.seed,
+    }
 
 
-def copy_values(pruning: PruneConfig, calibration: CalibrationConfig) -> list:
-    """The values of the page's controls that give this copy: the inverse of `pruning_from` and, last, `calibration_from`."""
-    pattern = next(name for name, pattern in PATTERNS.items() if pattern == pruning.pattern)
-    return [
-        pruning.method,
-        pruning.sparsity,
-        pattern,
-        pruning.sink_rule,
-        pruning.sink_weight,
-        pruning.allocation,
-        calibration.samples,
-    ]
+def copy_values(pruning: PruneConfig, calibration: CalibrationConfig) -> dict:
+    """The values of the page's controls that give this copy: the inverse of `copy_from`."""
+    return {
+        "method": pruning.method,
+        "sparsity": pruning.sparsity,
+        "pattern": next(name for name, pattern in PATTERNS.items() if pattern == pruning.pattern),
+        "sink_rule": pruning.sink_rule,
+        "sink_weight": pruning.sink_weight,
+        "allocation": pruning.allocation,
+        "samples": calibration.samples,
+    }
 
 
 def check_offered(values: dict) -> None:
@@ -158,61 +174,3 @@ def check_offered(values: dict) -> None:
     for name, (low, high) in BOUNDS.items():
         if name in values and not low <= values[name] <= high:
             raise ValueError(f"{name} must lie between {low} and {high}, not {values[name]}")
-
-
-def decoding_controls() -> list[gr.components.Component]:
-    """The controls of `decoding_from`, in the order of its parameters, inside a closed accordion."""
-    with gr.Accordion("How it writes", open=False, elem_id="decoding"):
-        with gr.Row():
-            gen_length = gr.Dropdown(
-                list(GEN_LENGTHS),
-                value=DECODING["gen_length"],
-                label="Answer length",
-                info="tokens, end tokens included",
-            )
-            block_length = gr.Dropdown(
-                list(BLOCK_LENGTHS),
-                value=DECODING["block_length"],
-                label="Block length",
-                info="must divide the answer length",
-            )
-            cache = gr.Dropdown(
-                [(title, name) for name, title in CACHES.items()], value=DECODING["cache"], label="Key-value cache",
-                info="rows from a cache are not recomputed, so sinks are recorded from fewer queries",
-            )  # fmt: skip
-        with gr.Row():
-            rule = gr.Radio(
-                [(title, name) for name, title in RULES.items()],
-                value=DECODING["rule"],
-                label="Tokens committed in a step",
-                elem_classes="plain-radio",
-            )
-            threshold = gr.Slider(
-                *BOUNDS["threshold"], value=DECODING["threshold"], step=0.01, label="Confidence threshold",
-                info="lower is faster and less careful",
-            )  # fmt: skip
-            factor = gr.Slider(
-                *BOUNDS["factor"], value=DECODING["factor"], step=0.1, label="Factor", visible=False,
-                info="Fast-dLLM, eq. 3: larger commits more",
-            )  # fmt: skip
-        with gr.Row():
-            temperature = gr.Slider(
-                *BOUNDS["temperature"], value=DECODING["temperature"], step=0.1, label="Temperature",
-                info="0 always takes the likeliest token",
-            )  # fmt: skip
-            seed = gr.Number(
-                value=DECODING["seed"],
-                precision=0,
-                minimum=0,
-                label="Seed",
-                info="used above temperature 0",
-                elem_id="seed",
-            )
-    rule.change(
-        _show_rule_value, rule, [threshold, factor], queue=False, show_progress="hidden", api_visibility="private"
-    )
-    return [gen_length, block_length, rule, threshold, factor, cache, temperature, seed]
-
-
-def _show_rule_value(rule: str) -> tuple[gr.Slider, gr.Slider]:
-    return gr.Slider(visible=rule == "threshold"), gr.Slider(visible=rule == "factor")

@@ -3,72 +3,46 @@
 from __future__ import annotations
 
 import gradio as gr
+from gradio.components import Component
 
-from sinkprune.ui.copy_controls import copy_updates
-from sinkprune.ui.inputs import calibration_from, decoding_from, pruning_from
-from sinkprune.ui.links import OWN, Link, comparison_link, read_link
-from sinkprune.ui.text import note
-from sinkprune.ui.watch import QUICK_EVENT
-from sinkprune.ui.workbench import Workbench
+from sinkprune.ui.components.served import WEB
+from sinkprune.ui.events import QUICK_EVENT
+from sinkprune.ui.inputs import request_from
+from sinkprune.ui.sections.copy_controls import copy_updates
+from sinkprune.ui.server.links import OWN, Link, link_to, read_link
+from sinkprune.ui.server.workbench import Workbench
+from sinkprune.ui.words.text import note
 
-# Pressing the button keeps one way to run: the queue, cancelling and messages are those of any other run.
-START = """
-(said) => {
-  if (said) return;
-  const asked = new URLSearchParams(location.search);
-  const tab = asked.get("tab") ?? "watch";
-  const wanted = tab === "compare" && asked.has("method") ? "#compare-run"
-    : tab === "watch" && asked.has("preset") ? `#presets input[value="${CSS.escape(asked.get("preset"))}"]`
-    : tab === "watch" && asked.has("lanes") ? "#run" : null;
-  if (!wanted) return;
-  const press = (tries) => {
-    const button = document.querySelector(wanted);
-    if (button && !button.disabled) button.click();
-    else if (tries) setTimeout(press, 100, tries - 1);
-  };
-  setTimeout(press, 0, 100);
-}
-"""
+START = (WEB / "opening.js").read_text(encoding="utf-8")
 
 
 def open_links(
-    page: gr.Blocks,
-    bench: Workbench,
-    said: gr.HTML,
-    tabs: gr.Tabs,
-    prompt: gr.Textbox,
-    both: gr.Checkbox,
-    decoding: list[gr.components.Component],
-    copy: list[gr.components.Component],
-    linked: gr.State,
+    page: gr.Blocks, bench: Workbench, said: gr.HTML, tabs: gr.Tabs, controls: dict[str, Component], linked: gr.State
 ) -> None:
     """Wire the page's opening.
 
     said: says what is wrong with a link, or that it was made with another model; then nothing starts by itself.
-    decoding, copy: in the order of `inputs.DECODING` and `inputs.COPY`.
-    linked: see `compare_section`.
+    controls: those that a link sets, by name (see `links.Link.values`). linked: see `compare_section`.
     """
-    controls = [tabs, prompt, both, *decoding, *copy, linked]
 
-    def opened(request: gr.Request) -> list:
+    def opened(request: gr.Request) -> dict:
         try:
             link = read_link(dict(request.query_params))
         except ValueError as error:
             sentence = f"The link asks for something that this page does not have, so nothing was started: {error}."
-            return [note("Link", sentence), *[gr.skip()] * len(controls)]
+            return {said: note("Link", sentence)}
         differs = another_model(link.model, bench.public_name or OWN)
-        return [
-            note("Link", differs) if differs else "",
-            gr.Tabs(selected=link.tab) if link.tab else gr.skip(),
-            gr.skip() if link.prompt is None else link.prompt,
-            gr.skip() if link.both is None else link.both,
-            *(link.decoding or [gr.skip()] * len(decoding)),
-            *(copy_updates(link.copy) if link.copy else [gr.skip()] * len(copy)),
-            _promised(link, bench.public_name),
-        ]
+        values = link.values if "method" not in link.values else copy_updates(link.values)
+        return {
+            said: note("Link", differs) if differs else "",
+            linked: _promised(link, bench.public_name),
+            **({tabs: gr.Tabs(selected=link.tab)} if link.tab else {}),
+            **{controls[name]: value for name, value in values.items()},
+        }
 
+    outputs = [said, tabs, *controls.values(), linked]
     # Not through the queue: a page must open also when the queue is full.
-    page.load(opened, None, [said, *controls], **QUICK_EVENT).then(None, said, None, js=START, **QUICK_EVENT)
+    page.load(opened, None, outputs, **QUICK_EVENT).then(None, said, None, js=START, **QUICK_EVENT)
 
 
 def another_model(asked: str | None, present: str) -> str:
@@ -82,8 +56,6 @@ def another_model(asked: str | None, present: str) -> str:
 
 def _promised(link: Link, present: str | None) -> str | None:
     """The link as the page writes it, where it says what to expect of a whole comparison. present: the model where it names none."""
-    if None in (link.prompt, link.decoding, link.copy, link.expect):
+    if link.expect is None or not link.whole:
         return None
-    pruning, calibration = pruning_from(*link.copy[:-1]), calibration_from(link.copy[-1])
-    model = link.model or present
-    return comparison_link(model, link.prompt, decoding_from(*link.decoding), pruning, calibration, link.expect)
+    return link_to(request_from(link.values, link.model or present), link.expect)

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from player_pages import chromium, served_modules
+from player_pages import served_modules
+from playwright.sync_api import Browser
 
 
 @contextmanager
-def module_runner() -> Iterator[Callable]:
+def module_runner(browser: Browser) -> Iterator[Callable]:
     """run(module, "(m, value) => …", value): the function's result, m being the module."""
-    with served_modules() as address, chromium() as browser:
+    with served_modules() as address:
         page = browser.new_page()
-        page.goto(f"{address}/player.html")
+        page.goto(f"{address}/player/player.html")
 
         def run(module: str, function: str, value: object = None) -> object:
-            return page.evaluate(f"async (value) => ({function})(await import('/{module}.js'), value)", value)
+            return page.evaluate(f"async (value) => ({function})(await import('/player/{module}.js'), value)", value)
 
         yield run
+        page.close()

@@ -15,7 +15,8 @@ import uvicorn
 from fastapi import FastAPI
 from playwright.sync_api import Browser, sync_playwright
 
-from sinkprune.ui.player_component import FOLDER, player
+from sinkprune.ui.components.player import player
+from sinkprune.ui.components.served import WEB
 
 SYSTEM_CHROMIUM = Path("/usr/bin/chromium")
 
@@ -37,8 +38,8 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 @contextmanager
 def served_modules() -> Iterator[str]:
-    """The address under which the player's folder is served as plain files."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(FOLDER)))
+    """The address under which the front end is served as plain files."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(WEB)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()

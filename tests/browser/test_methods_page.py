@@ -7,13 +7,13 @@ import time
 import gradio as gr
 import pytest
 
-from sinkprune.lab.compare_all import ORDER
+from sinkprune.lab.all_methods import ORDER
 from sinkprune.pruning import PruneProgress
-from sinkprune.ui.inputs import decoding_controls
-from sinkprune.ui.methods import methods_section
 from sinkprune.ui.page import LAUNCH
-from sinkprune.ui.sweep import sweep_section
-from tests.lab.table_samples import made_up_table
+from sinkprune.ui.sections.all_methods import methods_section
+from sinkprune.ui.sections.decoding_controls import decoding_controls
+from sinkprune.ui.sections.sweep import sweep_section
+from tests.recorded.table_samples import made_up_table
 from tests.tiny_bench import tiny_bench
 
 pytestmark = pytest.mark.browser
@@ -34,7 +34,7 @@ def address(bench):
         prompt = gr.Textbox("why do stars shine ?", label="Prompt")
         decoding = decoding_controls()
         samples = methods_section(bench, prompt, decoding)
-        decoding[0].value, samples.value = 32, 8  # the shortest answer and calibration that the page offers
+        decoding["gen_length"].value, samples.value = 32, 8  # the shortest answer and calibration that the page offers
         sweep_section(bench, prompt, decoding, samples, made_up_table() | {"model": bench.name})
     _, url, _ = demo.queue().launch(prevent_thread_lock=True, quiet=True, **LAUNCH)
     yield url
@@ -145,9 +145,8 @@ def test_a_sweep_without_methods_is_refused(open_page):
     page.get_by_text("choose at least one method").first.wait_for()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_needs_no_sideways_scrolling(open_page, scheme):
-    page = open_page(width=390, scheme=scheme)
+def test_a_phone_needs_no_sideways_scrolling(open_page):
+    page = open_page(width=390, scheme="dark")
     run_all(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     region = page.locator(".mt-scroll")

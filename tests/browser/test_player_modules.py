@@ -118,9 +118,9 @@ def test_hover_shows_and_click_locks(run):
 def test_parting_is_the_first_difference(run):
     trace = make_trace(length=46, steps=4, layers=1, heads=1, block=16, kinds=("dlm", "dlm"))
     same = {**trace, "lanes": [trace["lanes"][0], trace["lanes"][0]]}
-    function = "(m, t) => import('/trace.js').then((r) => m.findParting(r.readRun(t).lanes))"
-    assert run("compare", function, same) is None
-    found = run("compare", function, trace)
+    function = "(m, t) => import('/player/trace.js').then((r) => m.findParting(r.readRun(t).lanes))"
+    assert run("parting", function, same) is None
+    found = run("parting", function, trace)
     canvases = []
     for lane in trace["lanes"]:
         canvas, states = {}, []
@@ -159,7 +159,7 @@ def test_an_end_token_at_position_0_is_a_begin_mark(run):
 def test_verdict_says_what_the_forward_read(run):
     trace = make_trace(length=46, steps=4, layers=1, heads=1, block=16, kinds=("dlm",))
     position = trace["lanes"][0]["frames"][2]["committed"][0][0]
-    function = """(m, [t, position]) => import('/trace.js').then((r) => [1, 2, 3].map((step) => m.verdict({
+    function = """(m, [t, position]) => import('/player/trace.js').then((r) => [1, 2, 3].map((step) => m.verdict({
       lane: r.readRun(t).lanes[0], step, total: 4, leading: position, share: 0.091, isSink: step > 1, moves: step - 1,
       scope: {layer: null, head: null}})))"""
     before, at, after = run("words", function, [trace, position])
@@ -175,7 +175,7 @@ def test_verdict_says_what_the_forward_read(run):
 def test_maps_are_asked_for_once_and_the_most_urgent_first(run):
     trace = make_trace(length=46, steps=4, layers=2, heads=2, block=16, kinds=("dlm",))
     function = """async (m, t) => {
-      const run = (await import('/trace.js')).readRun(t);
+      const run = (await import('/player/trace.js')).readRun(t);
       const asked = [];
       const answer = async (question) => {
         asked.push([question.layer, question.ids.filter((id) => id === 3).length]);
@@ -191,7 +191,7 @@ def test_maps_are_asked_for_once_and_the_most_urgent_first(run):
       await new Promise((done) => setTimeout(done, 30));
       return [asked, source.get(request(3, null)).n, source.get(request(2, 1)).error, source.get(request(1, null)) === undefined];
     }"""
-    asked, n, error, forgotten = run("map", function, trace)
+    asked, n, error, forgotten = run("map_source", function, trace)
     assert asked == [[None, 32], [None, 8], [1, 16]]
     assert (n, forgotten) == (46, True)
     assert error == "This map could not be computed: gone"
@@ -202,11 +202,11 @@ def test_chips_differ_only_where_both_lanes_have_written(run):
     first, second = (lane["frames"][3]["committed"] for lane in trace["lanes"])
     for entry in second:
         entry[1] += 1000
-    function = """(m, t) => import('/trace.js').then((r) => {
+    function = """(m, t) => import('/player/trace.js').then((r) => {
       const { lanes } = r.readRun(t);
       return [2, 3].map((step) => Array.from({length: 46}, (_, position) => m.chipDifference(lanes, position, step)));
     })"""
-    before, after = run("compare", function, trace)
+    before, after = run("parting", function, trace)
     assert set(before[:14]) == {""}
     assert "changed" not in before
     assert "same" in before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
@@ -15,9 +16,14 @@ QUIET = "() => !document.querySelector('.sp-spinner').checkVisibility()"
 SMALL = {"length": 78, "steps": 16, "layers": 4, "heads": 3, "block": 32}
 
 
+CHOSEN = threading.Event()  # set when the test has chosen a layer: the stream waits for it half way
+
+
 def layered_stream():
-    for part in growing(make_trace(**SMALL, seed=4)):
-        time.sleep(0.16)  # long enough for a key in between on a busy machine
+    parts = list(growing(make_trace(**SMALL, seed=4)))
+    for count, part in enumerate(parts):
+        if count == len(parts) // 2:
+            CHOSEN.wait(60)
         yield {**part, "run": "layered-stream", "view": {"layer": 2}}
 
 
@@ -47,7 +53,7 @@ def test_a_recorded_run_plays_by_itself_to_its_end(browser, address):
     assert "Step 16 of 16" in page.locator(".sp-verdict").first.inner_text()
     assert page.locator(".sp-answer").first.text_content().startswith("The sky looks blue")
     assert page.problems == []
-    page.context.close()
+    page.close()
 
 
 def test_nothing_moves_for_those_who_want_less_motion(page):
@@ -56,7 +62,7 @@ def test_nothing_moves_for_those_who_want_less_motion(page):
 
 
 def test_every_view_is_painted(page):
-    for selector in (".sp-river canvas", ".sp-bars", ".sp-heat canvas"):
+    for selector in (".sp-river canvas", ".sp-bars", ".sp-panel canvas"):
         assert lit_pixels(page, selector) > 2000
 
 
@@ -103,6 +109,7 @@ def test_the_visitors_choice_of_a_layer_outlasts_the_values_of_a_run(page):
     page.locator(".sp-player").focus()
     press(page, "1")
     before = int(state(page)["frames"])
+    CHOSEN.set()
     page.wait_for_function(
         "(before) => Number(document.querySelector('.sp-player').dataset.frames) > before + 2", arg=before
     )
@@ -189,9 +196,9 @@ def test_the_rule_moves_the_marks_at_once(page):
 def test_the_token_to_token_map_comes_from_the_server(page):
     page.get_by_role("button", name="Token to token").click()
     page.wait_for_function(QUIET)
-    assert lit_pixels(page, ".sp-heat canvas") > 5000
+    assert lit_pixels(page, ".sp-panel canvas") > 5000
     page.locator(".sp-layer").select_option(label="4")
-    page.locator('.sp-heat canvas[aria-label*="no longer in memory"]').first.wait_for()
+    page.locator('.sp-panel canvas[aria-label*="no longer in memory"]').first.wait_for()
     page.locator(".sp-layer").select_option(label="2")
     page.locator(".sp-player").focus()
     press(page, "ArrowRight")
@@ -200,7 +207,7 @@ def test_the_token_to_token_map_comes_from_the_server(page):
 
 def test_a_head_is_chosen_in_the_heatmap(page):
     """A double click on a column opens its map; the overview beside the map (its lower right corner) chooses another head."""
-    heat = page.locator(".sp-heat canvas").first
+    heat = page.locator(".sp-panel canvas").first
     heat.dblclick(position={"x": 8, "y": 100})
     settle(page)
     assert (state(page)["view"], state(page)["layer"], page.locator(".sp-head-choice").input_value()) == (
@@ -224,5 +231,5 @@ def test_below_a_path_of_another_application(browser):
         page = open_page(browser, url)
         page.get_by_role("button", name="Token to token").click()
         page.wait_for_function(QUIET)
-        assert lit_pixels(page, ".sp-heat canvas") > 5000
-        page.context.close()
+        assert lit_pixels(page, ".sp-panel canvas") > 5000
+        page.close()

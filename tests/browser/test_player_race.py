@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from player_traces import make_trace
 
-from sinkprune.lab.trace_light import RecentRuns
+from sinkprune.ui.server.light_traces import RecentRuns
 
 pytestmark = pytest.mark.browser
 
@@ -48,7 +48,7 @@ def test_the_clock_runs_through_marks_at_their_distance(run):
 
 
 def test_moves_of_the_lead_are_found_in_every_lane(run):
-    function = """(m, r) => import('/axis.js').then((a) => m.sinkMoves(r.lanes.map((lane, laneIndex) => ({
+    function = """(m, r) => import('/player/axis.js').then((a) => m.sinkMoves(r.lanes.map((lane, laneIndex) => ({
       lane, laneIndex, axis: a.makeAxis("steps", r), track: r.tracks[laneIndex]}))))"""
     tracks = [{"leaders": [4, 7, 7], "moved": [1]}, {"leaders": [0, 0], "moved": []}]
     found = run("scenes", function, timed([1, 2, 3], [1, 2]) | {"tracks": tracks})
@@ -64,7 +64,7 @@ def test_a_difference_is_the_first_lane_less_the_second(run):
     trace = make_trace(**SMALL, kinds=("dlm", "dlm"))
     trace["lanes"][1]["frames"] = trace["lanes"][1]["frames"][:4]
     function = """async (m, t) => {
-      const [{ readRun }, { makeScenes }, { makeAxis }] = await Promise.all(["trace", "scenes", "axis"].map((n) => import(`/${n}.js`)));
+      const [{ readRun }, { makeScenes }, { makeAxis }] = await Promise.all(["trace", "scenes", "axis"].map((n) => import(`/player/${n}.js`)));
       const run = readRun(t);
       const scenes = makeScenes(run, {scope: {layer: null, head: null}, rule: {name: "reference", value: 2}, palette: "viridis",
         theme: {dark: false}, axis: makeAxis("steps", run)});
@@ -87,17 +87,17 @@ def test_the_signed_scale_fits_what_it_shows(run):
     assert run("colour", "(m) => [0, 0.3, 1, 1.5, 4, 9].map(m.signedTop)") == [1, 1, 1, 2, 4, 16]
 
 
-def test_signed_colours_are_neutral_at_zero_and_mirror_each_other(run):
+def test_signed_colours_are_clear_at_zero_and_mirror_each_other(run):
     levels = run("colour", "(m) => [-9, -4, -1, 0, 1, 4, 9].map((value) => m.signedLevel(value, 4))")
     assert levels[0] == levels[1] == 0
     assert levels[-1] == levels[-2] == 255
     assert levels[2] + levels[4] in (255, 256)
     assert levels == sorted(levels)
-    for name in ("light", "dark"):
-        table = np.array(run("colour", "(m, name) => [...m.colourTable(name)]", name), np.uint32)
-        light = sum(weight * (table >> shift & 255) for weight, shift in ((0.21, 0), (0.72, 8), (0.07, 16)))
-        halves = np.diff(light[:124]), np.diff(light[132:])
-        assert all((half >= -0.5).all() or (half <= 0.5).all() for half in halves)  # each side goes one way
+    table = np.array(run("colour", "(m) => [...m.signedTable()]"), np.uint32)
+    alpha = (table >> 24).astype(int)
+    assert (alpha == alpha[::-1]).all() and (np.diff(alpha[128:]) >= 0).all()  # clear in the middle, the same on both sides
+    assert alpha[127] <= 1 and alpha[0] == 255
+    assert len(set(table[:127] & 0xFFFFFF)) == len(set(table[129:] & 0xFFFFFF)) == 1
 
 
 def test_heads_arrive_as_they_were_recorded(run):
@@ -110,14 +110,14 @@ def test_heads_arrive_as_they_were_recorded(run):
         for start in range(len(trace["lanes"][lane]["frames"]))
     }
     function = """async (m, [light, answers]) => {
-      const { readRun, headsOf, massOf, needsHeads } = await import('/trace.js');
+      const { readRun, headsOf, massOf, needsHeads } = await import('/player/trace.js');
       const run = readRun(light);
       const asked = [];
       const answer = async (q) => { asked.push([q.lane, q.from, q.to]); return answers[`${q.lane}/${q.from}`]; };
       const source = new m.HeadsSource(answer, () => {});
       const empty = headsOf(run.lanes[0].frames[0]);
       const needs = [{layer: 1, head: null}, {layer: null, head: 0}].map((scope) => needsHeads(run, scope));
-      await source.loadAll(run);
+      await source.loadAll(run.lanes.flatMap((lane, laneIndex) => lane.frames.map((_, step) => ({run, laneIndex, step}))));
       const layer = [...massOf(run, run.lanes[0], 2, {layer: 1, head: null})];
       return [empty, needs, asked, run.lanes.map((lane) => lane.frames.map((frame) => [...headsOf(frame)])), layer];
     }"""
@@ -134,7 +134,7 @@ def test_heads_arrive_as_they_were_recorded(run):
 
 def test_heads_that_cannot_be_had_are_said_once(run):
     function = """async (m, light) => {
-      const run = (await import('/trace.js')).readRun(light);
+      const run = (await import('/player/trace.js')).readRun(light);
       let asked = 0;
       const source = new m.HeadsSource(async () => { asked++; return {error: "run again"}; }, () => {});
       for (const step of [0, 1, 2]) { source.want([{run, laneIndex: 0, step}]); await new Promise((done) => setTimeout(done, 5)); }
@@ -146,12 +146,12 @@ def test_heads_that_cannot_be_had_are_said_once(run):
 def test_a_link_gives_back_the_scene(run):
     function = """(m) => {
       const scene = {step: 4, layer: 0, head: null, focus: 17, view: "map", marks: "paper:2.5", palette: "cividis", clock: "time"};
-      const link = m.sceneLink("https://a.example/x", "?preset=fox&prompt=a%26b", scene);
+      const link = m.lookLink("https://a.example/x", "?preset=fox&prompt=a%26b", scene);
       const search = new URL(link).search;
-      const read = m.checkScene(m.sceneFrom(search, "?preset=fox&prompt=a%26b"), {layers: 3, heads: 2});
-      return [link, read, m.sceneFrom(search, "?preset=moon"), m.sceneFrom(search, null)];
+      const read = m.checkLook(m.lookFrom(search, "?preset=fox&prompt=a%26b"), {layers: 3, heads: 2});
+      return [link, read, m.lookFrom(search, "?preset=moon"), m.lookFrom(search, null)];
     }"""
-    link, scene, other, none = run("scene", function)
+    link, scene, other, none = run("look", function)
     assert link.startswith("https://a.example/x?preset=fox&prompt=a%26b&step=5&layer=1&focus=17&")
     rule = {"name": "paper", "value": 2.5}
     assert scene == {
@@ -161,8 +161,8 @@ def test_a_link_gives_back_the_scene(run):
 
 
 def test_a_scene_is_that_of_its_model_where_the_address_names_one(run):
-    function = """(m, model) => m.sceneFrom(`?${model}prompt=a&step=5`, "?model=bundled&prompt=a")?.step ?? null"""
-    steps = [run("scene", function, model) for model in ("model=bundled&", "", "model=llada-1.5&", "model=&")]
+    function = """(m, model) => m.lookFrom(`?${model}prompt=a&step=5`, "?model=bundled&prompt=a")?.step ?? null"""
+    steps = [run("look", function, model) for model in ("model=bundled&", "", "model=llada-1.5&", "model=&")]
     assert steps == [4, 4, None, None]
 
 
@@ -179,4 +179,4 @@ def test_a_scene_that_makes_no_sense_is_left_out(run):
     }
     nothing = {"step": None, "layer": None, "head": None, "focus": None}
     for value in (raw, {}, {"marks": "__proto__:1"}):
-        assert run("scene", "(m, raw) => m.checkScene(raw, {layers: 3, heads: 2})", value) == nothing
+        assert run("look", "(m, raw) => m.checkLook(raw, {layers: 3, heads: 2})", value) == nothing

@@ -11,7 +11,7 @@ from player_pages import served_player
 from player_traces import HOSTILE, hostile_trace, make_map, make_trace
 from watched_page import watched_page
 
-from sinkprune.lab.trace_check import read_trace
+from sinkprune.traces.check import read_trace
 
 pytestmark = pytest.mark.browser
 
@@ -68,7 +68,7 @@ def test_a_link_shows_the_same_scene_again(browser, page, address):
     assert other.locator(".sp-palette").input_value() == "cividis"
     assert other.locator(".sp-value").input_value() == "1.5"
     assert other.locator(".sp-verdict").all_inner_texts() == page.locator(".sp-verdict").all_inner_texts()
-    other.context.close()
+    other.close()
 
 
 def test_a_run_that_no_link_makes_again_has_none(page):
@@ -126,8 +126,8 @@ def test_a_saved_page_plays_offline_and_hostile_text_stays_text(browser, page, t
     assert alone.locator(".sp-chip").nth(4).inner_text() == HOSTILE
     assert alone.evaluate("[window.hacked, document.querySelectorAll('img').length]") == [None, 0]
     alone.get_by_role("button", name="Token to token").click()
-    alone.locator('.sp-heat canvas[aria-label*="not part of a saved page"]').first.wait_for()
+    alone.locator('.sp-panel canvas[aria-label*="not part of a saved page"]').first.wait_for()
     again = saved(alone, "Data", tmp_path)
     assert read_trace(again.read_bytes())["lanes"] == hostile_trace(**LONGER)["lanes"]
     assert alone.problems == []
-    alone.context.close()
+    alone.close()

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from watched_page import watched_page
 
-from sinkprune.lab.pruned_sinks import PrunedRivers, PrunedSinks
 from sinkprune.pruning import METHODS
+from sinkprune.recorded.pruned_sinks import PrunedRivers, PrunedSinks
 from sinkprune.ui.page import LAUNCH
-from sinkprune.ui.pruned_sinks_section import pruned_sinks_section
+from sinkprune.ui.sections.pruned_sinks import pruned_sinks_section
 
 pytestmark = pytest.mark.browser
 
@@ -59,5 +59,5 @@ def test_every_method_has_a_signed_map(browser, address, width, scheme):
         page.locator("#pruned-sinks-head").get_by_role("button", name="CSV").click()
     assert len(waiting.value.path().read_text().splitlines()) == 1 + 12 * (1 + len(METHODS))
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    page.context.close()
+    page.close()
     assert page.problems == []

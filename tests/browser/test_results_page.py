@@ -7,10 +7,10 @@ from contextlib import contextmanager
 import gradio as gr
 import pytest
 
-from sinkprune.lab.table_text import findings
+from sinkprune.recorded.table_text import findings
 from sinkprune.ui.page import LAUNCH
-from sinkprune.ui.table_section import table_section
-from tests.lab.table_samples import GAINS, made_up_table
+from sinkprune.ui.sections.results import table_section
+from tests.recorded.table_samples import GAINS, made_up_table
 
 pytestmark = pytest.mark.browser
 
@@ -50,9 +50,8 @@ def test_findings_figures_and_tables_are_shown(open_page):
     page.locator("#all-numbers table").last.get_by_text("seconds to prune").wait_for()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_needs_no_sideways_scrolling(open_page, scheme):
-    page = open_page(width=390, scheme=scheme)
+def test_a_phone_needs_no_sideways_scrolling(open_page):
+    page = open_page(width=390, scheme="dark")
     page.locator("#gains-official .js-plotly-plot .scatterlayer .trace").first.wait_for(timeout=60_000)
     page.get_by_role("button", name="Every number").click()
     page.locator("#all-numbers table").last.wait_for()
@@ -62,5 +61,5 @@ def test_a_phone_needs_no_sideways_scrolling(open_page, scheme):
 def test_without_a_table_the_page_says_how_to_measure_one(open_page):
     with served(None) as url:
         page = open_page(url=url)
-        assert "python -m sinkprune.lab.table" in page.locator("#findings").inner_text()
+        assert "python -m sinkprune.recorded.pruning_table" in page.locator("#findings").inner_text()
         assert page.locator(".js-plotly-plot").count() == 0

@@ -35,7 +35,14 @@ def project(tmp_path, monkeypatch):
     """A small copy of the repository, with things beside it that are nobody's business."""
     for name in ("README.md", "LICENSE", "app.py", "requirements.txt", "space.yaml"):
         shutil.copy(ROOT / name, tmp_path / name)
-    for name in ("sinkprune/cli.py", "sinkprune/__pycache__/cli.pyc", "assets/.cache", "assets/text.txt", "tests/a.py"):
+    for name in (
+        "sinkprune/cli.py",
+        "sinkprune/__pycache__/cli.pyc",
+        "assets/.cache",
+        "assets/text.txt",
+        "docs/MAP.md",
+        "tests/a.py",
+    ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("x")
     (tmp_path / ".env").write_text("TOKEN=secret")
@@ -46,7 +53,7 @@ def project(tmp_path, monkeypatch):
 
 UPLOADED = {
     *("LICENSE", "README.md", "app.py", "requirements.txt"),
-    *("sinkprune/cli.py", "assets/text.txt"),
+    *("sinkprune/cli.py", "assets/text.txt", "docs/MAP.md"),
 }
 
 
@@ -92,7 +99,7 @@ def test_space_yaml_is_the_source_of_the_front_matter(project, hub, capsys):
 
 def test_the_real_space_gets_all_that_the_page_needs_and_no_tests():
     names = {path.relative_to(ROOT).as_posix() for path in deploy.space_files(ROOT)}
-    assert {"app.py", "assets/bundled/config.json", "sinkprune/ui/player/player.js", "requirements.txt"} <= names
+    assert {"app.py", "assets/bundled/config.json", "sinkprune/ui/web/player/player.js", "requirements.txt"} <= names
     assert not any(name.startswith(("tests", ".")) or "__pycache__" in name for name in names)
     assert sum((ROOT / name).stat().st_size for name in names) < 200e6
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from sinkprune.decoding import DecodeConfig, autoregress, generate
-from sinkprune.lab.trace_check import check_trace
 from sinkprune.models import decode_answer, encode_prompt, load_model
+from sinkprune.traces.check import check_trace
 
 SHORT = ("--gen-length", "16")
 

@@ -11,3 +11,14 @@ LLAMA = MODELS["llama", False]
 
 def some_prompt(length=6, seed=0):
     return torch.randint(4, VOCABULARY, (1, length), generator=torch.Generator().manual_seed(seed))
+
+
+def kept_of_blocks(steps):
+    """Of each block that read the sparse cache: the columns outside it that each layer kept."""
+    found = {}
+    for step in steps:
+        if step.rows != (0, step.canvas.shape[1]) and step.block not in found:
+            outside = step.kept.clone()
+            outside[:, slice(*step.rows)] = False
+            found[step.block] = [columns.nonzero()[:, 0].tolist() for columns in outside]
+    return list(found.values())

@@ -50,6 +50,8 @@ def test_stops_behind_the_end_token(tiny):
     stopping = dataclasses.replace(free, spec=dataclasses.replace(free.spec, eos_token_id=end))
     written = [step.canvas[0, -1].item() for step in autoregress(stopping, some_prompt(), 12)]
     assert written == tokens[: tokens.index(end) + 1]
+    other = dataclasses.replace(free, spec=dataclasses.replace(free.spec, eos_token_id=63, other_end_ids=(end, 62)))
+    assert [step.canvas[0, -1].item() for step in autoregress(other, some_prompt(), 12)] == written
 
 
 def test_recording_changes_no_token_and_nothing_is_left_behind(tiny):

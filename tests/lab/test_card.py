@@ -3,8 +3,8 @@ import torch
 
 from sinkprune.decoding import DecodeConfig
 from sinkprune.lab.card import run_card, weights_digest
-from sinkprune.lab.runs import finish, trace_run
 from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneResult, prune_model
+from sinkprune.traces.runs import finish, trace_run
 
 CONFIG = DecodeConfig(gen_length=8, block_length=4, steps=4, seed=7)
 

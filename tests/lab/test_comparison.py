@@ -8,12 +8,13 @@ import torch
 
 from sinkprune.decoding import DecodeConfig
 from sinkprune.lab.citation import bibtex_with_settings
-from sinkprune.lab.compare import answer_end, answer_ids, fingerprint, first_divergence
 from sinkprune.lab.comparison import MEANINGS, code, measure
 from sinkprune.lab.likelihood import ANSWER_DRAWS, answer_likelihood, paired_difference
-from sinkprune.lab.runs import compare_run, finish
+from sinkprune.lab.overlap import answer_end
 from sinkprune.pruning import CalibrationConfig, PruneConfig, prune_model
-from sinkprune.ui.result_card import result_card
+from sinkprune.traces.parting import answer_ids, fingerprint, first_divergence
+from sinkprune.traces.runs import compare_run, finish
+from sinkprune.ui.words.result_card import result_card
 
 HOSTILE = "why ` @misc{x} <img src=x onerror=alert(1)> ?"
 CONFIG = DecodeConfig(gen_length=8, block_length=4, steps=8)
@@ -54,7 +55,7 @@ def test_every_number_says_what_it_means(run):
 def test_every_likelihood_stands_with_its_standard_error(run, loaded):
     trace, comparison = run
     answer = answer_ids(trace["lanes"][0], loaded.spec.mask_token_id)
-    answer = torch.tensor(answer[: answer_end(answer, loaded.spec.eos_token_id)])
+    answer = torch.tensor(answer[: answer_end(answer, loaded.spec.end_token_ids)])
     estimate = answer_likelihood(loaded, torch.tensor([trace["lanes"][0]["ids"]]), answer, draws=ANSWER_DRAWS)
     assert comparison.error_dense_answer[0] == estimate.standard_error > 0
     likelihoods = [row for row in comparison.rows() if row.name.startswith("Nats")]
@@ -66,7 +67,7 @@ def test_every_likelihood_stands_with_its_standard_error(run, loaded):
 def test_the_difference_is_paired_and_none_is_claimed_where_its_interval_holds_zero(run, loaded):
     trace, comparison = run
     answer = answer_ids(trace["lanes"][1], loaded.spec.mask_token_id)
-    answer = torch.tensor(answer[: answer_end(answer, loaded.spec.eos_token_id)])
+    answer = torch.tensor(answer[: answer_end(answer, loaded.spec.end_token_ids)])
     copy = prune_model(loaded, PruneConfig("wanda", 0.7), CALIBRATION).loaded
     prompt_ids = torch.tensor([trace["lanes"][0]["ids"]])
     paired = paired_difference(

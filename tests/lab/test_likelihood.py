@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from sinkprune.lab.intervals import Interval
 from sinkprune.lab.likelihood import (
     Estimate,
     LikelihoodConfig,
@@ -68,7 +69,7 @@ def test_models_compared_see_the_same_masks(loaded):
     config = LikelihoodConfig(patterns=4, seed=3)
     first = masked_likelihood(loaded, [TEXT, TEXT[1:]], config)
     difference = paired_difference(first, masked_likelihood(loaded, [TEXT, TEXT[1:]], config))
-    assert (difference.mean, difference.low, difference.high, difference.pairs) == (0, 0, 0, 2)
+    assert difference == Interval(0, 0, 0)
 
 
 def test_answer_likelihood_at_full_mask_is_the_cross_entropy_of_the_whole_answer(loaded):
@@ -85,6 +86,34 @@ def test_answer_likelihood_masks_at_least_one_and_is_seeded(loaded):
     assert first.values.shape == (3,)
     assert torch.equal(first.values, again.values)
     assert torch.isfinite(first.values).all()
+
+
+def guided_nats(loaded, prompt, answer, scale: float) -> float:
+    """The whole answer masked, guidance written out: cross-entropy per token of both forwards' logits, every one of them kept."""
+    masks = torch.full((len(answer),), loaded.spec.mask_token_id)
+    bare = torch.full((len(prompt) + len(answer),), loaded.spec.mask_token_id)
+    with_text, without = (loaded.model(ids[None]).logits[0] for ids in (torch.cat([prompt, masks]), bare))
+    logits = without + (scale + 1) * (with_text - without)
+    if loaded.spec.shift_logits:
+        logits = torch.cat([logits[:1], logits[:-1]])
+    return torch.nn.functional.cross_entropy(logits[len(prompt) :], answer).item()
+
+
+@pytest.mark.parametrize("shift_logits", [False, True])
+@pytest.mark.parametrize("scale", [0.5, 3.0])
+def test_guidance_counts_in_the_likelihood(make_model, shift_logits, scale):
+    loaded, prompt, answer = make_model(shift_logits=shift_logits), TEXT[:2], TEXT[2:]
+    expected = guided_nats(loaded, prompt, answer, scale)
+    found = answer_likelihood(loaded, prompt[None], answer, levels=(1.0,), cfg_scale=scale)
+    assert found.mean == pytest.approx(expected, abs=1e-5)
+    one_token = masked_likelihood(loaded, [TEXT[:3]], LikelihoodConfig(patterns=2, cfg_scale=scale), [2])
+    assert one_token.mean == pytest.approx(guided_nats(loaded, prompt, TEXT[2:3], scale), abs=1e-5)
+
+
+def test_guidance_without_given_text_changes_nothing(loaded):
+    plain = masked_likelihood(loaded, [TEXT], LikelihoodConfig(patterns=4))
+    guided = masked_likelihood(loaded, [TEXT], LikelihoodConfig(patterns=4, cfg_scale=2.0))
+    assert torch.equal(plain.values, guided.values)
 
 
 def test_paired_difference_golden():
@@ -109,6 +138,10 @@ def test_bad_input_is_refused(loaded):
         paired_difference(Estimate(torch.zeros(1)), Estimate(torch.zeros(1)))
     with pytest.raises(ValueError, match="at least 1 mask pattern"):
         LikelihoodConfig(patterns=0)
+    with pytest.raises(ValueError, match="cfg_scale"):
+        LikelihoodConfig(cfg_scale=-1.0)
+    with pytest.raises(ValueError, match="cfg_scale"):
+        answer_likelihood(loaded, TEXT[None, :2], TEXT[2:], cfg_scale=99.0)
 
 
 def test_a_text_longer_than_one_chunk_of_the_head(loaded):

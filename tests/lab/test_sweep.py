@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from sinkprune.decoding import DecodeConfig
-from sinkprune.lab.compare_all import Refusal
+from sinkprune.lab.all_methods import Refusal
 from sinkprune.lab.likelihood import LikelihoodConfig, masked_likelihood
 from sinkprune.lab.sweep import OutOfTime, SweepPoint, held_out_ruler, prompt_ruler, sweep
 from sinkprune.lab.texts import held_out_texts
@@ -58,7 +58,7 @@ def test_a_sweep_ends_when_its_time_is_over(loaded, ruler, prune):
     [
         ([], [0.5], "at least one method"),
         (["wanda"], [], "one sparsity"),
-        (list(METHODS), [0.1, 0.2, 0.3, 0.4], "28 points are too many"),
+        (list(METHODS), [0.1, 0.2, 0.3, 0.4], f"{4 * len(METHODS)} points are too many"),
     ],
 )
 def test_a_sweep_is_bounded(loaded, ruler, prune, methods, sparsities, words):

@@ -3,8 +3,8 @@ import json
 import pytest
 import torch
 
-from sinkprune.lab import likelihood, texts
-from sinkprune.lab.texts import SENTENCE_END, file_texts, held_out_prompts, held_out_texts, whole_sentences
+from sinkprune.lab import texts
+from sinkprune.lab.texts import SENTENCE_END, file_texts, held_out_answers, held_out_texts, whole_sentences
 
 END = 2
 
@@ -33,7 +33,7 @@ def test_held_out_texts_are_prompt_and_the_longest_whole_answer(loaded, answers)
     assert words(loaded, canvases[0].tolist()[:-2]) == "why do stars shine ? the sun . the sea is blue ."
     assert canvases[0].tolist()[-2:] == [END, END]
     assert canvases[1].tolist()[2:] == [END] * 10  # no whole sentence
-    assert held_out_prompts() == ["why do stars shine ?", "the sea"]
+    assert list(held_out_answers()) == ["why do stars shine ?", "the sea"]
 
 
 def test_whole_sentences_leave_room(loaded):
@@ -51,7 +51,7 @@ def test_sentence_ends(text, ends):
 
 
 def test_the_shipped_held_out_set_is_long_enough():
-    assert len(held_out_prompts()) == len(set(held_out_prompts())) == 64
+    assert len(held_out_answers()) == 64
 
 
 def test_a_file_is_cut_into_sequences(loaded, tmp_path):
@@ -71,18 +71,3 @@ def test_files_that_cannot_be_measured_are_refused(loaded, tmp_path):
     for path, words_said in ((short, "has 2 tokens"), (binary, "UTF-8"), (tmp_path / "none", "cannot be read")):
         with pytest.raises(ValueError, match=words_said):
             file_texts(loaded, path)
-
-
-def test_the_command_prints_bits_and_error(loaded, monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(likelihood, "load_model", lambda name: loaded)
-    path = tmp_path / "text.txt"
-    path.write_text("the sun is a star . we see the blue sea " * 8)
-    likelihood.main(["--text", str(path), "--length", "8", "--patterns", "2"])
-    said = capsys.readouterr().out
-    estimate = likelihood.masked_likelihood(
-        loaded, file_texts(loaded, path, 8), likelihood.LikelihoodConfig(patterns=2)
-    )
-    assert f"{estimate.bits:.3f} ± {estimate.bits_error:.3f} bits per token" in said
-    with pytest.raises(SystemExit):
-        likelihood.main(["--text", str(tmp_path / "none")])
-    assert "cannot be read" in capsys.readouterr().err

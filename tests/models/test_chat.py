@@ -79,6 +79,8 @@ def test_answers_stop_at_the_end_token_and_drop_masks():
     assert decode_answer(CHAT, torch.tensor([[*letters, MASK, END, *letters]])) == "hello"
     assert decode_answer(CHAT, [*letters, START, *letters]) == "hellohello"
     assert decode_answer(CHAT, []) == ""
+    two_ends = dataclasses.replace(CHAT, spec=dataclasses.replace(CHAT.spec, other_end_ids=(letters[3],)))
+    assert decode_answer(two_ends, [*letters, END, *letters]) == "hel"[: letters.index(letters[3])]
     assert decode_answer(make_tiny(), [5, 6]) == ""
 
 

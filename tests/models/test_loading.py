@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from sinkprune.models import MODELS, causal_view, load_model
-from sinkprune.models.loading import default_dtype
+from sinkprune.models.placement import default_dtype
 from tests.tiny_models import FIXTURES, make_tiny
 
 GOLDEN = FIXTURES / "models"

@@ -106,7 +106,7 @@ def test_what_needs_a_mask_is_refused_with_the_way_out(reference):
     assert reference.spec.mask_token_id is None
     with pytest.raises(ValueError, match="only writes from left to right: use `autoregress`"):
         generate(reference, IDS[:1, :5], DecodeConfig(**SETTINGS))
-    with pytest.raises(ValueError, match="has no MASK: use the method without sink-"):
+    with pytest.raises(ValueError, match="has no MASK: use a method that reads clean text"):
         prune_model(reference, PruneConfig("sink-wanda", 0.5), calibration_ids=IDS)
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sinkprune.pruning import METHODS, STRUCTURED, CalibrationConfig, PruneConfig, prune_steps
-from tests.lab.conftest import tiny_model
+from tests.word_model import tiny_model
 
 TEXT = CalibrationConfig(samples=3, length=16)
 ONCE = ("sinks", "inputs")  # phases in which the whole dense model is measured

@@ -1,12 +1,15 @@
 """Against the official code's own results on the tiny LLaDA checkpoint (50 %, 8 sequences of 64 tokens, float32)."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
-from sinkprune.pruning import CalibrationConfig, PruneConfig, prune, prune_model
+from sinkprune.pruning import CalibrationConfig, PruneConfig, prune_model
 from sinkprune.pruning import sparsegpt as sparsegpt_module
 from sinkprune.pruning.calibration import noised
+from sinkprune.pruning.methods import BY_NAME
 from sinkprune.pruning.token_weights import attention_mass, token_weights
 
 STEPS, SEED = 10, 0
@@ -25,15 +28,15 @@ def official_zeros(golden, method, masks):
     }
 
 
-def spy(monkeypatch, function, seen):
-    """Note the statistic that `function` of the prune module is handed, by the group's first linear."""
-    original = getattr(prune, function)
+def spy(monkeypatch, method, seen):
+    """Note the statistic that the cut of `method` is handed, by the group's first linear."""
+    record = BY_NAME[method]
 
     def noting(group, statistic, config):
         seen[next(iter(group))] = statistic
-        return original(group, statistic, config)
+        return record.cut(group, statistic, config)
 
-    monkeypatch.setattr(prune, function, noting)
+    monkeypatch.setitem(BY_NAME, method, dataclasses.replace(record, cut=noting))
 
 
 def test_noise_is_the_official_noise(llada, golden):
@@ -54,7 +57,7 @@ def test_token_weights_are_one_minus_the_official_sink_masks(llada, golden):
 @pytest.mark.parametrize("method", ["wanda", "sink-wanda"])
 def test_wanda_masks_and_norms_are_the_official_ones(llada, golden, monkeypatch, method):
     norms = {}
-    spy(monkeypatch, "cut_by_wanda", norms)
+    spy(monkeypatch, method, norms)
     result = run(llada, golden, method)
     for name, zeros in official_zeros(golden, method, result.masks).items():
         assert torch.equal(result.masks[name], zeros), name
@@ -73,7 +76,7 @@ def test_magnitude_is_the_official_mask_less_its_one_zero_too_many(llada, golden
 
 def test_sparsegpt_first_layer_is_official_less_one_zero_in_each_block(llada, golden, monkeypatch):
     hessians = {}
-    spy(monkeypatch, "cut_by_sparsegpt", hessians)
+    spy(monkeypatch, "sparsegpt", hessians)
     result = run(llada, golden, "sparsegpt")
     for name, zeros in official_zeros(golden, "sparsegpt", result.masks).items():
         if ".layers.0." in name:  # one block of 128 columns at most: the tiny model is 64 and 128 wide

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sinkprune.pruning import METHODS, PruneConfig, prune_model
-from sinkprune.ui.changes import TWINS, is_sink_aware, twin
+from sinkprune.ui.sections.changes import TWINS, is_sink_aware, twin
 from tests.tiny_models import make_tiny
 
 

@@ -8,15 +8,15 @@ from urllib.parse import parse_qsl
 import pytest
 
 from sinkprune.models import LoadedModel
-from sinkprune.ui.compare import OUTPUTS, _cancelled, _compare
 from sinkprune.ui.inputs import COPY, DECODING
-from sinkprune.ui.links import read_link
-from sinkprune.ui.workbench import Workbench
-from tests.lab.conftest import tiny_model
+from sinkprune.ui.sections.compare import _cancelled, _compare
+from sinkprune.ui.server.links import read_link
+from sinkprune.ui.server.workbench import Workbench
 from tests.tiny_bench import tiny_bench
+from tests.word_model import tiny_model
 
 PROMPT = "why do stars shine ?"
-CHOICES = [*(COPY | {"method": "wanda", "samples": 8}).values(), *(DECODING | {"gen_length": 32}).values()]
+CHOICES = COPY | {"method": "wanda", "samples": 8} | DECODING | {"gen_length": 32, "prompt": PROMPT}
 
 
 @pytest.fixture
@@ -27,10 +27,10 @@ def bench(tmp_path):
 def press(bench: Workbench, linked: str | None = None, meanwhile=lambda: None) -> dict:
     """The last value that each output got from one press; meanwhile: happens when the first line of progress is shown."""
     last = {}
-    for number, values in enumerate(_compare(bench, linked, PROMPT, *CHOICES)):
+    for number, update in enumerate(_compare(bench, CHOICES | {"linked": linked})):
         if number == 0:
             meanwhile()
-        last |= {name: value for name, value in zip(OUTPUTS, values, strict=True) if value != {"__type__": "update"}}
+        last |= update
     return last
 
 
@@ -43,7 +43,7 @@ def test_a_press_ends_with_a_card_a_pin_and_a_link_that_gives_the_same(bench):
     assert pin["id"] == trace["run"]
     assert pin["query"].startswith(f"{trace['query']}&expect=")
     link = read_link(dict(parse_qsl(pin["query"].removeprefix("?"))))
-    assert [*link.copy, *link.decoding] == CHOICES
+    assert link.values == CHOICES
     assert link.model == "own"  # the bench's model is a folder, whose name is nobody else's business
     assert all(part not in pin["query"] for part in Path(bench.name).parts[1:])
     for lane, answer in zip(trace["lanes"], pin["answers"], strict=True):
@@ -73,4 +73,4 @@ def test_a_run_ends_with_the_model_it_began_with(bench, monkeypatch):
     ],
 )
 def test_a_cancelled_comparison_says_whose_texts_stand_below(trace, said):
-    assert said in _cancelled(trace)[OUTPUTS.index("status")]
+    assert said in _cancelled(trace)["status"]

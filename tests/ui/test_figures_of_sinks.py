@@ -4,12 +4,12 @@ import dataclasses
 
 import pytest
 
-from sinkprune.lab.prompt_set import PromptSet
-from sinkprune.lab.stages import trace_stages
-from sinkprune.lab.statistics import layer_statistics, trace_statistics
-from sinkprune.ui.reading import CACHED
-from sinkprune.ui.sink_figures import FIGURES, draw, draw_layer, layer_index, run_numbers, set_numbers
-from tests.lab.run_samples import make_run
+from sinkprune.recorded.prompt_set import PromptSet
+from sinkprune.traces.sink_statistics import layer_statistics, trace_statistics
+from sinkprune.traces.stages import trace_stages
+from sinkprune.ui.sections.sink_figures import FIGURES, draw, draw_layer, layer_index, run_numbers, set_numbers
+from sinkprune.ui.words.reading import CACHED
+from tests.traces.run_samples import make_run
 
 
 @pytest.fixture

@@ -8,18 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sinkprune.decoding import DecodeConfig
+from sinkprune.lab.request import Request
 from sinkprune.models import MODELS
 from sinkprune.pruning import STRUCTURED, UNSTRUCTURED, CalibrationConfig, PruneConfig
-from sinkprune.ui.inputs import (
-    COPY,
-    DECODING,
-    calibration_from,
-    copy_values,
-    decoding_from,
-    decoding_values,
-    pruning_from,
-)
-from sinkprune.ui.links import OWN, Link, comparison_link, preset_link, read_link, watch_link
+from sinkprune.ui.inputs import COPY, DECODING, copy_from, copy_values, decoding_from, decoding_values, request_from
+from sinkprune.ui.server.links import OWN, Link, link_to, preset_link, read_link
 
 RULES = st.sampled_from([{"threshold": 0.87}, {"factor": 1.3}, {}])
 DECODINGS = st.builds(
@@ -52,38 +45,46 @@ def query(link: str) -> dict:
     return dict(parse_qsl(link.removeprefix("?"), keep_blank_values=True, strict_parsing=True))
 
 
+REQUESTS = st.builds(
+    Request,
+    st.sampled_from([None, "bundled", "llada-1.5"]),
+    PROMPTS,
+    DECODINGS,
+    PRUNINGS,
+    st.builds(CalibrationConfig, st.integers(8, 64)),
+)
+
+
 @given(config=DECODINGS, pruning=PRUNINGS, samples=st.integers(8, 64))
 def test_controls_give_back_the_settings_they_show(config, pruning, samples):
-    assert decoding_from(*decoding_values(config)) == config
-    *cut, count = copy_values(pruning, CalibrationConfig(samples=samples))
-    assert (pruning_from(*cut), calibration_from(count)) == (pruning, CalibrationConfig(samples=samples))
+    assert decoding_from(**decoding_values(config)) == config
+    calibration = CalibrationConfig(samples=samples)
+    assert copy_from(copy_values(pruning, calibration)) == (pruning, calibration)
 
 
-@given(prompt=PROMPTS, config=DECODINGS, pruning=PRUNINGS, samples=st.integers(8, 64))
-def test_a_link_gives_back_every_setting(prompt, config, pruning, samples):
-    link = read_link(
-        query(comparison_link("bundled", prompt, config, pruning, CalibrationConfig(samples=samples), "0123456789ab"))
-    )
-    assert (link.tab, link.model, link.prompt, link.expect) == ("compare", "bundled", prompt, "0123456789ab")
-    assert decoding_from(*link.decoding) == config
-    assert pruning_from(*link.copy[:-1]) == pruning
-    assert calibration_from(link.copy[-1]).samples == samples
+@given(REQUESTS)
+def test_a_link_gives_back_the_request(asked):
+    link = read_link(query(link_to(asked, "0123456789ab")))
+    assert (link.tab, link.model, link.expect, link.whole) == ("compare", asked.model or OWN, "0123456789ab", True)
+    assert request_from(link.values, asked.model) == asked
 
 
-@given(prompt=PROMPTS, config=DECODINGS, both=st.booleans())
-def test_a_watched_run_is_linked_with_its_lanes(prompt, config, both):
-    link = read_link(query(watch_link("llada-1.5", prompt, config, both)))
-    assert (link.tab, link.model, link.prompt, link.both, link.copy) == ("watch", "llada-1.5", prompt, both, None)
-    assert decoding_from(*link.decoding) == config
+@given(prompt=PROMPTS, config=DECODINGS, lanes=st.sampled_from([("dlm",), ("dlm", "ar")]))
+def test_a_watched_run_is_linked_with_its_lanes(prompt, config, lanes):
+    asked = Request("llada-1.5", prompt, config, lanes=lanes)
+    link = read_link(query(link_to(asked)))
+    assert (link.tab, link.model, link.whole) == ("watch", "llada-1.5", False)
+    assert link.values.keys() == {"prompt", "both", *DECODING}
+    assert request_from(link.values, link.model) == asked
 
 
 @pytest.mark.parametrize("name", [*MODELS, "bundled (int8)", "llada-8b-base (nf4)"])
 def test_a_link_names_a_model_of_the_registry(name):
-    assert read_link(query(watch_link(name, "a star", DecodeConfig(32, 32, 32), False))).model == name
+    assert read_link(query(link_to(Request(name, "a star", DecodeConfig(32, 32, 32))))).model == name
 
 
 def test_a_model_that_is_not_in_the_registry_is_not_named():
-    assert read_link(query(watch_link(None, "a star", DecodeConfig(32, 32, 32), False))).model == OWN
+    assert read_link(query(link_to(Request(None, "a star", DecodeConfig(32, 32, 32))))).model == OWN
 
 
 def test_a_recorded_run_is_linked_by_name():
@@ -94,8 +95,8 @@ def test_a_recorded_run_is_linked_by_name():
 def test_what_a_link_leaves_out_keeps_the_default():
     assert read_link({}) == Link()
     assert read_link({"utm_source": "mail", "step": "3"}) == Link()
-    assert read_link({"seed": "5"}).decoding == [*list(DECODING.values())[:-1], 5]
-    assert read_link({"method": "wanda"}).copy == ["wanda", *list(COPY.values())[1:]]
+    assert read_link({"seed": "5"}).values == DECODING | {"seed": 5}
+    assert read_link({"method": "wanda"}).values == COPY | {"method": "wanda"}
 
 
 @pytest.mark.parametrize(

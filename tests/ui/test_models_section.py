@@ -10,9 +10,11 @@ import torch
 from sinkprune.decoding import DecodeConfig, generate
 from sinkprune.models import MODELS, encode_prompt
 from sinkprune.pruning import CalibrationConfig, PruneConfig
-from sinkprune.ui import models_section as section
-from sinkprune.ui import watch, workbench
-from sinkprune.ui.workbench import Workbench
+from sinkprune.ui.inputs import DECODING
+from sinkprune.ui.sections import models as section
+from sinkprune.ui.sections import watch
+from sinkprune.ui.server import workbench
+from sinkprune.ui.server.workbench import Workbench
 from tests.tiny_models import make_tiny, save_tiny
 
 
@@ -87,9 +89,9 @@ def test_a_model_is_switched_and_copies_of_the_old_one_go(own, bench, folders):
 
 
 def test_a_layer_that_the_new_model_lacks_becomes_the_mean(bench):
-    decoding = (32, 32, "one", 0.9, 1.0, "none", 0.0, 0)
-    *_, last = watch._live_run(bench, None, "ab", True, 7, True, *decoding)
-    layers = last[watch.OUTPUTS.index("layer")]
+    values = DECODING | {"gen_length": 32, "rule": "one", "prompt": "ab", "both": True, "layer": 7, "seen": True}
+    *_, last = watch._live_run(bench, None, values)
+    layers = last["layer"]
     assert layers.value == 0
     assert [value for _, value in layers.choices] == [0, 1, 2, 3]
 

@@ -1,5 +1,6 @@
 """What a link does to the page's controls, without a browser."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from urllib.parse import parse_qsl
 
@@ -7,15 +8,18 @@ import gradio as gr
 import pytest
 
 from sinkprune.decoding import DecodeConfig
+from sinkprune.lab.request import Request
 from sinkprune.pruning import CalibrationConfig, PruneConfig
-from sinkprune.ui.compare import _as_linked
-from sinkprune.ui.copy_controls import copy_controls, copy_updates
-from sinkprune.ui.inputs import decoding_controls
-from sinkprune.ui.links import comparison_link
+from sinkprune.ui.inputs import COPY
 from sinkprune.ui.opening import another_model, open_links
+from sinkprune.ui.sections.compare import _as_linked
+from sinkprune.ui.sections.copy_controls import copy_controls, copy_updates
+from sinkprune.ui.sections.decoding_controls import decoding_controls
+from sinkprune.ui.server.links import link_to
 
 SETTINGS = ("a <b>star</b>", DecodeConfig(64, 32, 64, factor=2.0), PruneConfig("structured", 0.6), CalibrationConfig(8))
-LINK = comparison_link("bundled", *SETTINGS, "0123456789ab")
+ASKED = Request("bundled", *SETTINGS)
+LINK = link_to(ASKED, "0123456789ab")
 
 
 @pytest.fixture
@@ -25,47 +29,51 @@ def opened():
     with gr.Blocks() as page:
         with gr.Tabs() as tabs:
             pass
-        decoding, copy = decoding_controls(), copy_controls(None)
-        open_links(page, bench, gr.HTML(), tabs, gr.Textbox(), gr.Checkbox(), decoding, copy, gr.State())
+        said, linked = gr.HTML(), gr.State()
+        both, decoding = decoding_controls()
+        controls = {"prompt": gr.Textbox(), "both": both, **decoding, **copy_controls(None)}
+        open_links(page, bench, said, tabs, controls, linked)
     load = next(event for event in page.fns.values() if event.targets[0][1] == "load")
+    names = {component: name for name, component in controls.items()} | {said: "said", tabs: "tabs", linked: "linked"}
 
     def call(query, model="bundled"):
         bench.public_name = model
-        return load.fn(SimpleNamespace(query_params=dict(parse_qsl(query.removeprefix("?")))))
+        updates = load.fn(SimpleNamespace(query_params=dict(parse_qsl(query.removeprefix("?")))))
+        return {names[component]: value for component, value in updates.items()}
 
     return call
 
 
 def test_a_link_sets_every_control_and_is_remembered(opened):
-    said, tabs, prompt, both, *values, linked = opened(LINK)
-    assert said == ""
-    assert both == gr.skip()
-    assert tabs.selected == "compare"
-    assert prompt == SETTINGS[0]
-    assert values[:8] == [64, 32, "factor", 0.9, 2.0, "none", 0.0, 0]
-    assert values[8] == "structured"
-    assert (values[9].value, values[9].maximum) == (0.6, 0.7)
-    assert linked == LINK
+    updates = opened(LINK)
+    assert updates["said"] == ""
+    assert "both" not in updates
+    assert updates["tabs"].selected == "compare"
+    assert updates["prompt"] == SETTINGS[0]
+    decoding = {"gen_length": 64, "block_length": 32, "rule": "factor", "threshold": 0.9, "factor": 2.0}
+    assert {name: updates[name] for name in decoding} == decoding
+    assert (updates["cache"], updates["temperature"], updates["seed"]) == ("none", 0.0, 0)
+    assert updates["method"] == "structured"
+    assert (updates["sparsity"].value, updates["sparsity"].maximum) == (0.6, 0.7)
+    assert updates["linked"] == LINK
 
 
 def test_no_link_leaves_everything_alone(opened):
-    said, *updates, linked = opened("")
-    assert said == ""
-    assert linked is None
-    assert all(update == gr.skip() for update in updates)
+    assert opened("") == {"said": "", "linked": None}
 
 
 def test_a_link_made_with_another_model_is_said_and_promises_nothing_of_this_one(opened):
-    said, tabs, prompt, *_, linked = opened(LINK, model="llada-8b-base")
-    assert "made with bundled, and this page runs llada-8b-base" in said
-    assert "nothing was started" in said
-    assert (tabs.selected, prompt) == ("compare", SETTINGS[0])
-    assert _as_linked(comparison_link("llada-8b-base", *SETTINGS, "0123456789ab"), linked) == ""
+    updates = opened(LINK, model="llada-8b-base")
+    assert "made with bundled, and this page runs llada-8b-base" in updates["said"]
+    assert "nothing was started" in updates["said"]
+    assert (updates["tabs"].selected, updates["prompt"]) == ("compare", SETTINGS[0])
+    here = Request("llada-8b-base", *SETTINGS)
+    assert _as_linked(link_to(here, "0123456789ab"), updates["linked"]) == ""
 
 
 def test_a_link_that_names_no_model_is_read_for_the_present_one(opened):
-    said, *_, linked = opened(LINK.replace("model=bundled&", ""))
-    assert (said, linked) == ("", LINK)
+    updates = opened(LINK.replace("model=bundled&", ""))
+    assert (updates["said"], updates["linked"]) == ("", LINK)
 
 
 @pytest.mark.parametrize(
@@ -86,19 +94,19 @@ def test_another_model_is_said_in_one_sentence(asked, present, words):
 
 
 def test_a_bad_link_is_refused_as_text_and_changes_nothing(opened):
-    said, *updates = opened("?tab=compare&prompt=star&method=<img>")
-    assert "method must be one of" in said
-    assert "<img" not in said
-    assert all(update == gr.skip() for update in updates)
+    updates = opened("?tab=compare&prompt=star&method=<img>")
+    assert list(updates) == ["said"]
+    assert "method must be one of" in updates["said"]
+    assert "<img" not in updates["said"]
 
 
 def test_updates_follow_the_method():
-    assert copy_updates(["wanda", 0.9, "2:4", "paper", False, "uniform", 16])[1].maximum == 0.9
-    assert copy_updates(["structured", 0.1, "free", "paper", False, "uniform", 16])[2].interactive is False
+    assert copy_updates(COPY | {"method": "wanda", "sparsity": 0.9, "pattern": "2:4"})["sparsity"].maximum == 0.9
+    assert copy_updates(COPY | {"method": "structured", "sparsity": 0.1})["pattern"].interactive is False
 
 
 def test_a_run_is_compared_with_its_own_link_only():
-    other = comparison_link("bundled", "another prompt", *SETTINGS[1:], "0123456789ab")
+    other = link_to(replace(ASKED, prompt="another prompt"), "0123456789ab")
     assert _as_linked(LINK, LINK).startswith("Same as")
-    assert _as_linked(comparison_link("bundled", *SETTINGS, "ffffffffffff"), LINK).startswith("Not the same")
+    assert _as_linked(link_to(ASKED, "ffffffffffff"), LINK).startswith("Not the same")
     assert _as_linked(LINK, other) == _as_linked(LINK, None) == ""

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from sinkprune.lab.stages import Stages
-from sinkprune.lab.statistics import LaneStatistics
 from sinkprune.pruning.changes import MaskChanges
-from sinkprune.ui.reading import changes_reading, layers_words, stage_words, trajectory_words, variance_words
+from sinkprune.traces.sink_statistics import LaneStatistics
+from sinkprune.traces.stages import Stages
+from sinkprune.ui.words.reading import changes_reading, layers_words, stage_words, trajectory_words, variance_words
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ import gradio as gr
 import pytest
 from forking_spaces import module
 
-from sinkprune.lab.trace_check import check_trace
+from sinkprune.traces.check import check_trace
 from sinkprune.ui.page import build_page
-from sinkprune.ui.workbench import Workbench
-from sinkprune.ui.zero_gpu import MOST_SECONDS, estimated_seconds, on_gpu, zero_gpu
+from sinkprune.ui.server.workbench import Workbench
+from sinkprune.ui.server.zero_gpu import MOST_SECONDS, estimated_seconds, on_gpu, zero_gpu
 
 SHORT = {"prompt": "why", "gen_length": 16, "block_length": 16}
 
@@ -66,11 +66,27 @@ def test_the_model_is_there_before_the_first_call(page):
     assert page[1].ready
 
 
-def test_every_event_that_runs_the_model_is_such_a_call(page):
-    demo, _, _ = page
-    events = [event for event in demo.fns.values() if event.concurrency_id == "model"]
-    assert len(events) >= 6
-    assert all(hasattr(event.fn, "__wrapped__") for event in events)
+def test_every_endpoint_is_such_a_call(page):
+    endpoints = [
+        event for event in page[0].fns.values() if event.concurrency_id == "model" and not event.inputs_as_dict
+    ]
+    named = [event for event in endpoints if event.api_visibility == "public"]
+    assert len(named) == 6
+    assert all(hasattr(event.fn, "__wrapped__") for event in named)
+
+
+def test_every_run_of_the_page_is_such_a_call(page):
+    demo, _, calls = page
+    pressed = [event for event in demo.fns.values() if event.concurrency_id == "model" and event.input_keyword_names]
+    assert len(pressed) == 5  # watch, compare, changes, all methods, sweep
+    for event in pressed:
+        before = len(calls)
+        values = {
+            name: component.value for name, component in zip(event.input_keyword_names, event.inputs, strict=True)
+        }
+        with pytest.raises(gr.Error):
+            list(event.fn(**values | {"prompt": "", "made": None, "methods": []}))
+        assert len(calls) == before + 1
 
 
 def test_compare_prunes_and_writes_in_one_call_and_again_without_memory(page):
@@ -89,12 +105,10 @@ def test_compare_prunes_and_writes_in_one_call_and_again_without_memory(page):
 
 def test_the_pages_own_comparison_streams_out_of_the_worker(page):
     demo, bench, _ = page
-    events = [e for e in demo.fns.values() if e.concurrency_id == "model" and "Method" in [c.label for c in e.inputs]]
-    event = next(e for e in events if "Prompt" in [c.label for c in e.inputs])
-    values = ["why" if c.label == "Prompt" else "magnitude" if c.label == "Method" else c.value for c in event.inputs]
-    values = [32 if c.label == "Answer length" else v for c, v in zip(event.inputs, values, strict=True)]
-    updates = list(event.fn(*values))
-    traces = [value for update in updates for value in update if isinstance(value, dict) and "lanes" in value]
+    event = next(e for e in demo.fns.values() if {"linked", "method"} <= set(e.input_keyword_names))
+    values = {name: component.value for name, component in zip(event.input_keyword_names, event.inputs, strict=True)}
+    updates = list(event.fn(**values | {"prompt": "why", "method": "magnitude", "gen_length": 32}))
+    traces = [value for update in updates for value in update.values() if isinstance(value, dict) and "lanes" in value]
     assert len(traces) > 2
     assert all(lane["done"] for lane in traces[-1]["lanes"])
     assert bench.store.keys() == []

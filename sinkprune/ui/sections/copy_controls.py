@@ -1,0 +1,67 @@
+"""The controls that say which copy of the model is made: method, sparsity, pattern, and what is behind "Advanced"."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from sinkprune.pruning import ALLOCATIONS, SINK_RULES, STRUCTURED
+from sinkprune.ui.events import QUICK_EVENT
+from sinkprune.ui.inputs import BOUNDS, COPY, MAX_SPARSITY, PATTERNS, sparsity_bound
+from sinkprune.ui.words.text import method_choices, seconds_info
+
+
+def copy_controls(table: dict | None) -> dict[str, gr.components.Component]:
+    """The controls of `inputs.copy_from` by name. table: a summary (recorded.table_summary), for seconds."""
+    with gr.Row(elem_classes="choices"):
+        method = gr.Radio(
+            method_choices(table), value=COPY["method"], label="Method", info=seconds_info(table),
+            elem_id="method", elem_classes=["plain-radio", "stacked"],
+        )  # fmt: skip
+        with gr.Column(min_width=300):
+            sparsity = gr.Slider(
+                0, MAX_SPARSITY, value=COPY["sparsity"], step=0.05, label="Sparsity", elem_id="sparsity",
+                info="share of the weights set to zero",
+            )  # fmt: skip
+            pattern = gr.Radio(
+                list(PATTERNS), value=COPY["pattern"], label="Pattern", elem_classes="plain-radio",
+                info="2:4 is two zeros in every four inputs: half of the weights, whatever the slider says",
+            )  # fmt: skip
+            with gr.Accordion("Advanced", open=False, elem_id="advanced"):
+                samples = gr.Slider(
+                    *BOUNDS["samples"], value=COPY["samples"], step=8, label="Calibration sequences",
+                    info="of 128 tokens, from the built-in text",
+                )  # fmt: skip
+                sink_rule = gr.Radio(
+                    list(SINK_RULES), value=COPY["sink_rule"], label="Sink rule", elem_classes="plain-radio",
+                    info="reference: the official code; paper: eq. 10-12",
+                )  # fmt: skip
+                sink_weight = gr.Checkbox(COPY["sink_weight"], label="Weight sinks down (off: the ablation)")
+                allocation = gr.Radio(
+                    list(ALLOCATIONS), value=COPY["allocation"], label="Allocation", elem_classes="plain-radio",
+                    info="structured methods: every layer loses the same share, or all layers compete",
+                )  # fmt: skip
+    method.input(_bounds, [method, sparsity], [sparsity, pattern], **QUICK_EVENT)
+    return {
+        "method": method,
+        "sparsity": sparsity,
+        "pattern": pattern,
+        "sink_rule": sink_rule,
+        "sink_weight": sink_weight,
+        "allocation": allocation,
+        "samples": samples,
+    }
+
+
+def _bounds(method: str, sparsity: float) -> tuple[gr.Slider, gr.Radio]:
+    """What a method allows: the structured ones remove less, and know no pattern."""
+    most, structured = sparsity_bound(method), method in STRUCTURED
+    info = "share of the layers' weights removed" if structured else "share of the weights set to zero"
+    pattern = gr.Radio(value="free", interactive=False) if structured else gr.Radio(interactive=True)
+    return gr.Slider(maximum=most, value=min(sparsity, most), info=info), pattern
+
+
+def copy_updates(values: dict) -> dict:
+    """The updates that set the controls to `values` (all of `inputs.COPY`, by name), bounds included."""
+    slider, _ = _bounds(values["method"], values["sparsity"])
+    pattern = gr.Radio(value=values["pattern"], interactive=values["method"] not in STRUCTURED)
+    return values | {"sparsity": slider, "pattern": pattern}

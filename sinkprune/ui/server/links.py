@@ -1,0 +1,145 @@
+"""Links that open the page in a state: one vocabulary of query parameters, the names of the page's controls.
+
+```
+tab                                                           which section opens: watch, compare, methods, table or learn
+model                                                         what wrote it: compared with the page's model, never loaded
+preset                                                        the recorded run that is shown
+prompt                                                        the text in the prompt box
+gen_length block_length rule threshold factor cache temperature seed    how it writes (parameters of `inputs.decoding_from`)
+method sparsity pattern sink_rule sink_weight allocation samples        the pruned copy; with tab=compare it is made and compared at once
+lanes                                                         dlm or dlm,ar: the prompt is run at once and watched in these lanes
+expect                                                        what both lanes wrote when the link was made (`traces.parting.fingerprint`)
+```
+What is left out keeps the page's default, and names that are not known here are left alone: those of what is looked at (step, layer, …)
+are the player's (`player/scene.js`). Links come from strangers: every value is
+checked as if it had been typed.
+
+A model is a registry name, with the form of quantised weights behind it, or "own": folders and other hub ids stay with their owner.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlencode
+
+from sinkprune.decoding import DecodeConfig
+from sinkprune.lab.request import Request
+from sinkprune.models.registry import MODELS, QUANTIZATIONS
+from sinkprune.traces.runs import MAX_CHARACTERS
+from sinkprune.ui.inputs import COPY, DECODING, check_offered, copy_from, copy_values, decoding_from, decoding_values
+
+TABS = ("watch", "compare", "methods", "table", "learn")
+WORDS = {"rule", "cache", "method", "pattern", "sink_rule", "allocation"}
+EXPECT = re.compile(r"[0-9a-f]{12}")
+PRESET = re.compile(r"[a-z0-9-]{1,40}")
+OWN = "own"
+MODEL_NAMES = {OWN, *MODELS, *(f"{name} ({form})" for name in MODELS for form in QUANTIZATIONS)}
+LANES = {"dlm": False, "dlm,ar": True}  # -> whether the autoregressive lane is beside
+
+
+@dataclass(frozen=True)
+class Link:
+    """What a link asks for; None where it says nothing.
+
+    values: of the page's controls, by name: "prompt", "both", all of `inputs.DECODING` or none, all of `inputs.COPY` or none.
+    """
+
+    tab: str | None = None
+    model: str | None = None
+    expect: str | None = None
+    values: dict = field(default_factory=dict)
+
+    @property
+    def whole(self) -> bool:
+        """Whether it says everything about a comparison."""
+        return {"prompt", *DECODING, *COPY} <= self.values.keys()
+
+
+def link_to(request: Request, expect: str | None = None) -> str:
+    """The query ("?tab=…&…") that makes the same run again. Every setting is named, so later defaults change nothing.
+
+    expect: what both lanes of a comparison wrote, where that is known already.
+    """
+    compared = request.pruning is not None
+    parts = {"tab": "compare" if compared else "watch", "model": request.model or OWN, "prompt": request.prompt}
+    parts |= _decoding(request.decoding)
+    if compared:
+        parts |= copy_values(request.pruning, request.calibration) | ({"expect": expect} if expect else {})
+    else:
+        parts |= {"lanes": ",".join(request.lanes)}
+    return "?" + urlencode(parts)
+
+
+def preset_link(name: str) -> str:
+    """The query that shows a recorded run."""
+    return "?" + urlencode({"preset": name})
+
+
+def _decoding(config: DecodeConfig) -> dict:
+    """The settings of a config by the names of the page's controls, without the one that it does not use."""
+    values = decoding_values(config)
+    unused = {"threshold", "factor"} - {values["rule"]}
+    return {name: value for name, value in values.items() if name not in unused}
+
+
+def without_expect(link: str) -> str:
+    """The same link, whatever was written."""
+    return link.partition("&expect=")[0]
+
+
+def read_link(query: Mapping[str, str]) -> Link:
+    """What the parameters of an address ask for. Raises ValueError with a sentence where a value is not one the page offers."""
+    tab, prompt, expect = (query.get(name) for name in ("tab", "prompt", "expect"))
+    if tab is not None and tab not in TABS:
+        raise ValueError(f"the link's tab must be one of {', '.join(TABS)}")
+    if prompt is not None and len(prompt) > MAX_CHARACTERS:
+        raise ValueError(f"the link's prompt is longer than {MAX_CHARACTERS} characters")
+    if expect is not None and not EXPECT.fullmatch(expect):
+        raise ValueError("the link's expect must be 12 hexadecimal digits")
+    preset, lanes, model = (query.get(name) for name in ("preset", "lanes", "model"))
+    if preset is not None and not PRESET.fullmatch(preset):
+        raise ValueError("the link's preset must be the name of a recorded run")
+    if lanes is not None and lanes not in LANES:
+        raise ValueError(f"the link's lanes must be {' or '.join(LANES)}")
+    if model is not None and model not in MODEL_NAMES:
+        raise ValueError(f"the link's model must be a name from this page's table of models, or {OWN}")
+    values = {} if prompt is None else {"prompt": prompt}
+    if lanes is not None:
+        values["both"] = LANES[lanes]
+    values |= _asked(query, DECODING, _check_decoding) | _asked(query, COPY, _check_copy)
+    return Link(tab, model, expect, values)
+
+
+def _asked(query: Mapping[str, str], defaults: dict, check: Callable[[dict], object]) -> dict:
+    """The values of a group of controls, none where the link names none of them."""
+    if not any(name in query for name in defaults):
+        return {}
+    values = {name: _value(name, query[name]) if name in query else default for name, default in defaults.items()}
+    check(values)
+    return values
+
+
+def _value(name: str, text: str) -> str | float | bool:
+    if name in WORDS:
+        return text
+    if name == "sink_weight":
+        if text not in ("True", "False"):
+            raise ValueError("the link's sink_weight must be True or False")
+        return text == "True"
+    try:
+        number = float(text)
+    except ValueError:
+        raise ValueError(f"the link's {name} must be a number, not {text[:40]!r}") from None
+    return int(number) if number.is_integer() else number
+
+
+def _check_decoding(values: dict) -> None:
+    decoding_from(**values)
+    check_offered(values)
+
+
+def _check_copy(values: dict) -> None:
+    copy_from(values)
+    check_offered(values)

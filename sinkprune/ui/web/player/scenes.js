@@ -1,0 +1,34 @@
+// What every view of a lane draws from; made anew when data or choices change, never per step.
+
+import { blockRanges } from "./blocks.js";
+import { colourTable, level, scaleTop } from "./colour.js";
+import { findParting, isComparison } from "./parting.js";
+import { makeRows } from "./rows.js";
+import { trackSinks } from "./sinks.js";
+import { massOf } from "./trace.js";
+
+// choices: {scope, rule, palette, folded (end marks), theme, axis}
+export function makeScenes(run, choices) {
+  const { scope, rule, folded } = choices;
+  const comparison = isComparison(run);
+  const parting = comparison ? findParting(run.lanes) : null;
+  const rows = comparison ? makeRows(run.lanes, folded) : run.lanes.flatMap((lane) => makeRows([lane], folded));
+  const scenes = run.lanes.map((lane, laneIndex) => {
+    const massAt = (step) => massOf(run, lane, step, scope);
+    const track = trackSinks(lane.frames.length, massAt, (step) => lane.frames[step].visible, rule);
+    const blocks = blockRanges(lane, run.settings.block_length);
+    return { ...choices, run, lane, laneIndex, comparison, parting, rows: rows[laneIndex], massAt, track, blocks };
+  });
+  const top = scaleTop(Math.max(...scenes.map((scene) => scene.track.peak)));
+  const table = colourTable(choices.palette);
+  for (const scene of scenes) Object.assign(scene, { top, shade: (mass) => table[level(mass, top)] });
+  return scenes;
+}
+
+// Ticks of the clock at which the lead passes to another token in any lane: [{tick, laneIndex, position}], by tick.
+export function sinkMoves(scenes) {
+  const moves = scenes.flatMap(({ lane, laneIndex, axis, track }) => track.moved.map((step) => ({
+    tick: axis.tickOf(lane, step), laneIndex, position: track.leaders[step],
+  })));
+  return moves.sort((a, b) => a.tick - b.tick);
+}

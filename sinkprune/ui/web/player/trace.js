@@ -1,0 +1,173 @@
+// Reads a trace (format: the docstring of sinkprune/traces/format.py) into typed arrays.
+// A run only ever grows: `readRun` with the previous run of the same id decodes the new frames and nothing else.
+
+export const NOT_COMPUTED = 255;
+const NEVER = 1e9;
+
+export function decodeBytes(base64) {
+  const text = atob(base64);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+}
+
+// base64 of little-endian uint16 x 65535 -> Float32Array of shares.
+export function decodeShares(base64) {
+  const bytes = decodeBytes(base64);
+  const shares = new Float32Array(bytes.length >> 1);
+  for (let i = 0; i < shares.length; i++) shares[i] = (bytes[2 * i] | (bytes[2 * i + 1] << 8)) / 65535;
+  return shares;
+}
+
+export function readRun(trace, previous) {
+  if (trace.format !== "sinkprune-trace") throw new Error("this is not a sinkprune trace");
+  if (trace.version !== 1) throw new Error(`trace version ${trace.version} is not known here: this player reads version 1`);
+  const grows = previous && previous.id === trace.run && previous.lanes.length === trace.lanes.length;
+  if (grows && previous.done) return previous; // stopped or finished: what was still on its way when it ended is not shown
+  const { run: id, prompt, model, settings = {}, view = {}, query = null } = trace;
+  const run = grows ? previous : { id, prompt, model, settings, view, query, lanes: [] };
+  run.trace = trace;
+  trace.lanes.forEach((lane, index) => {
+    run.lanes[index] ??= emptyLane(lane);
+    run.lanes[index].shift = lane.promptLength - run.lanes[0].promptLength; // by a begin token before the prompt
+    growLane(run.lanes[index], lane);
+  });
+  run.done = run.lanes.every((lane) => lane.done);
+  run.steps = Math.max(0, ...run.lanes.map((lane) => lane.frames.length));
+  return run;
+}
+
+function emptyLane(source) {
+  const { kind, title, model, promptLength, length, maskId, maskText } = source;
+  const lane = { kind, title, model, promptLength, length, maskId, maskText: maskText ?? "mask", frames: [] };
+  lane.ids = new Int32Array(length).fill(-1);
+  lane.texts = new Array(length).fill("");
+  lane.born = new Int32Array(length).fill(NEVER); // the step that committed a position; -1 for the prompt
+  lane.certainty = new Float32Array(length).fill(NaN);
+  for (let i = 0; i < promptLength; i++) {
+    lane.ids[i] = source.ids[i];
+    lane.texts[i] = String(source.tokens[i]);
+    lane.born[i] = -1;
+  }
+  return lane;
+}
+
+function growLane(lane, source) {
+  for (let step = lane.frames.length; step < source.frames.length; step++) {
+    const frame = source.frames[step];
+    for (const [position, id, text, certainty] of frame.committed) {
+      lane.ids[position] = id;
+      lane.texts[position] = String(text);
+      lane.born[position] = step;
+      lane.certainty[position] = certainty;
+    }
+    lane.frames.push(readFrame(frame));
+  }
+  lane.done = source.done;
+  lane.text = source.text;
+  lane.seconds = source.seconds;
+}
+
+function readFrame(frame) {
+  const { block, nfe, seconds, visible } = frame;
+  return {
+    block, nfe, seconds, visible,
+    rows: [frame.rows[0], frame.rows[1]],
+    committed: frame.committed.map((entry) => entry[0]),
+    share: decodeShares(frame.share),
+    confidence: decodeBytes(frame.confidence),
+    packedHeads: frame.heads,
+    packedLayers: frame.layers,
+  };
+}
+
+// (L x H x N) bytes, 255 sqrt(share): decoded when first asked for, because most frames never show them.
+// Null while they are not here: a page sends them when somebody looks at them (heads_source.js).
+export function headsOf(frame) {
+  if (!frame.heads && frame.packedHeads) frame.heads = decodeBytes(frame.packedHeads);
+  return frame.heads ?? null;
+}
+
+// "prompt" | "masked" | "revealed" (by this very step) | "settled" | "absent" (an autoregressive position not reached yet)
+export function tokenState(lane, position, step) {
+  const born = lane.born[position];
+  if (born < 0) return "prompt";
+  if (born < step) return "settled";
+  if (born === step) return "revealed";
+  return lane.kind === "ar" ? "absent" : "masked";
+}
+
+// The token ids that the forward pass of `step` read: before its own commit.
+export function canvasIds(lane, step) {
+  const ids = [];
+  for (let position = 0; position < lane.length; position++) {
+    if (lane.born[position] < step) ids.push(lane.ids[position]);
+    else if (lane.kind === "ar") break;
+    else ids.push(lane.maskId);
+  }
+  return ids;
+}
+
+// Attention received in units of the mean (1 = uniform) at `step`, for all heads, one layer or one head.
+// scope: {layer: index | null, head: index | null}. All zero while the heads it needs are not here.
+export function massOf(run, lane, step, scope) {
+  const key = `${scope.layer ?? "*"},${scope.head ?? "*"}`;
+  if (lane.massKey !== key) {
+    lane.massKey = key;
+    lane.masses = [];
+  }
+  return (lane.masses[step] ??= computeMass(run, lane, lane.frames[step], scope));
+}
+
+// True for a scope that can only be computed from the heads of every step.
+export function needsHeads(run, scope) {
+  return scope.head != null || (scope.layer != null && run.lanes.some((lane) => lane.frames.some((frame) => !frame.packedLayers)));
+}
+
+function computeMass({ model }, lane, frame, scope) {
+  const n = lane.length;
+  const mass = new Float32Array(n);
+  if (scope.layer == null && scope.head == null) {
+    for (let i = 0; i < n; i++) mass[i] = frame.share[i] * frame.visible;
+    return mass;
+  }
+  if (scope.head == null && frame.packedLayers) { // the mean of a layer comes with every frame
+    frame.layers ??= decodeShares(frame.packedLayers);
+    for (let i = 0; i < n; i++) mass[i] = frame.layers[scope.layer * n + i] * frame.visible;
+    return mass;
+  }
+  const heads = headsOf(frame);
+  if (!heads) return mass;
+  const rows = headRows(model, scope).filter((row) => headExists(heads, row, n));
+  const unit = frame.visible / (255 * 255 * rows.length);
+  for (const row of rows) {
+    for (let i = 0, at = row * n; i < n; i++, at++) mass[i] += heads[at] * heads[at] * unit;
+  }
+  return mass;
+}
+
+// False for a head that a structured cut removed: it gives out nothing, where the shares of any other head sum to 1.
+export function headExists(heads, row, length) {
+  for (let at = row * length; at < (row + 1) * length; at++) if (heads[at]) return true;
+  return false;
+}
+
+// Rows (layer x heads + head) of the heads array that a scope averages over.
+export function headRows(model, scope) {
+  const rows = [];
+  for (let layer = 0; layer < model.layers; layer++) {
+    for (let head = 0; head < model.heads; head++) {
+      const chosen = (scope.layer == null || scope.layer === layer) && (scope.head == null || scope.head === head);
+      if (chosen) rows.push(layer * model.heads + head);
+    }
+  }
+  return rows;
+}
+
+// The share of one head's attention that a position receives; null where the head was removed, undefined while the heads are not here.
+export function headShare({ lane, run }, step, position, column) {
+  const heads = headsOf(lane.frames[step]);
+  if (!heads) return undefined;
+  const row = column.layer * run.model.heads + column.head;
+  return headExists(heads, row, lane.length) ? (heads[row * lane.length + position] / 255) ** 2 : null;
+}

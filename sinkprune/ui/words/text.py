@@ -1,0 +1,159 @@
+"""The page's words that are longer than a label."""
+
+from __future__ import annotations
+
+import html
+
+from sinkprune.models.chat import without_final_mark
+from sinkprune.pruning import PruneProgress
+from sinkprune.pruning.methods import RECORDS
+from sinkprune.ui.server.kept_runs import KEPT, LIVE, SHARED
+from sinkprune.ui.server.scheduler import Waiting
+
+HERO = """
+<header class="hero">
+  <h1>sinkprune</h1>
+  <p>Watch a language model write by filling in masks, and see which token it looks at most.</p>
+</header>
+"""
+
+ABOUT = """
+<p class="about">A diffusion language model writes by filling in masks. The tokens that attract its attention, the <em>attention sinks</em>,
+  move while it writes. The paper that prunes such models with their sinks in mind is
+  <a href="https://arxiv.org/abs/2602.17664" target="_blank" rel="noopener">arXiv 2602.17664</a>.
+  The model is small on purpose: its card, <code>assets/bundled/README.md</code>, says how it was made and what it can do.
+  Read its text for <em>how</em> it writes, not for what it knows.</p>
+"""
+
+DEFINITIONS = """
+- **Attention received** (column mass, eq. 5): how much attention a token position gets from all queries, averaged over layers and heads.
+  It is shown in units of the mean, so 1 is what uniform attention would give.
+- **Sink**: a position that receives more than the mean plus two standard deviations (the rule of the official code). The player lets you
+  choose the paper's rule and its constant instead; the figures keep to this one.
+- **Autoregressive lane**: the same weights with a causal mask, one token a step, and one begin mark before the prompt, which makes every
+  position one higher than in the diffusion lane. Every query there sees position 0.
+- **Marks**: tokens that are no words. *im_start* stands where the prompt ends and the answer begins, ∎ (the end mark) where the answer
+  ends; the rest of the canvas is filled with end marks.
+- **Which layer**: a recorded run opens in the layer that shows best what it was chosen for; a live run in the layer chosen above.
+- **The recorded prompts**: `python -m sinkprune.recorded.prompt_set` writes each of them in both lanes and keeps the numbers. The
+  typical one, shown in full, has the median temporal variance.
+"""
+
+HOLDS = "The mark at the end of this prompt tends to hold the leading sink: run it without to see the sinks move more."
+DROPPED = "This model reads the prompt without the mark at its end, so that mark is not among the tokens."
+
+
+CHANGES = {  # figure -> (title, definition)
+    "strength": (
+        "Sink strength of each head (Fig. 7, left)",
+        "<p>The share of a head's attention that goes to sink tokens, in the dense model on noised calibration text: mean over queries, "
+        "noise levels and 8 sequences. Sinks are found by the rule that pruning used.</p>",
+    ),
+    "disagreement": (
+        "Masks that differ, by head (Fig. 7, XOR)",
+        "<p>The share of a head's weights that exactly one of the two copies pruned. A head owns its rows of q, its columns of o and its "
+        "part of k and v.</p>",
+    ),
+    "difference": (
+        "Sparsity gained or lost, by head (Fig. 8)",
+        "<p>Sparsity of the sink-aware copy less that of its twin, in percentage points: red, it prunes more here; blue, it keeps more. "
+        "Methods that prune each output row equally can differ in the columns of o only.</p>",
+    ),
+    "linears": (
+        "Masks that differ, by linear",
+        "<p>The share of a linear's weights that exactly one of the two copies pruned, attention and MLP.</p>",
+    ),
+}
+
+
+COMMITS = """
+<details class='definition'><summary>What is this?</summary><p>Above: how many tokens each forward pass wrote for good. Below: how sure the
+model was of the surest of them. Parallel decoding commits every token of the block above the dotted line. A cross marks a pass in which
+none was: confidence was lost there, one token was committed all the same, and a forward pass was spent on it.</p></details>
+"""
+
+NO_TABLE = "Not measured for this model yet: `python -m sinkprune.recorded.pruning_table` measures it."
+
+TABLE_TERMS = """
+- **Bits per token**: how many bits the model needs for a token of the teacher's answers to held-out prompts, the bound of LLaDA's
+  masked likelihood. The teacher is the model whose answers this one was trained on. Every copy sees the
+  same texts with the same masks, so differences are paired.
+- **Interval**: 95 %, over calibration seeds and texts at once, both drawn from many. *Above dense*: copy less dense model.
+- **Saved**: bits of the baseline less bits of the sink-aware method. A win is an interval above 0, a loss one below, a tie holds 0.
+- **Weight 1**: the same method with only the sink weight switched off. For sink-sparsegpt that is sparsegpt, mask for mask; wanda differs
+  from sink-wanda in noise and sums as well.
+- **Agreement**: share of tokens equal to the dense model's at the same position, in greedy answers (threshold 0.9, dual cache).
+  Two good answers that part early agree little.
+- **Forward pass**: dense time / pruned time, measured in turns. Only structured copies are faster.
+"""
+
+
+def note(kind: str, sentence: str) -> str:
+    """The line that says what is shown: a recorded run, a live one, a stopped one."""
+    badge = f"<b class='badge'>{html.escape(kind)}</b> " if kind else ""
+    return f"<p class='note' role='status'>{badge}{html.escape(sentence)}</p>"
+
+
+def waiting_line(place: Waiting) -> str:
+    """A place in the line, and how to leave it."""
+    if place.before == 0:
+        return note("Waiting", "The model is free in a moment.")
+    seconds = "" if place.seconds is None else f", about {max(1, round(place.seconds))} s"
+    return note(
+        "Waiting",
+        f"{place.before} before you{seconds}. Recorded runs play meanwhile; the button beside Run leaves the line.",
+    )
+
+
+def kept_words(how: str) -> str:
+    """What a visitor should know of a run that they did not start; "" for one that they did."""
+    return {
+        LIVE: "",
+        SHARED: "Somebody asked for the same a moment before: you watch the same run.",
+        KEPT: "An earlier visitor asked for the same: this is that run, identical, with its own seconds.",
+    }[how]
+
+
+def final_mark(prompt: str, dropped: bool) -> str:
+    """What became of the full stop, question or exclamation mark at the prompt's end, "" without one. dropped: it is not read."""
+    if without_final_mark(prompt) == prompt.rstrip():
+        return ""
+    return DROPPED if dropped else HOLDS
+
+
+METHODS_IN_WORDS = {method.name: f"{method.name}: {method.words}" for method in RECORDS}
+
+
+def method_choices(table: dict | None) -> list[tuple[str, str]]:
+    """(words, method) of every method, with the seconds that the table (recorded.table_summary) measured at 50 %, if there is one."""
+    rows = table["rows"] if table else []
+    seconds = {row["variant"]: f" ({row['prune_seconds']:.0f} s)" for row in rows if row["sparsity"] == 0.5}
+    return [(words + seconds.get(name, ""), name) for name, words in METHODS_IN_WORDS.items()]
+
+
+def seconds_info(table: dict | None) -> str | None:
+    """What the seconds in `method_choices` are; None without a table."""
+    if table is None:
+        return None
+    return f"in brackets: seconds measured at 50 % with {table['protocol']['samples']} calibration sequences ({table['machine']})"
+
+
+def progress_line(progress: PruneProgress | None, method: str = "") -> str:
+    """Where a prune is, as a bar and a sentence; None before its first step. method: named where several are pruned in turn."""
+    if progress is None:
+        return (
+            "<div class='progress'><progress aria-label='Pruning'></progress><p>Preparing a copy of the model</p></div>"
+        )
+    step = f"{progress.done} of {progress.total}"
+    where = {
+        "sinks": f"Finding the sinks in noised text: sequence {step}",
+        "inputs": f"{'Measuring the inputs of all layers' if progress.layer is None else 'measuring its inputs'}, batch {step}",
+        "weights": f"cutting weights, group {step}",
+        "outputs": f"running the text through it, batch {step}",
+        "layer": "done",
+    }[progress.phase]
+    layer = "" if progress.layer is None else f"Layer {progress.layer + 1} of {progress.layers}: "
+    share = progress.done / progress.total if progress.layer is None else (progress.layer + 0.5) / progress.layers
+    bar = f"<progress value='{share:.3f}' max='1' aria-label='Pruning'></progress>"
+    named = f"{html.escape(method)} · " if method else ""
+    return f"<div class='progress'>{bar}<p>{named}{layer}{where} · {progress.seconds:.1f} s</p></div>"

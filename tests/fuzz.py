@@ -1,0 +1,312 @@
+"""Hostile values for every endpoint and every control of the page: only answers or sentences may come back, and nothing may stay behind.
+
+    python -m tests.fuzz --examples 10000 [--seed 1]
+
+is the nightly run, on a tiny model. Values go through Gradio's own preprocessing and come back as what it would send, so what a browser or
+an API client can send is tried, and not only what the page offers. tests/ui/test_fuzz.py runs a few hundred examples of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import hashlib
+import os
+import random
+import sys
+import tempfile
+import time
+import traceback
+import uuid
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, get_args, get_origin, get_type_hints
+
+import gradio as gr
+import orjson
+import psutil
+import torch
+from gradio import utils
+from gradio.state_holder import SessionState
+from hypothesis import strategies as st
+from starlette.requests import Request
+
+from sinkprune.lab.store import give_memory_back
+from sinkprune.ui.page import build_page
+from sinkprune.ui.server.workbench import Workbench
+from tests.tiny_bench import tiny_bench
+
+WORDS = ("why do stars shine ?", "a", "fish live in water", "why " * 60)
+HOSTILE = (
+    *(
+        "",
+        " ",
+        "\n",
+        "\0",
+        "\ud800",
+        "half \udce9",
+        "<img src=x onerror=alert(1)>",
+        "</script><script>",
+        "{{7*7}}",
+        "${1}",
+    ),
+    *(
+        "'; DROP TABLE runs; --",
+        "../../etc/passwd",
+        "/etc/passwd",
+        "~/.ssh/id_rsa",
+        "file:///etc/passwd",
+        "http://127.0.0.1:1/",
+    ),
+    *(
+        "owner/name",
+        "owner/name@../..",
+        "bundled\n",
+        "<mask><|im_end|><|endoftext|>",
+        "=1+1",
+        "\u202e abc",
+        "e\u0301" * 50,
+    ),
+    *("x" * 1001, "x" * 100_000, "你好", "🙂" * 300, "NaN", "null", "[]", "-1", "1e999"),
+)
+NUMBERS = (
+    *(0, 1, 2, 8, 16, 32, 64, 96, 160, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0, 1.5, 3, 64.0),
+    *(
+        -1,
+        -0.0,
+        1.1,
+        5.1,
+        1e-9,
+        1e308,
+        2**31 - 1,
+        2**31,
+        2**63,
+        2**64,
+        10**30,
+        float("nan"),
+        float("inf"),
+        -float("inf"),
+    ),
+)
+PATIENCE = 2.0  # seconds after which a client leaves, wherever the work is
+KEYS = (
+    "run",
+    "lanes",
+    "frames",
+    "step",
+    "layer",
+    "head",
+    "model",
+    "lane",
+    "path",
+    "meta",
+    "url",
+    "value",
+    "prompt",
+    "view",
+    "query",
+)
+
+texts = st.one_of(st.sampled_from(WORDS), st.sampled_from(HOSTILE), st.text(st.characters(), max_size=30))
+numbers = st.one_of(st.sampled_from(NUMBERS), st.integers(), st.floats())
+anything = st.recursive(
+    st.one_of(st.none(), st.booleans(), numbers, texts),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4),
+        st.dictionaries(st.one_of(st.sampled_from(KEYS), st.text(max_size=5)), inner, max_size=4),
+    ),
+    max_leaves=12,
+)
+
+
+@dataclass
+class Fuzzed:
+    """The page on a tiny model, and what came back so far."""
+
+    bench: Workbench
+    demo: gr.Blocks
+    seen: Counter = field(default_factory=Counter)
+
+    @property
+    def functions(self) -> list:
+        """Everything that a client can call."""
+        return [fn for fn in self.demo.fns.values() if fn.fn is not None]
+
+    def state(self) -> tuple:
+        """What no example may change: the weights, which model is served, and who is still watching it."""
+        loaded = self.bench.loaded
+        digest = hashlib.sha256()
+        for name, tensor in sorted(loaded.model.state_dict().items()):
+            digest.update(name.encode() + tensor.contiguous().view(torch.uint8).numpy().tobytes())
+        hooks = sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in loaded.model.modules())
+        return digest.hexdigest(), self.bench.name, hooks, loaded.model.config.is_causal
+
+
+def fuzzed_page(folder: Path) -> Fuzzed:
+    """The page with the model loaded, as whoever comes after the first visitor finds it."""
+    bench = tiny_bench(folder)
+    demo = build_page(bench)
+    assert bench.loaded
+    return Fuzzed(bench, demo)
+
+
+def values_for(fuzzed: Fuzzed, function) -> st.SearchStrategy[list]:
+    """The inputs of a function: for each a value that its control offers, a hostile one of its kind, or anything at all."""
+    hints = {}
+    if not function.targets:  # an endpoint: its parameters say what they are
+        hints = {name: hint for name, hint in get_type_hints(function.fn).items() if name != "return"}
+    kinds = list(hints.values()) if len(hints) == len(function.inputs) else [None] * len(function.inputs)
+    return st.tuples(*(_value(fuzzed, one, kind) for one, kind in zip(function.inputs, kinds, strict=True))).map(list)
+
+
+def _value(fuzzed: Fuzzed, component, hint: object) -> st.SearchStrategy:
+    choices = [value for _, value in getattr(component, "choices", None) or ()]
+    if get_origin(hint) is Literal:
+        choices = list(get_args(hint))
+    if choices:
+        several = st.lists(st.sampled_from(choices), max_size=3)
+        return st.one_of(st.sampled_from(choices), st.sampled_from(choices), several, texts, anything)
+    if isinstance(component, gr.State):
+        return st.none()  # Gradio takes it from the session
+    if isinstance(component, gr.File | gr.UploadButton):
+        return st.one_of(files(fuzzed), st.none(), anything)
+    if isinstance(component, gr.Number | gr.Slider) or hint in (int, float) or hint == float | None:
+        return st.one_of(numbers, numbers, st.none(), anything)
+    if isinstance(component, gr.Checkbox) or hint is bool:
+        return st.one_of(st.booleans(), anything)
+    if isinstance(component, gr.Textbox) or hint is str:
+        known = st.just(fuzzed.bench.name)
+        return st.one_of(texts, known, known, anything) if hint is str else st.one_of(texts, texts, anything)
+    return anything
+
+
+@st.composite
+def files(draw, fuzzed: Fuzzed) -> dict:
+    """An upload: a file in Gradio's folder with hostile content, or a path that is none of the visitor's business."""
+    name = draw(st.sampled_from(["run.json", "run.json.gz", "run.txt", "../run.json", "run\ud800.json"]))
+    content = draw(st.one_of(st.binary(max_size=60), anything.map(lambda v: repr(v).encode(errors="replace"))))
+    folder = Path(fuzzed.demo.GRADIO_CACHE) / uuid.uuid4().hex
+    folder.mkdir(parents=True)
+    path = folder / "run.json"
+    path.write_bytes(content)
+    chosen = draw(st.sampled_from([str(path), str(path), "/etc/passwd", "/proc/self/environ", name]))
+    return {"path": chosen, "orig_name": name, "size": 5, "meta": {"_type": "gradio.FileData"}}
+
+
+def play(fuzzed: Fuzzed, function, values: list, yields: int, query: str = "", event: object = None) -> str:
+    """Call a function, take some of what it yields, and leave: "answer" or "sentence". Raises whatever else came back."""
+    outcome = asyncio.run(_play(fuzzed, function, values, yields, query, event))
+    fuzzed.seen[outcome] += 1
+    return outcome
+
+
+async def _play(fuzzed: Fuzzed, function, values: list, yields: int, query: str, event: object) -> str:
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/",
+        "headers": [],
+        "query_string": query.encode(errors="replace"),
+    }
+    request, session, iterator = gr.Request(Request(scope)), SessionState(fuzzed.demo), None
+    began = time.monotonic()
+    try:
+        for _ in range(yields):
+            result = await fuzzed.demo.process_api(
+                function,
+                values,
+                state=session,
+                request=request,
+                iterator=iterator,
+                event_data=gr.EventData(None, event),
+            )
+            orjson.dumps(result["data"], option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS, default=str)
+            iterator = result["iterator"]
+            if not result["is_generating"] or time.monotonic() - began > PATIENCE:
+                break
+    except gr.Error as error:
+        message = str(error.message)
+        message.encode()
+        assert 3 < len(message) < (2000 if not message.startswith("Value: ") else 200_000), message[
+            :300
+        ]  # Gradio says the value
+        assert "Traceback" not in message
+        return "sentence"
+    except Exception as error:
+        if any("/sinkprune/" in frame.filename for frame in traceback.extract_tb(error.__traceback__)):
+            raise
+        return "refused by Gradio"  # before any of our code saw it
+    finally:
+        if iterator is not None:
+            await utils.safe_aclose_iterator(iterator)
+    return "answer"
+
+
+def memory() -> int:
+    """Bytes of this process, after giving back what nobody uses."""
+    gc.collect()
+    give_memory_back()
+    return psutil.Process().memory_info().rss
+
+
+def main() -> None:
+    """The nightly run: prints what came back, and each failure with what caused it. Exit code 1 where there is one."""
+    from hypothesis import HealthCheck, Phase, given, seed, settings
+
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=main.__doc__)
+    parser.add_argument("--examples", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=random.randrange(2**31))
+    options = parser.parse_args()
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        fuzzed = fuzzed_page(Path(folder))
+        before, used, failures = fuzzed.state(), [], {}
+
+        @seed(options.seed)
+        @settings(
+            max_examples=options.examples, deadline=None, database=None,
+            suppress_health_check=list(HealthCheck), phases=(Phase.generate, Phase.shrink),
+        )  # fmt: skip
+        @given(st.data())
+        def examples(data) -> None:
+            try:
+                one_example(fuzzed, data, yields=40)
+            except Exception as error:  # one kind of failure must not hide the others
+                failures.setdefault(_kind(error), "".join(traceback.format_exception(error)))
+            if sum(fuzzed.seen.values()) % 1000 == 0:
+                used.append(memory())
+                print(f"{dict(fuzzed.seen)}, {used[-1] / 2**20:.0f} MB", flush=True)
+
+        print(f"{len(fuzzed.functions)} functions, seed {options.seed}")
+        examples()
+        assert fuzzed.state() == before, "the shared model changed"
+        print(f"{dict(fuzzed.seen)}; memory {[round(one / 2**20) for one in used]} MB")
+        for kind, trace in failures.items():
+            print(f"\n{kind}\n{trace[-1500:]}")
+        if failures:
+            sys.exit(1)
+
+
+def _kind(error: Exception) -> str:
+    """What went wrong and where in our code: failures that share both are one."""
+    ours = [frame for frame in traceback.extract_tb(error.__traceback__) if "/sinkprune/" in frame.filename]
+    place = f"{Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else "what came back"
+    return f"{type(error).__name__} at {place}: {str(error)[:80]!r}"
+
+
+def one_example(fuzzed: Fuzzed, data, yields: int) -> None:
+    """One function with drawn values."""
+    function = data.draw(st.sampled_from(fuzzed.functions), label="function")
+    values = data.draw(values_for(fuzzed, function), label="values")
+    query = data.draw(
+        st.one_of(st.just(""), texts, st.sampled_from(KEYS).flatmap(lambda key: texts.map(f"{key}=".__add__)))
+    )
+    event = data.draw(st.one_of(anything, st.dictionaries(st.sampled_from(KEYS), anything)), label="event")
+    play(fuzzed, function, values, yields, query, event)
+
+
+if __name__ == "__main__":
+    main()
