@@ -39,7 +39,7 @@ def autoregress(
         raise ValueError(f"gen_length must be at least 1, not {gen_length}")
     causal, canvas = causal_view(loaded), check_prompt_ids(loaded, prompt_ids, gen_length)
     check_intervention(loaded, intervention, canvas.shape[1] + gen_length)
-    return _autoregress(causal, canvas, gen_length, intervention, Wanted(record or value_norms, value_norms))
+    return _autoregress(causal, canvas, gen_length, intervention, Wanted(record, value_norms))
 
 
 def resume_autoregress(
@@ -76,7 +76,7 @@ def resume_autoregress(
     if left < 1 or int(canvas[0, -1]) in loaded.spec.end_token_ids:
         raise ValueError("nothing is left to write: resume an earlier step")
     check_intervention(loaded, intervention, canvas.shape[1] + left)
-    return _autoregress(causal, canvas, left, intervention, Wanted(record or value_norms, value_norms), before)
+    return _autoregress(causal, canvas, left, intervention, Wanted(record, value_norms), before)
 
 
 def _autoregress(

@@ -1,7 +1,7 @@
 """The denoising loop: a canvas of MASK tokens is filled in block by block, one forward and one `Step` at a time.
 
-One loop for all cache modes: the mode only says which rows are forwarded (forwarding.py), and which tokens to commit is a pure function
-of their logits (commit.py). One loop also for all that can be filled in (plan.py): an answer behind a prompt, blanks inside a text, or what
+One loop serves all cache modes. The mode says which rows are forwarded (forwarding.py). A pure function of logits says which tokens are
+committed (commit.py). One loop also for all that can be filled in (plan.py): an answer after a prompt, blanks inside a text, or what
 an edited step leaves open. A block ends when it is full, so no forward is wasted.
 Nothing is changed outside between two steps: inference mode, recording, an intervention and random numbers belong to a single forward or to
 this generator.
@@ -47,7 +47,7 @@ def denoise(
     value_norms, candidates: what steps carry besides, see `Step`; value norms bring column mass along.
     """
     plan = _plan(loaded, prompt_ids, config, blanks, intervention)
-    return _denoise(loaded, plan, config, intervention, Wanted(record or value_norms, value_norms, candidates))
+    return _denoise(loaded, plan, config, intervention, Wanted(record, value_norms, candidates))
 
 
 def generate(
@@ -83,7 +83,7 @@ def resume(
     plan = _plan(loaded, prompt_ids, config, blanks, intervention)
     check_edits(loaded, edits)
     rest = plan_rest(plan, steps, step, edits, loaded.spec.mask_token_id)
-    return _denoise(loaded, rest, config, intervention, Wanted(record or value_norms, value_norms, candidates))
+    return _denoise(loaded, rest, config, intervention, Wanted(record, value_norms, candidates))
 
 
 def _plan(
@@ -105,7 +105,7 @@ def _denoise(
     loaded: LoadedModel, plan: Plan, config: DecodeConfig, intervention: Intervention | None, wanted: Wanted
 ) -> Iterator[Step]:
     loaded = packed_view(loaded)
-    canvas, mask = plan.canvas.clone(), loaded.spec.mask_token_id  # (1, N) on the CPU
+    canvas, given, mask = plan.canvas.clone(), plan.given, loaded.spec.mask_token_id  # canvas: (1, N) on the CPU
     readers = [CanvasReader(loaded, config, intervention, wanted)]
     if config.cfg_scale:
         readers.append(CanvasReader(loaded, config, intervention, Wanted()))
@@ -118,7 +118,7 @@ def _denoise(
             if not len(masked):
                 break
             asked = _positions_to_fill(masked, positions, loaded, config.cache != "none" and step == 0)
-            views = [canvas, without_given(canvas, plan.given, mask)] if config.cfg_scale else [canvas]
+            views = [canvas, without_given(canvas, given, mask)] if config.cfg_scale else [canvas]
             span = (int(positions[0]), int(positions[-1]) + 1)
             seen, *bare = [r.read(view, span, step, asked) for r, view in zip(readers, views, strict=True)]
             logits = guided(seen.logits, bare[0].logits, config.cfg_scale) if bare else seen.logits

@@ -1,7 +1,8 @@
 """Which cached keys and values a block keeps: the sparse cache. Every policy is one score for each key outside the block.
 
-After Sparse-dLLM (arXiv 2508.02558): once in each block, during a full forward, every layer scores the keys before and after the block and
-keeps a share of them, the same for all its heads. Later forwards of the block see these and the block itself. Policies ("keep"):
+The idea is Sparse-dLLM's (arXiv 2508.02558). Once per block, during a full forward, every layer scores the keys outside the block. The
+layer keeps a share of these keys, the same for all its heads.
+Later forwards of the block see these and the block itself. Policies ("keep"):
 
 - "attention": the attention that the block's rows give to the key, mean over rows and heads;
 - "official": Sparse-dLLM's score, the mean query of the block times the key, without softmax and scaling;

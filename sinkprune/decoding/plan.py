@@ -1,4 +1,4 @@
-"""Where a run begins and which positions it fills: an answer behind a prompt, blanks inside a text, or what an edited step leaves open."""
+"""Where a run begins and which positions it fills: an answer after a prompt, blanks inside a text, or what an edited step leaves open."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Plan:
 
 
 def plan_answer(prompt: torch.Tensor, config: DecodeConfig, mask: int) -> Plan:
-    """gen_length MASK tokens behind the prompt (1, P), in blocks from left to right."""
+    """gen_length MASK tokens after the prompt (1, P), in blocks from left to right."""
     canvas = torch.cat([prompt, torch.full((1, config.gen_length), mask)], dim=1)
     return _in_blocks(canvas, torch.arange(prompt.shape[1], canvas.shape[1]), config)
 

@@ -91,11 +91,15 @@ def _check_commit_rule(config: DecodeConfig) -> None:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a run's steps carry besides tokens."""
+    """What a run's steps carry besides tokens. record: column mass; value norms bring it along."""
 
-    attention: bool = False
+    record: bool = False
     value_norms: bool = False
     candidates: bool = False
+
+    @property
+    def attention(self) -> bool:
+        return self.record or self.value_norms
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Generator
 from dataclasses import asdict, dataclass
 
 import torch
@@ -159,18 +160,35 @@ def measure(
     pruning: PruneConfig,
     calibration: CalibrationConfig,
 ) -> Comparison:
-    """Measure a finished `traces.runs.compare_run`: four likelihoods of twenty masked copies each."""
+    """Measure a finished `traces.runs.compare_run`. See `measure_steps`."""
+    steps = measure_steps(dense, result, trace, config, pruning, calibration)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            return done.value
+
+
+def measure_steps(
+    dense: LoadedModel,
+    result: PruneResult,
+    trace: dict,
+    config: DecodeConfig,
+    pruning: PruneConfig,
+    calibration: CalibrationConfig,
+) -> Generator[int, None, Comparison]:
+    """Four likelihoods of twenty masked copies each: yields how many are known, so that whoever waits can leave; returns the comparison."""
     spec, (first, second) = dense.spec, trace["lanes"]
     answers = [answer_ids(lane, spec.mask_token_id) for lane in (first, second)]
     written = [ids[: answer_end(ids, spec.end_token_ids)] for ids in answers]
     prompt_ids = torch.tensor([first["ids"]])
-    found = [
-        [
-            answer_likelihood(model, prompt_ids, torch.tensor([ids]), draws=ANSWER_DRAWS, seed=config.seed)
-            for model in (dense, result.loaded)
-        ]
-        for ids in written
-    ]
+    found = [[], []]
+    for estimates, ids in zip(found, written, strict=True):
+        for model in (dense, result.loaded):
+            yield len(found[0]) + len(found[1])
+            estimates.append(
+                answer_likelihood(model, prompt_ids, torch.tensor([ids]), draws=ANSWER_DRAWS, seed=config.seed)
+            )
     nats = [tuple(estimate.mean for estimate in pair) for pair in found]
     errors = [tuple(estimate.standard_error for estimate in pair) for pair in found]
     intervals = [(difference.low, difference.high) for difference in (paired_difference(*pair) for pair in found)]

@@ -1,7 +1,7 @@
 """One decision of sink-aware pruning, laid open: every number between the attention of a token and a weight that goes (paper Fig. 3).
 
-Explained is "sink-wanda", whose four steps are those of the figure: attention mass per token, weight omega per token, input norms with and
-without omega, |W| x norm and what of it is smallest. The numbers come from the functions that `prune_model` calls, so the mask here is the
+The method explained is "sink-wanda". The figure has four steps: attention mass per token, weight omega per token, input norms with and
+without omega, and the smallest |W| x norm. The numbers come from the functions that `prune_model` calls, so the mask here is the
 mask there. `measure_evidence` takes the time; `explain_decision` needs one forward pass up to the layer.
 """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 
 STATE_SECONDS = 3600  # a visitor's last trace is a few MB: it goes when they have been away this long
 QUICK_EVENT = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
@@ -20,3 +20,13 @@ def now_and_then(steps: Iterator, skipped: type | tuple[type, ...] = object) -> 
             yield step
     if held is not None:
         yield held
+
+
+def telling(steps: Generator, tell: Callable[[object], object]) -> Generator:
+    """Yields `tell(step)` for each step of a generator, so that whoever waits can leave; returns what the generator returns."""
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as done:
+            return done.value
+        yield tell(step)

@@ -51,7 +51,9 @@ def check_first_screen(page, size: str) -> None:
     lanes = 2 if size == "desk" else 1
     boxes = page.evaluate(BOXES, [ONCE, PER_LANE, lanes])
     for name, (left, top, right, bottom) in boxes.items():
-        assert left >= 0 and top >= 0 and right <= width + 0.5 and bottom <= height + 0.5, (name, boxes[name])
+        assert min(left, top) >= 0, name
+        assert right <= width + 0.5, name
+        assert bottom <= height + 0.5, name
     _, floor, _, transport_bottom = boxes[f"{WATCH} .sp-transport"]
     assert transport_bottom == pytest.approx(height, abs=1)
     for lane in range(lanes):
@@ -116,3 +118,22 @@ def test_targets_are_large_enough_for_a_finger(page):
         WATCH,
     )
     assert small == []
+
+
+def test_recorded_runs_and_tabs_are_one_stop_each(page):
+    chosen = page.locator("#presets input:checked")
+    first = chosen.get_attribute("value")
+    chosen.focus()
+    for group in ("#presets input", "#sections [role=tab]"):
+        stops = page.locator(group).evaluate_all("(all) => all.filter((one) => one.tabIndex === 0).length")
+        assert stops == 1, group
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(
+        "([player, first]) => !document.querySelector(player).dataset.run.endsWith(first)", arg=[WATCH, first]
+    )
+    focused = page.evaluate("document.activeElement.value")
+    assert focused == page.locator("#presets input:checked").get_attribute("value") != first
+    page.locator("#sections [role=tab][aria-selected=true]").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.activeElement.dataset.tabId") == "compare"
+    page.locator("#compare-run").wait_for()

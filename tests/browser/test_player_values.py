@@ -69,7 +69,7 @@ def test_a_streamed_run_is_followed_live_and_stays_usable(page):
 def test_comparison_marks_where_the_canvases_part(page):
     show(page, "compare")
     button = page.locator(".sp-parting")
-    assert "part at step 1" in button.inner_text()
+    assert "First difference in time: step 1" in button.inner_text()
     page.locator(".sp-player").focus()
     press(page, "End")
     button.click()

@@ -2,13 +2,13 @@
 
 import re
 
-import gradio as gr
 import pytest
 
 from sinkprune.pruning import METHODS
 from sinkprune.recorded.microscope import load_microscope
 from sinkprune.ui.components.learn import texts
 from sinkprune.ui.sections import learn
+from sinkprune.ui.server.scheduler import Lines
 from tests.word_model import tiny_model
 
 CARDS, QUIZ, GLOSSARY = (texts(name) for name in ("cards", "quiz", "glossary"))
@@ -66,30 +66,31 @@ def test_the_glossary_has_the_words_of_the_page():
 class Bench:
     """What the section needs of a workbench."""
 
-    name, machine, ready = "tiny", "here", True
+    machine = "here"
 
     def __init__(self):
-        self.loaded = tiny_model()
+        self.loaded, self.lines = tiny_model(), Lines()
 
 
 def look(bench, kept, prompt="why is the sun a star", asked=FIRST):
-    return list(learn._look(bench, kept, prompt, *asked))
+    values = dict(zip(("layer", "linear", "row", "first", "sparsity", "rule", "text"), asked, strict=True))
+    return list(learn._look(bench, kept, {"prompt": prompt, **values}))
 
 
 def test_the_microscope_shows_the_prompt_and_its_answer(monkeypatch):
     bench, kept, measured = Bench(), learn.Kept(2), []
     measure = learn.measure
     monkeypatch.setattr(learn, "measure", lambda *given: measured.append(given) or measure(*given))
-    *_, (value, said, *buttons) = look(bench, kept)
+    *_, last = look(bench, kept)
+    value = last["shown"]
     assert value["source"] == "prompt"
     assert "why is the sun" in " ".join(value["tokens"])
     assert (value["layer"], value["linear"], value["row"]) == (0, "q", 3)
     assert len(value["goes"]) == len(value["rows"]) == 12
     assert len(value["mass"]) == len(value["levels"]) == 10
-    assert "Live" in said
-    assert buttons == list(learn.IDLE)
-    *_, (other, *_) = look(bench, kept, asked=(2, "down", 5, 4, 0.25, "reference", "prompt"))
-    assert other["columns"][0] == 4
+    assert "Measured on this machine" in last["status"]
+    *_, other = look(bench, kept, asked=(2, "down", 5, 4, 0.25, "reference", "prompt"))
+    assert other["shown"]["columns"][0] == 4
     assert len(measured) == 1  # another spot needs no new measuring
     look(bench, kept, asked=(*FIRST[:5], "paper", "prompt"))
     look(bench, kept, prompt="the sea is cold")
@@ -112,16 +113,16 @@ def test_the_microscope_shows_the_prompt_and_its_answer(monkeypatch):
     ],
 )
 def test_what_cannot_be_shown_is_refused_in_a_sentence(asked, words):
-    with pytest.raises(gr.Error, match=words):
+    with pytest.raises(ValueError, match=words):
         look(Bench(), learn.Kept(2), asked=asked)
 
 
 def test_an_empty_or_long_prompt_is_refused_before_any_work():
     for prompt in ("", "sun " * 2000):
-        with pytest.raises(gr.Error):
+        with pytest.raises(ValueError, match="prompt"):
             look(Bench(), learn.Kept(2), prompt=prompt)
 
 
 def test_the_recorded_view_has_the_form_of_a_live_one():
-    *_, (value, *_) = look(Bench(), learn.Kept(1))
-    assert set(load_microscope()) == set(value)
+    *_, last = look(Bench(), learn.Kept(1))
+    assert set(load_microscope()) == set(last["shown"])

@@ -51,7 +51,6 @@ def lesson(worksheet: list[dict], claims: list[dict], model: str) -> gr.HTML:
 
 
 def _component(module: str, says: str, **options: object) -> gr.HTML:
-    gr.set_static_paths([FOLDER])
     return gr.HTML(
         html_template=(FOLDER / f"{module}.html").read_text(encoding="utf-8"),
         js_on_load=START % {"module": module, "says": says},

@@ -10,12 +10,14 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 
 import gradio as gr
 import torch
+from gradio.components import Component
 
-from sinkprune.lab.microscope import measure, microscope, text_ids
+from sinkprune.lab.microscope import ANSWER, measure, microscope, text_ids
 from sinkprune.models import LoadedModel
 from sinkprune.pruning import SINK_RULES, PruneConfig
 from sinkprune.pruning.explain import LINEARS, Evidence, Spot
@@ -26,18 +28,20 @@ from sinkprune.recorded.presets import Preset
 from sinkprune.recorded.worksheet import worksheet
 from sinkprune.traces.runs import check_prompt
 from sinkprune.ui.components import learn as components
-from sinkprune.ui.events import EVERY, QUICK_EVENT
-from sinkprune.ui.inputs import MAX_SPARSITY, in_words
-from sinkprune.ui.run_button import MODEL_EVENT
+from sinkprune.ui.events import QUICK_EVENT, now_and_then
+from sinkprune.ui.inputs import MAX_SPARSITY
+from sinkprune.ui.run_button import Update, run_button, wire_run
+from sinkprune.ui.server.runs import visitor
+from sinkprune.ui.server.scheduler import LONG, SHORT, Waiting
 from sinkprune.ui.server.workbench import Workbench
-from sinkprune.ui.words.text import note
+from sinkprune.ui.words.text import note, waiting_line
 
 TEXTS = {"my prompt and its answer": "prompt", "the default calibration text": "calibration"}
 NAMES = {"q": "query", "k": "key", "v": "value", "o": "output", "gate": "MLP gate", "up": "MLP up", "down": "MLP down"}
 MOST_KEPT = 6  # texts whose evidence is kept: about 0.5 MB each for the bundled model
-IDLE = (gr.Button(interactive=True), gr.Button(interactive=False))  # the button that looks, the one that cancels
-BUSY = (gr.Button(interactive=False), gr.Button(interactive=True))
 FIRST_INPUT = -1  # stands for: where most decisions of the row flip
+# Another choice presses the button: one way to run, with its queue, its messages and its way to stop.
+PRESS = "() => { document.getElementById('scope-run')?.click(); }"
 
 
 def guide_section() -> gr.HTML:
@@ -51,25 +55,15 @@ def learn_section(bench: Workbench, prompt: gr.Textbox, presets: list[Preset], t
     gr.HTML("<h2>The microscope: one pruning decision, from attention to the weight that goes</h2>")
     controls = _controls(recorded)
     with gr.Row(elem_classes="actions"):
-        go = gr.Button("Look at my prompt", variant="primary", elem_id="scope-run", scale=0, min_width=200)
-        cancel = gr.Button("Cancel", elem_id="scope-cancel", interactive=False, scale=0, min_width=90)
-    said = gr.HTML(_opening(recorded), elem_id="scope-status")
-    shown = components.microscope(recorded)
-    outputs = [shown, said, go, cancel]
-    look = partial(_look, bench, Kept(MOST_KEPT))
-    chosen = [
-        controls[0].input,
-        controls[1].input,
-        controls[2].submit,
-        controls[3].submit,
-        *(c.input for c in controls[4:]),
-    ]
-    run = gr.on(
-        [go.click, *chosen], look, [prompt, *controls], outputs, **MODEL_EVENT | {"trigger_mode": "always_last"}
-    )
-    run.then(lambda: (gr.skip(), gr.skip(), *IDLE), None, outputs, **QUICK_EVENT)
-    stopped = (gr.skip(), note("Cancelled", "What is below was there before."), *IDLE)
-    cancel.click(lambda: stopped, None, outputs, cancels=run, **QUICK_EVENT)
+        button = run_button("Look at my prompt", "scope-run", "Cancel", "scope-cancel")
+    outputs = {"status": gr.HTML(_opening(recorded), elem_id="scope-status"), "shown": components.microscope(recorded)}
+    wire_run(
+        button, bench, partial(_look, bench, Kept(MOST_KEPT)), {"prompt": prompt, **controls}, outputs,
+        lambda: {"status": note("Cancelled", "What is below was there before.")},
+    )  # fmt: skip
+    typed = [controls[name].submit for name in ("row", "first")]
+    chosen = [controls[name].input for name in ("layer", "linear", "rule", "text")]
+    gr.on([*typed, *chosen, controls["sparsity"].release], None, None, None, js=PRESS, **QUICK_EVENT)
     model = recorded["model"] if recorded else bench.name
     components.lesson(worksheet(presets, table, recorded), load_claims(), model)
 
@@ -95,8 +89,8 @@ class Kept:
                 self._found.popitem(last=False)
 
 
-def _controls(recorded: dict | None) -> list[gr.components.Component]:
-    """[layer, projection, row, first input, sparsity, rule, text], opened on what was recorded."""
+def _controls(recorded: dict | None) -> dict[str, Component]:
+    """By the names that `_asked` gives them, opened on what was recorded."""
     value = recorded or {"layers": 1, "layer": 0, "linear": "q", "row": 0, "sparsity": 0.5, "rule": "reference"}
     with gr.Row(elem_id="scope-controls"):
         layer = gr.Dropdown(
@@ -125,7 +119,15 @@ def _controls(recorded: dict | None) -> list[gr.components.Component]:
         text = gr.Radio(
             list(TEXTS.items()), value="prompt", label="Measured on", elem_id="scope-text", elem_classes="plain-radio"
         )
-    return [layer, linear, row, first, sparsity, rule, text]
+    return {
+        "layer": layer,
+        "linear": linear,
+        "row": row,
+        "first": first,
+        "sparsity": sparsity,
+        "rule": rule,
+        "text": text,
+    }
 
 
 def _opening(recorded: dict | None) -> str:
@@ -137,29 +139,30 @@ def _opening(recorded: dict | None) -> str:
     )
 
 
-def _look(
-    bench: Workbench, kept: Kept, prompt: str, layer: int, linear: str, row: int, first: int, sparsity: float, rule: str, text: str
-) -> Iterator[tuple]:  # fmt: skip
+def _look(bench: Workbench, kept: Kept, values: dict) -> Iterator[Update]:
+    """Waits in its line, says how far the measuring is, and shows the decision. Raises ValueError for what it refuses."""
     begun = time.perf_counter()
-    with in_words():
-        config, spot = _asked(layer, linear, row, first, sparsity, rule, text)
-        if not bench.ready:
-            yield (
-                gr.skip(),
-                note("", "The model is still loading: the microscope starts by itself."),
-                *BUSY,
-            )
-        dense = bench.loaded
-        asked = prompt if text == "prompt" else None
-        if asked is not None:
-            check_prompt(dense, asked, 64)
-        ids, evidence = yield from _evidence(dense, kept, asked, rule)
-        value = microscope(dense, config, spot, evidence, asked, ids)
-    seconds = time.perf_counter() - begun
-    yield value, note("Live", f"Measured on this machine ({bench.machine}) in {seconds:.1f} s."), *IDLE
+    prompt, dense = values.pop("prompt"), bench.loaded
+    config, spot, text = _asked(**values)
+    asked = prompt if text == "prompt" else None
+    if asked is not None:
+        check_prompt(dense, asked, ANSWER.gen_length)
+    key = (dense.spec, id(dense.model), asked, config.sink_rule)
+    line = SHORT if asked is not None or kept.get(key) else LONG
+    work = _measured(dense, kept, key, asked, config, spot)
+    with closing(bench.lines.run(line, work, visitor(), kind="microscope")) as steps:
+        for step in now_and_then(steps, tuple):
+            if isinstance(step, Waiting):
+                yield {"status": waiting_line(step)}
+            elif isinstance(step, tuple):
+                yield {"status": note("Live", f"Measured {step[0]} of {step[1]} sequences.")}
+    said = f"Measured on this machine ({bench.machine}) in {time.perf_counter() - begun:.1f} s."
+    yield {"shown": step, "status": note("Live", said)}
 
 
-def _asked(layer, linear, row, first, sparsity, rule, text) -> tuple[PruneConfig, Spot]:
+def _asked(
+    layer: object, linear: str, row: object, first: object, sparsity: object, rule: str, text: str
+) -> tuple[PruneConfig, Spot, str]:
     """What the controls ask for; the rest is checked where the model is known."""
     for name, number in (("layer", layer), ("output row", row), ("first input", first)):
         if isinstance(number, bool) or not isinstance(number, int | float) or number != int(number):
@@ -169,26 +172,22 @@ def _asked(layer, linear, row, first, sparsity, rule, text) -> tuple[PruneConfig
     if text not in TEXTS.values():
         raise ValueError("the text must be the prompt or the calibration text")
     column = None if first < 0 else int(first)
-    return PruneConfig(sparsity=float(sparsity), sink_rule=rule), Spot(int(layer) - 1, linear, int(row), column)
+    return PruneConfig(sparsity=float(sparsity), sink_rule=rule), Spot(int(layer) - 1, linear, int(row), column), text
 
 
-def _evidence(dense: LoadedModel, kept: Kept, asked: str | None, rule: str) -> Iterator[tuple]:
-    """Says how far the measuring is; returns (ids, evidence)."""
-    key = (dense.spec, id(dense.model), asked, rule)
+def _measured(
+    dense: LoadedModel, kept: Kept, key: tuple, asked: str | None, config: PruneConfig, spot: Spot
+) -> Iterator[tuple[int, int] | dict]:
+    """Yields (sequences measured, of how many), where they were not before, and the view's value."""
     found = kept.get(key)
-    if found:
-        return found
-    yield (
-        gr.skip(),
-        note("Live", "The model answers, and its attention is measured at ten noise levels."),
-        *BUSY,
-    )
-    ids, said = text_ids(dense, asked), 0.0
-    for step in measure(dense, ids, rule):
-        if isinstance(step, Evidence):
-            kept.put(key, (ids, step))
-            return ids, step
-        if time.monotonic() - said > EVERY:
-            said = time.monotonic()
-            yield gr.skip(), note("Live", f"Measured {step[0]} of {step[1]} sequences."), gr.skip(), gr.skip()
-    raise RuntimeError("measuring ended without a result")
+    if found is None:
+        ids = text_ids(dense, asked)
+        yield 0, len(ids)
+        for step in measure(dense, ids, config.sink_rule):
+            if isinstance(step, Evidence):
+                found = ids, step
+                kept.put(key, found)
+            else:
+                yield step
+    ids, evidence = found
+    yield microscope(dense, config, spot, evidence, asked, ids)

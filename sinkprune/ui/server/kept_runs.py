@@ -17,7 +17,7 @@ from sinkprune.ui.server.scheduler import Waiting
 LIVE, SHARED, KEPT = "live", "shared", "kept"
 LOOKS_UP = 0.5  # seconds between two looks of one who shares a run: each look sends what is new
 REPLAY_SECONDS = 2.0  # a kept run passes in this time, or in its own if that was shorter
-REPLAY_VALUES = 20  # values of a kept run that are sent on the way to the last one
+REPLAY_VALUES = 12  # values of a kept run that are sent on the way to the last one
 
 
 @dataclass(eq=False)

@@ -14,7 +14,7 @@ What is left out keeps the page's default, and names that are not known here are
 are the player's (`player/scene.js`). Links come from strangers: every value is
 checked as if it had been typed.
 
-A model is a registry name, with the form of quantised weights behind it, or "own": folders and other hub ids stay with their owner.
+A model is a registry name, followed by the form of quantised weights, or "own": folders and other hub ids stay with their owner.
 """
 
 from __future__ import annotations

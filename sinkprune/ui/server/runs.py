@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 
 from gradio.context import LocalContext
 
-from sinkprune.lab.comparison import Comparison, measure
+from sinkprune.lab.comparison import Comparison, measure_steps
 from sinkprune.lab.request import Request
 from sinkprune.lab.store import store_key
 from sinkprune.models import LoadedModel
 from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneProgress, PruneResult
 from sinkprune.pruning.settings import layer_sparsity
 from sinkprune.traces.runs import check_prompt, compare_run, trace_run
-from sinkprune.ui.events import now_and_then
+from sinkprune.ui.events import now_and_then, telling
 from sinkprune.ui.server.kept_runs import LIVE, KeptRuns
 from sinkprune.ui.server.scheduler import LONG, SHORT, Waiting
 
@@ -116,7 +116,8 @@ def _write_and_measure(dense: LoadedModel, result: PruneResult, asked: Request) 
     with closing(compare_run(dense, result.loaded, key, asked.prompt, asked.decoding, *made)) as steps:
         for trace in steps:
             yield trace
-    comparison = measure(dense, result, trace, asked.decoding, *made)
+    measuring = measure_steps(dense, result, trace, asked.decoding, *made)
+    comparison = yield from telling(measuring, lambda known: trace)  # the trace again: who waits can leave in between
     yield Compared(trace, comparison, layer_sparsity(result.masks))
 
 

@@ -50,9 +50,9 @@ export class Chips {
   // The words stay a few lines high: they scroll to what is written now, the prompt to the strongest sink.
   follow({ lane, rows, track }, step) {
     const newest = lane.frames[step].committed.find((position) => position < (rows.fold ?? lane.length));
-    if (newest != null) reveal(this.words, this.chips[newest], "offsetTop", "offsetHeight", "clientHeight", "scrollTop");
+    if (newest != null) revealLine(this.words, this.chips[newest]);
     const leader = track.leaders[step];
-    if (leader >= 0 && leader < lane.promptLength) reveal(this.prompt, this.chips[leader], "offsetLeft", "offsetWidth", "clientWidth", "scrollLeft");
+    if (leader >= 0 && leader < lane.promptLength) revealAcross(this.prompt, this.chips[leader]);
   }
 
   // rows: those of the scene
@@ -105,10 +105,17 @@ function dress(chip, { state, sink, difference, fill, away, shown, ghost, specia
   chip.style.setProperty("--sp-sure", fill / 100);
 }
 
-// Scrolls a box, and nothing around it, so that a part of it is seen.
-function reveal(box, part, start, size, room, scroll) {
-  const from = part[start] - box[start];
-  const to = from + part[size];
-  if (from < box[scroll]) box[scroll] = from - part[size] / 2;
-  else if (to > box[scroll] + box[room]) box[scroll] = to - box[room] + part[size] / 2;
+// Scroll a box, and nothing around it, so that a part of it is seen: down by whole lines, across with the part in the middle.
+function revealLine(box, part) {
+  const line = parseFloat(getComputedStyle(box).lineHeight);
+  const at = Math.floor((part.offsetTop - box.offsetTop) / line);
+  const first = Math.round(box.scrollTop / line);
+  const room = Math.floor(box.clientHeight / line);
+  if (at < first) box.scrollTop = at * line;
+  else if (at >= first + room) box.scrollTop = (at - room + 1) * line;
+}
+
+function revealAcross(box, part) {
+  const from = part.offsetLeft - box.offsetLeft;
+  if (from < box.scrollLeft || from + part.offsetWidth > box.scrollLeft + box.clientWidth) box.scrollLeft = from - box.clientWidth / 2;
 }
