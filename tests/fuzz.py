@@ -127,6 +127,7 @@ class Fuzzed:
 
     bench: Workbench
     demo: gr.Blocks
+    session: SessionState | None = None  # of one visitor, who does all of it
     seen: Counter = field(default_factory=Counter)
 
     @property
@@ -149,7 +150,7 @@ def fuzzed_page(folder: Path) -> Fuzzed:
     bench = tiny_bench(folder)
     demo = build_page(bench)
     assert bench.loaded
-    return Fuzzed(bench, demo)
+    return Fuzzed(bench, demo, SessionState(demo))
 
 
 def values_for(fuzzed: Fuzzed, function) -> st.SearchStrategy[list]:
@@ -210,7 +211,7 @@ async def _play(fuzzed: Fuzzed, function, values: list, yields: int, query: str,
         "headers": [],
         "query_string": query.encode(errors="replace"),
     }
-    request, session, iterator = gr.Request(Request(scope)), SessionState(fuzzed.demo), None
+    request, session, iterator = gr.Request(Request(scope)), fuzzed.session, None
     began = time.monotonic()
     try:
         for _ in range(yields):

@@ -42,7 +42,7 @@ def test_uploads_of_any_content(fuzzed):
         fn for fn in fuzzed.functions if fn.name == "_open_saved" or "upload" in {event for _, event in fn.targets}
     )
 
-    @settings(max_examples=40, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=20, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(files(fuzzed), anything)
     def examples(file, event) -> None:
         play(fuzzed, upload, [file] + [None] * (len(upload.inputs) - 1), 1, event=event)
