@@ -41,7 +41,7 @@ def test_the_space_runs_the_gradio_that_is_pinned():
 def test_every_requirement_is_pinned():
     for name in ("requirements.txt", "tests/requirements.txt"):
         for line in (ROOT / name).read_text().splitlines():
-            assert line.startswith("-r ") or re.fullmatch(r"[\w-]+==[\w.]+", line), line
+            assert line.startswith("-r ") or re.fullmatch(r"[\w-]+(\[\w+\])?==[\w.]+", line), line
 
 
 def test_what_the_readme_links_to_exists():

@@ -2,8 +2,8 @@
 
     python -m sinkprune.benchmarks.engine [--model NAME] [--samples 64] [--pruning] [--json]
 
-All variants of a comparison run in one process, after a warm-up, taking turns; the best of the rounds counts, because whatever else runs on
-the machine only ever adds time. Pruning is measured once a method, at the load that is printed beside it: on an idle machine, please.
+All variants of a comparison run in one process, in turns, after a warm-up. The best round counts: other work on the machine only adds
+time. Pruning is measured once a method, at the load that is printed beside it: on an idle machine, please.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import torch
 from sinkprune.models import LoadedModel
 from sinkprune.pruning.linears import input_groups
 from sinkprune.pruning.measuring import BATCH_TOKENS
-from sinkprune.pruning.methods import METHODS, NOISE_STEPS, Method
+from sinkprune.pruning.methods import NOISE_STEPS, RECORDS, Method
 
 
 @torch.inference_mode()
@@ -25,7 +25,7 @@ def product_floors(loaded: LoadedModel, tokens: int, rounds: int = 3) -> dict[st
         [_seconds(list(group.values()), rounds) for group in input_groups(model, layer)]
         for layer in range(len(model.model.layers))
     ]
-    return {method.name: _products(method, layers) * tokens / BATCH_TOKENS for method in METHODS}
+    return {method.name: _products(method, layers) * tokens / BATCH_TOKENS for method in RECORDS}
 
 
 def _products(method: Method, layers: list[list[float]]) -> float:

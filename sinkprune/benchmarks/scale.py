@@ -32,11 +32,11 @@ from sinkprune.models.writing import json_text
 from sinkprune.pruning.methods import BY_NAME
 
 # Name, what it does, the fewest seconds it is worth starting with (at full size).
-Step = tuple[str, Callable[[Run], dict], float]
+Work = tuple[str, Callable[[Run], dict], float]
 FOR_PRUNING = 0.8  # of the time left: the methods still to come share it evenly
 
 
-def _steps() -> Iterator[Step]:
+def _steps() -> Iterator[Work]:
     """Every method of single weights, the quickest first; decoding and saving after the first copy that text made."""
     yield from (("write", write, 60), ("load", load, 40), ("record", record, 30))
     methods = [BY_NAME[name] for name in ORDER if not BY_NAME[name].structured]

@@ -2,8 +2,9 @@
 
     python -m sinkprune.benchmarks.waiting [--model NAME] [--sparsity 0.5] [--samples 32] [--methods NAME …]
 
-What the page does after a press runs here without the page, in one process after a warm-up: prune into a store, write side by side with the
-attention recorded, measure both likelihoods; then once more with the copy kept. Then the race: the time of the dense lane / the time of the
+The work that follows a press runs here without the page, in one process, after a warm-up. A copy is pruned into a store. Both models write
+with attention recorded. Both likelihoods are measured. Then everything runs once more with the copy kept.
+Then the race: the time of the dense lane / the time of the
 pruned lane, both in turns in one run, for each way of decoding. On an idle machine, please: the load is printed.
 """
 

@@ -1,6 +1,8 @@
-"""What a prompt must be, said before the first forward; and what a model's numbers must be, said after it."""
+"""What a prompt and other inputs must be, said before the first forward; what a model's numbers must be, said after the forward."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import torch
 
@@ -37,6 +39,21 @@ def check_finite(values: torch.Tensor) -> None:
             "the model computes numbers that are not finite (NaN or infinity): its weights are damaged, or its dtype is too "
             "narrow for them; load it in float32, or download it again"
         )
+
+
+def is_whole(value: object, low: int, high: int = 2**31 - 1) -> bool:
+    """Whether value is a whole number from low to high."""
+    return isinstance(value, int) and low <= value <= high
+
+
+def check_edits(loaded: LoadedModel, edits: Mapping[int, int]) -> None:
+    """Raise ValueError where `edits` (position -> token id) hold a token that the model does not have."""
+    last = loaded.model.config.vocab_size - 1
+    for position, token in edits.items():
+        if not is_whole(position, 0) or not is_whole(token, 0, last):
+            raise ValueError(
+                f"edits put token ids from 0 to {last} at positions from 0 on, not {token!r} at {position!r}"
+            )
 
 
 def check_denoises(loaded: LoadedModel) -> None:

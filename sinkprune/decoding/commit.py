@@ -9,7 +9,7 @@ import math
 
 import torch
 
-from sinkprune.decoding.records import DecodeConfig
+from sinkprune.decoding.records import Candidates, DecodeConfig
 
 
 def best_tokens(
@@ -28,6 +28,14 @@ def best_tokens(
         choice[:, mask_token_id] = -torch.inf
     tokens = choice.argmax(dim=-1)
     return tokens, probability.gather(-1, tokens[:, None])[:, 0]
+
+
+def likeliest(logits: torch.Tensor, positions: torch.Tensor, mask_token_id: int, count: int = 5) -> Candidates:
+    """The `count` likeliest tokens but MASK of the positions (R,) that logits (R, V) predict; probabilities as `best_tokens` gives them."""
+    probability = logits.float().softmax(dim=-1)
+    probability[:, mask_token_id] = -1  # below every other, so that it is never among them
+    best = probability.topk(min(count, probability.shape[1] - 1), dim=-1)
+    return Candidates(positions, best.indices.cpu().clone(), best.values.cpu().clone())
 
 
 def negative_entropy(logits: torch.Tensor) -> torch.Tensor:

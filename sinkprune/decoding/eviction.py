@@ -1,7 +1,8 @@
 """Which cached keys and values a block keeps: the sparse cache. Every policy is one score for each key outside the block.
 
-After Sparse-dLLM (arXiv 2508.02558): once in each block, during a full forward, every layer scores the keys before and after the block and
-keeps a share of them, the same for all its heads. Later forwards of the block see these and the block itself. Policies ("keep"):
+The idea is Sparse-dLLM's (arXiv 2508.02558). Once per block, during a full forward, every layer scores the keys outside the block. The
+layer keeps a share of these keys, the same for all its heads.
+Later forwards of the block see these and the block itself. Policies ("keep"):
 
 - "attention": the attention that the block's rows give to the key, mean over rows and heads;
 - "official": Sparse-dLLM's score, the mean query of the block times the key, without softmax and scaling;
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from sinkprune.decoding.checks import is_whole
 from sinkprune.models.watching import watch_attention, watch_inputs
 
 if TYPE_CHECKING:
@@ -38,18 +40,14 @@ def check_eviction(config: DecodeConfig) -> None:
         raise ValueError(f"keep must be one of {', '.join(POLICIES)}, not {config.keep!r}")
     if not 0.0 <= config.retention <= 1.0:
         raise ValueError(f"retention is the share of keys that stay, from 0 to 1, not {config.retention}")
-    if not _whole(config.kernel, 1, MAX_KERNEL) or config.kernel % 2 == 0:
+    if not is_whole(config.kernel, 1, MAX_KERNEL) or config.kernel % 2 == 0:
         raise ValueError(f"kernel must be an odd whole number from 1 (no pooling) to {MAX_KERNEL}, not {config.kernel}")
-    if not _whole(config.delay, 0, MAX_DELAY):
+    if not is_whole(config.delay, 0, MAX_DELAY):
         raise ValueError(f"delay must be a whole number of forwards from 0 to {MAX_DELAY}, not {config.delay}")
     if config.cache != "sparse":
         for name in ("retention", "kernel", "delay", "keep"):
             if getattr(config, name) != getattr(type(config), name):
                 raise ValueError(f'{name} is a setting of the sparse cache: use cache="sparse", or leave {name} out')
-
-
-def _whole(value: object, low: int, high: int) -> bool:
-    return isinstance(value, int) and low <= value <= high
 
 
 def block_importance(query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:

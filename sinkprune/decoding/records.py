@@ -90,6 +90,31 @@ def _check_commit_rule(config: DecodeConfig) -> None:
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """What a run's steps carry besides tokens. record: column mass; value norms bring it along."""
+
+    record: bool = False
+    value_norms: bool = False
+    candidates: bool = False
+
+    @property
+    def attention(self) -> bool:
+        return self.record or self.value_norms
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The five likeliest tokens (never MASK) of the positions (R,) that a forward predicted, before the commit.
+
+    tokens: (R, 5) int64, the likeliest first. probabilities: (R, 5) float32, at temperature 1.
+    """
+
+    positions: torch.Tensor
+    tokens: torch.Tensor
+    probabilities: torch.Tensor
+
+
+@dataclass(frozen=True)
 class Step:
     """One denoising step (a forward, or two with guidance) and what it committed. Tensors are on the CPU and never change later.
 
@@ -102,7 +127,12 @@ class Step:
         In the autoregressive lane the rows of earlier steps never change, so the mass is their running sum; the token just committed has
         no row yet: rows is (0, N - 1) and its mass 0. In a sparse cache, columns that a layer dropped have mass 0.
     kv_entries: keys (with their values) that attention read in this step, summed over layers; kv_bytes: their bytes, all heads together.
+        Guidance reads twice as many. Covered columns and heads left out are counted: they are read, and then given no weight.
     kept: (L, N) bool, which columns each layer had in this forward: all of them in a full one; None without the sparse cache.
+    covered: (L, H, N) bool, columns that the step's intervention gave no attention; left_out: (L, H) bool, heads that gave nothing. None
+        where the intervention is none or another one.
+    value_norms: (L, N) float32, length of each position's value vector, mean over KV heads; NaN where there is none, None if not asked for.
+    candidates: the likeliest tokens of the block's masked positions, or None when not asked for.
     seconds: time spent computing since the first forward began, recording included; what the consumer does between steps does not count.
     """
 
@@ -118,6 +148,10 @@ class Step:
     kv_entries: int = 0
     kv_bytes: int = 0
     kept: torch.Tensor | None = None
+    covered: torch.Tensor | None = None
+    left_out: torch.Tensor | None = None
+    value_norms: torch.Tensor | None = None
+    candidates: Candidates | None = None
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from sinkprune.figures.style import STYLES, TEXT, styled
+from sinkprune.figures.style import STYLES, TEXT, signed_colours, styled
 from sinkprune.recorded.pruned_sinks import PrunedRivers
 
 SYMBOLS = ("circle", "diamond")
@@ -34,7 +35,7 @@ def gain_figure(table: dict, kind: str) -> go.Figure:
     """Bits per token that a sink-aware method saves against its baseline, by sparsity (paper Fig. 6): mean and 95 % interval.
 
     table: a summary (recorded.table_summary); kind: "official" or "ablation". Above zero it wins, below it loses;
-    open markers are ties, whose interval holds zero. Structured methods stand in a table of their own.
+    open markers are ties, whose interval holds zero. Structured methods stand in a separate table.
     """
     structured = {row["variant"] for row in table["rows"] if "speed_up" in row}
     gains = [gain for gain in table["gains"] if gain["kind"] == kind and gain["variant"] not in structured]
@@ -58,10 +59,10 @@ def difference_rivers(rivers: PrunedRivers, way: str) -> go.Figure:
     """The dense river and, for each method, dense less pruned: step (x) by position (y), in units of the mean, one signed scale for all.
 
     way: "read" or "own" (recorded.pruned_sinks). Red: the dense model gives more attention there; blue: the pruned copy does. The
-    scale is cut at the 99.5th percentile of all differences.
+    scale ends at the power of two above the 99.5th percentile of all differences.
     """
     differences = {method: rivers.difference(method, way) for method in rivers.copies}
-    top = max(float(np.quantile(np.abs(list(differences.values())), 0.995)), SMALLEST_SCALE)
+    top = float(np.quantile(np.abs(list(differences.values())), 0.995))
     panels = -(-(1 + len(differences)) // 2)
     figure = make_subplots(
         panels, 2, subplot_titles=["dense", *differences], shared_xaxes=True, shared_yaxes=True,
@@ -69,7 +70,7 @@ def difference_rivers(rivers: PrunedRivers, way: str) -> go.Figure:
     )  # fmt: skip
     dense = rivers.dense * rivers.dense.shape[1]
     _add_river(figure, 0, dense, "%{z:.2f} x mean", colorscale="Viridis", zmin=0, zmax=float(np.quantile(dense, 0.995)))
-    signed = {"colorscale": "RdBu", "reversescale": True, "zmin": -top, "zmax": top}
+    signed = signed_colours(2 ** math.ceil(math.log2(max(top, 1))))  # the player's scale
     for number, (method, values) in enumerate(differences.items(), 1):
         _add_river(figure, number, values, f"{method}: %{{z:+.2f}} x mean", **signed)
     figure.data[1].update(showscale=True, colorbar={"title": {"text": "x mean"}, "thickness": 8})
@@ -110,12 +111,10 @@ def change_heatmap(values: np.ndarray, columns: Sequence[str], across: str, sign
     """
     percent = 100 * np.asarray(values, dtype=np.float64)
     top = max(float(np.abs(percent).max()), 100 * SMALLEST_SCALE)
-    colours = (
-        {"colorscale": "RdBu", "reversescale": True, "zmin": -top} if signed else {"colorscale": "Viridis", "zmin": 0}
-    )
+    colours = signed_colours(top) if signed else {"colorscale": "Viridis", "zmin": 0, "zmax": top}
     figure = go.Figure()
     figure.add_heatmap(
-        z=percent.round(3), x=list(columns), y=list(range(1, len(percent) + 1)), zmax=top, **colours, xgap=1, ygap=1,
+        z=percent.round(3), x=list(columns), y=list(range(1, len(percent) + 1)), **colours, xgap=1, ygap=1,
         colorbar={"title": {"text": "points" if signed else "%"}, "thickness": 10},
         hovertemplate=f"layer %{{y}}, {across} %{{x}}: %{{z:{'+' if signed else ''}.2f}} {'points' if signed else '%'}<extra></extra>",
     )  # fmt: skip

@@ -29,6 +29,25 @@ TEXT = "#7f8794"
 GRID = "rgba(127,135,148,0.25)"
 
 
+BELOW, ABOVE = (47, 127, 208), (217, 67, 42)
+SIGNED_STOPS = 16  # on either side of zero
+
+
+def signed_colours(top: float) -> dict:
+    """Colours of a heatmap of differences within ±top, as the player has them: blue below zero, red above, clear at zero.
+
+    Strength grows with the root of a difference, so that small ones are seen; clear shows the page, light or dark.
+    """
+    shares = [step / SIGNED_STOPS for step in range(SIGNED_STOPS + 1)]
+    below = [[(1 - share) / 2, _clear(BELOW, share)] for share in reversed(shares)]
+    above = [[(1 + share) / 2, _clear(ABOVE, share)] for share in shares]
+    return {"colorscale": below + above, "zmin": -top, "zmax": top}
+
+
+def _clear(colour: tuple[int, int, int], share: float) -> str:
+    return f"rgba({','.join(map(str, colour))},{share**0.5:.3f})"
+
+
 def styled(figure: go.Figure, height: int) -> go.Figure:
     """The figure with the look that all share; changed in place and returned."""
     axis = {"gridcolor": GRID, "zerolinecolor": GRID, "linecolor": GRID}

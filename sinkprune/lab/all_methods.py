@@ -18,11 +18,11 @@ from sinkprune.lab.likelihood import ANSWER_DRAWS, Estimate, answer_likelihood
 from sinkprune.lab.overlap import agreement, answer_end, repeated_ngrams
 from sinkprune.models import LoadedModel, decode_answer
 from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneProgress, PruneResult
-from sinkprune.pruning.methods import METHODS
+from sinkprune.pruning.methods import RECORDS
 from sinkprune.traces.runs import check_prompt
 
 # The quickest first; of two that read as much text, the one that inverts a Hessian last.
-ORDER = tuple(method.name for method in sorted(METHODS, key=lambda method: (method.passes, method.second_order)))
+ORDER = tuple(method.name for method in sorted(RECORDS, key=lambda method: (method.passes, method.second_order)))
 
 Prune = Callable[[PruneConfig, CalibrationConfig], Iterator[PruneProgress | PruneResult]]
 

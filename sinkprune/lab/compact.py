@@ -78,7 +78,7 @@ def pack(dense: LoadedModel, result: PruneResult) -> CompactResult:
 @torch.inference_mode(False)
 @torch.no_grad()
 def unpack(dense: LoadedModel, compact: CompactResult) -> PruneResult:
-    """The result again, with a model of its own; nothing of the dense model may be written to through it."""
+    """The result again, with a new model. Nobody may write to the dense model through the new one."""
     pruned = []
     if not compact.narrow:
         for name, mask in compact.masks.items():

@@ -37,7 +37,7 @@ MEANINGS = {
 
 
 @dataclass(frozen=True)
-class Row:
+class ComparedNumber:
     """One number of both lanes, written out, and what it means in plain words."""
 
     name: str
@@ -82,7 +82,7 @@ class Comparison:
         """The copy in a few words."""
         return f"{self.pruned.method}, {self.pruned.sparsity_asked:.0%}"
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[ComparedNumber]:
         """Every number, forward passes first."""
         cards = (self.dense, self.pruned)
         cut = "Weights removed" if self.method.structured else "Weights set to zero"
@@ -97,7 +97,7 @@ class Comparison:
             "Nats per token, pruned answer": _with_errors(self.nats_pruned_answer, self.error_pruned_answer),
             "Repeated 4-grams": [f"{share:.0%}" for share in self.repeated],
         }
-        return [Row(name, MEANINGS[name], *values) for name, values in numbers.items()]
+        return [ComparedNumber(name, MEANINGS[name], *values) for name, values in numbers.items()]
 
     def sentences(self) -> list[str]:
         """What the table does not say, and how it was measured."""

@@ -53,7 +53,7 @@ class HarnessModel(LM):
         self.likelihood = LikelihoodConfig(patterns, seed=seed, cfg_scale=self.config.cfg_scale)
 
     def loglikelihood(self, requests: Sequence[Instance]) -> list[tuple[float, bool]]:
-        """(log-probability in nats, bounded from below; whether greedy decoding writes it) of each continuation behind its context."""
+        """(log-probability in nats, bounded from below; whether greedy decoding writes it) of each continuation after its context."""
         pairs = [self._pair(*request.args) for request in requests]  # refused before the work, not in its middle
         return [self._continuation(*pair) for pair in self._shown(pairs)]
 
@@ -148,7 +148,7 @@ class HarnessModel(LM):
     def _is_greedy(self, text: torch.Tensor, start: int) -> bool:
         """Whether writing one token a step, the surest first, gives the continuation; stops at the first token that differs."""
         if start == 0:
-            return False  # nothing to write behind: a canvas needs a prompt
+            return False  # nothing to write after: a canvas needs a prompt
         length = len(text) - start
         config = DecodeConfig(length, block_length=length, steps=length, cfg_scale=self.config.cfg_scale)
         for step in denoise(self.loaded, text[None, :start], config):

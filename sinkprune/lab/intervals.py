@@ -33,9 +33,9 @@ class _Variance(NamedTuple):
 def crossed_interval(values: np.ndarray, confidence: float = 0.95) -> Interval:
     """Student t interval for the mean of values (seeds, texts), where every seed met every text.
 
-    Both seeds and texts are samples from many, so their effects are random and crossed: the variance of the grand mean is
-    (MS_seeds + MS_texts - MS_rest) / (seeds x texts) with Satterthwaite's degrees of freedom (two-way analysis of variance without
-    replication). A component estimated below zero counts as zero. One seed: texts alone. Raises ValueError below 2 texts.
+    Seeds and texts are both samples from many, so their effects are random and crossed. The model is a two-way analysis of variance
+    without replication. The variance of the grand mean is (MS_seeds + MS_texts - MS_rest) / (seeds x texts), with Satterthwaite's degrees
+    of freedom. A component estimated below zero counts as zero. One seed: texts alone. Raises ValueError below 2 texts.
     """
     values = np.asarray(values, dtype=np.float64)
     if values.ndim != 2 or values.shape[0] < 1 or values.shape[1] < 2:

@@ -1,7 +1,8 @@
 """How likely a masked diffusion model finds a text: the Monte Carlo likelihood of LLaDA's evaluation (arXiv 2502.09992, eq. 6 and app. B).
 
-For a text of n tokens: mask exactly k of them, k spread evenly over 1 … n (stratified, as the official `get_log_likelihood`), sum the
-cross-entropy of the masked tokens, multiply by n/k. The mean over mask patterns bounds -log p(text) from above; divided by n it is nats
+Of a text of n tokens, exactly k are masked. The values of k are spread evenly over 1 … n (stratified, as the official
+`get_log_likelihood`). The cross-entropy of the masked tokens is summed and multiplied by n/k.
+The mean over mask patterns bounds -log p(text) from above; divided by n it is nats
 per token. The patterns come from the seed and the lengths alone, so every model with the same tokenizer sees the same masks and
 differences are paired.
 """

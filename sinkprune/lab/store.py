@@ -5,7 +5,8 @@ same key meanwhile gets the first one's progress and the same result. A build th
 behind: whoever waits then builds it.
 
 Results are kept without their models (`lab.compact`), which are made again in a moment from the dense one. A model lives as long as
-somebody uses it, the one used last until the next takes its place; all who use a key at the same time share its model.
+somebody uses the model. The model used last lives until the next model takes its place. All who use a key at the same time share one
+model.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ Build = Callable[
 
 
 def store_key(spec: ModelSpec, prune: PruneConfig, calibration: CalibrationConfig) -> str:
-    """A short readable name that differs whenever model, revision, or a setting that has a say in the copy differs."""
+    """A short readable name that differs whenever model, revision, or a setting that changes the copy differs."""
     made_by = json.dumps([spec.name, spec.revision, copy_settings(prune, calibration)], sort_keys=True)
     return f"{spec.name}/{prune.method}-{prune.target:.0%}-{hashlib.sha256(made_by.encode()).hexdigest()[:12]}"
 
@@ -89,6 +90,10 @@ class PrunedStore:
         """What is kept, least recently used first."""
         with self._changed:
             return list(self._kept)
+
+    def __contains__(self, key: str) -> bool:
+        with self._changed:
+            return key in self._kept
 
     def build(self, key: str, dense: LoadedModel, build: Build) -> Iterator[PruneProgress | PruneResult]:
         """Yield progress and, last, the kept or the newly built result, which is a pruned copy of `dense`."""

@@ -1,6 +1,6 @@
 """What we run: the registry of known models, loading, checkpoint layouts, the watched attention function, prompts and texts.
 
-Importing it does not wait for transformers' models and accelerate, seconds that a page has no need of: the first load does.
+Importing it does not wait for transformers' models and accelerate, seconds that a page does not need: the first load waits.
 """
 
 from __future__ import annotations

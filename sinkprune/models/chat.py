@@ -1,7 +1,7 @@
 """Texts to token ids and back: the prompt in the model's chat format, the answer, one display text per token.
 
-What a visitor types is always ordinary text: "<|im_end|>" typed into a prompt is tokenised as those characters, never as the special token,
-so a prompt can neither end its own turn nor contain a MASK.
+The words of a visitor are always ordinary text. A typed "<|im_end|>" is tokenised as characters, never as the special token. So a prompt
+can neither end its turn nor contain a MASK.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ def encode_text(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
 
 
 def ordinary_pieces(text: str, special_texts: Iterable[str]) -> list[str]:
-    """`text` in pieces, none of which contains a special token's text: each occurrence is cut behind its first character.
+    """`text` in pieces, none of which contains a special token's text: each occurrence is cut after its first character.
 
     Cutting, and not the tokenizer's switch for special tokens, because that switch is shared state: two threads would race for it.
     """

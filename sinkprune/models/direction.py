@@ -27,7 +27,7 @@ def set_causal(model: PreTrainedModel, causal: bool) -> None:
 
 
 def causal_view(loaded: LoadedModel) -> LoadedModel:
-    """The same weights behind a second, causal model object: nothing is copied but the module tree (a few milliseconds).
+    """The same weights in a second, causal model object: nothing is copied but the module tree (a few milliseconds).
 
     Raises ValueError where the weights do not predict the next token (`spec.causal` False).
     """
@@ -42,6 +42,6 @@ def causal_view(loaded: LoadedModel) -> LoadedModel:
 
 
 def causal_prompt(loaded: LoadedModel, prompt_ids: torch.Tensor) -> torch.Tensor:
-    """Prompts (B, P) as the autoregressive lane reads them: behind the begin token, where the model has one."""
+    """Prompts (B, P) as the autoregressive lane reads them: after the begin token, where the model has one."""
     begin = loaded.spec.begin_token_id
     return prompt_ids if begin is None else torch.cat([torch.full_like(prompt_ids[:, :1], begin), prompt_ids], dim=1)

@@ -74,8 +74,8 @@ def convert_config(raw: dict) -> tuple[PretrainedConfig, Renaming]:
     """(transformers config, renaming of the weights) of a folder's config.json.
 
     The config comes with mask_token_id, shift_logits, chat_format, causal_lm, causal_only and begin_token_id set, so that a saved copy
-    loads again. Raises ValueError for an architecture or an option that cannot run here, for quantised weights, for values that no model
-    can have, and without mask_token_id, unless the config says causal_only.
+    loads again. Raises ValueError for an architecture or an option that cannot run here, for quantised weights, and for impossible
+    values. A missing mask_token_id is an error too, unless the config says causal_only.
     """
     layout = _layout(raw)
     check_raw(raw)

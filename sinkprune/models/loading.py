@@ -49,8 +49,8 @@ def load_model(
     device: default the first GPU, else the CPU; "auto" spreads the layers over all GPUs. device_map: accelerate's, instead of device.
     dtype: default the checkpoint's own; on a CPU without bfloat16 instructions, and for float16 on any CPU, float32 instead.
     quantize: None, "int8" or "nf4" (bitsandbytes; saves memory, costs speed on a CPU).
-    Raises ValueError for an unknown name or device, a hub that cannot be reached, an unsupported architecture, too little memory (said
-    before the weights are downloaded), missing or extra tensors, and files of the checkpoint that cannot be used.
+    Raises ValueError for an unknown name or device, for a hub that cannot be reached, and for an unsupported architecture. Too little
+    memory is an error before the weights are downloaded. Missing or extra tensors and unusable files are errors too.
     """
     if quantize not in (None, *QUANTIZATIONS):
         raise ValueError(f"quantize must be None or one of {', '.join(QUANTIZATIONS)}, not {quantize!r}")

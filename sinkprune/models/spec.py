@@ -27,7 +27,7 @@ class ModelSpec:
     mask_token_id: None for an autoregressive reference, which cannot denoise and whose attention is causal.
     begin_token_id: the token that stands before a prompt in the autoregressive lane, and only there; None where there is none.
     renaming: how the checkpoint that the model came from names its weights; saving undoes it.
-    registered: whether `name` is the registry's (with the form of quantised weights behind it), and so the same model everywhere.
+    registered: whether `name` is the registry's (followed by the form of quantised weights), and so the same model everywhere.
     """
 
     name: str

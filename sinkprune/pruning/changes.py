@@ -1,8 +1,8 @@
 """What the sink weight changed: where attention sinks are strong, and where two sets of masks decide differently (paper Fig. 7 and 8).
 
 Masks are those of `prune_model` (True = pruned), plain and sink-aware, of one model at one sparsity. A query head owns its rows of q and
-its columns of o, and an equal share of the rows of k and v that its group of query heads reads (grouped-query attention): so each head of
-a group shows the same value for k and for v, and all heads together own every attention weight once.
+its columns of o. With grouped-query attention, a head also owns an equal share of the rows of k and v that its group reads. So all heads
+of a group show the same value for k and for v. All heads together own every attention weight once.
 """
 
 from __future__ import annotations

@@ -23,12 +23,20 @@ Masks = dict[str, torch.Tensor]
 
 def cut_by_magnitude(group: Group, statistic: None, config: PruneConfig) -> tuple[Masks, None]:
     """The smallest |W| of each linear. statistic: not read."""
-    return _cut_smallest(group, lambda weight: weight, smallest_of_tensor, config)
+    return _cut(group, lambda weight: _smallest(weight.float().abs(), smallest_of_tensor, config))
 
 
 def cut_by_wanda(group: Group, input_norm: torch.Tensor, config: PruneConfig) -> tuple[Masks, None]:
     """The smallest |W| x input norm of each output row (Wanda; paper eq. 1). input_norm: (in,), any positive multiple of it."""
-    return _cut_smallest(group, lambda weight: weight * input_norm, smallest_of_rows, config)
+    return _cut(group, lambda weight: wanda_decision(weight, input_norm, config)[1])
+
+
+def wanda_decision(
+    weight: torch.Tensor, input_norm: torch.Tensor, config: PruneConfig
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(scores |W| x input norm, mask), both (out, in): what Wanda would cut from one weight. Nothing is changed."""
+    scores = weight.float().abs() * input_norm
+    return scores, _smallest(scores, smallest_of_rows, config)
 
 
 def cut_by_sparsegpt(group: Group, hessian: torch.Tensor, config: PruneConfig) -> tuple[Masks, float]:
@@ -45,17 +53,17 @@ def cut_by_sparsegpt(group: Group, hessian: torch.Tensor, config: PruneConfig) -
     return dict(zip(group, mask.split(rows), strict=True)), damping
 
 
-def _cut_smallest(
-    group: Group,
-    score: Callable[[torch.Tensor], torch.Tensor],
-    smallest: Callable[[torch.Tensor, float], torch.Tensor],
-    config: PruneConfig,
-) -> tuple[Masks, None]:
-    """score: of |W|, (out, in) -> (out, in). smallest: marks a share of the scores; a pattern takes its place."""
-    masks = {}
+def _smallest(
+    scores: torch.Tensor, smallest: Callable[[torch.Tensor, float], torch.Tensor], config: PruneConfig
+) -> torch.Tensor:
+    """The mask of the smallest scores (out, in). smallest: marks a share of the scores; a pattern takes its place."""
+    return smallest_n_of_m(scores, *config.pattern) if config.pattern else smallest(scores, config.sparsity)
+
+
+def _cut(group: Group, decide: Callable[[torch.Tensor], torch.Tensor]) -> tuple[Masks, None]:
+    """Zero what `decide` marks in each weight (out, in)."""
+    masks = {name: decide(linear.weight) for name, linear in group.items()}
     for name, linear in group.items():
-        scores = score(linear.weight.float().abs())
-        masks[name] = smallest_n_of_m(scores, *config.pattern) if config.pattern else smallest(scores, config.sparsity)
         _zero(linear.weight, masks[name])
     return masks, None
 

@@ -90,8 +90,12 @@ def add_noised_inputs(
     rule: str | None,
     statistic: Statistic,
     totals: Totals,
+    plain: Totals | None = None,
 ) -> None:
-    """Add the statistic of one sequence's noised versions (10, T), tokens weighted against the sinks found by `rule`; None: weight 1."""
+    """Add the statistic of one sequence's noised versions (10, T), tokens weighted against the sinks found by `rule`; None: weight 1.
+
+    plain: gets the same statistic with weight 1, from the same forwards where the inputs are kept.
+    """
     of_batch = statistic.of_batch
     groups = all_groups(loaded.model)
 
@@ -103,7 +107,13 @@ def add_noised_inputs(
         weights = weigh(torch.cat([seen.mass, masked.mass]))
         for name, x in seen.inputs.items():
             add(totals, name, of_batch(x, weights[:-1]) + of_batch(masked.inputs[name], weights[-1:]))
+        if plain is not None:
+            ones = torch.ones_like(weights)
+            for name, x in seen.inputs.items():
+                add(plain, name, of_batch(x, ones[:-1]) + of_batch(masked.inputs[name], ones[-1:]))
         return
+    if plain is not None:
+        add_noised_inputs(loaded, versions, masked, None, statistic, plain)
     if (
         masked.inputs and rule != "paper"
     ):  # whose weights are a mean over all versions; any other version needs only its own

@@ -1,4 +1,4 @@
-"""The pruning methods, one record each: whoever lists, runs or describes methods reads METHODS.
+"""The pruning methods, one record each: whoever lists, runs or describes methods reads RECORDS.
 
 To add a method, add its record here; a new statistic goes into `statistics.py`, a new cut into `cuts.py`.
 sink-wanda differs from wanda in noise and sums too: `PruneConfig(sink_weight=False)` switches off the sink weight alone.
@@ -80,7 +80,7 @@ class Method:
 
 
 # Colours close to Okabe-Ito's, each at least 3:1 against white and a dark card; the symbol tells methods apart without them.
-METHODS = (
+RECORDS = (
     Method("magnitude", "the smallest weights go; no calibration text", "#8a8f98", "x", cut_by_magnitude),
     Method(
         "wanda", "weight times input norm, compared within each output", "#2b83c6", "circle-open",
@@ -107,4 +107,4 @@ METHODS = (
         cut_units, SUMMED_NORMS, noised=True, structured=True, baseline="structured",
     ),
 )  # fmt: skip
-BY_NAME = {method.name: method for method in METHODS}
+BY_NAME = {method.name: method for method in RECORDS}

@@ -1,7 +1,7 @@
 """Quantised after pruning: the decoder layers' linears become bitsandbytes int8 or nf4, in memory, without a file in between.
 
-Pruned zeros stay zeros in both formats, and small weights that are left may round to zero: so sparsity is counted again afterwards, on
-what the quantised weights stand for. Embedding, norms and head keep their dtype, as in `load_model(quantize=...)`, which computes the
+Pruned zeros stay zeros in both formats. Small weights that are left may round to zero. So sparsity is counted again on the dequantised
+weights. Embedding, norms and head keep their dtype, as in `load_model(quantize=...)`, which computes the
 same. Quantising saves memory; on a CPU it costs time.
 """
 

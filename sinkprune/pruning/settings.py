@@ -24,10 +24,10 @@ HUB_SOURCES = ("wikitext2", "c4")
 class PruneConfig:
     """What to cut.
 
-    method: of UNSTRUCTURED, single weights become zero and the model keeps its size and speed; of STRUCTURED, whole MLP channels and KV
-        heads with their query heads leave, and it becomes smaller and faster. A sink-aware method weights sink tokens down.
-    sparsity: share of the weights of every pruned linear that become zero, 0 to 1; structured: share of the decoder layers' linear weights
-        that leave, 0 to 0.7, reached as exactly as whole heads and channels allow; heads go at half the rate.
+    method: of UNSTRUCTURED, single weights become zero, and the model keeps its size and speed. Of STRUCTURED, whole MLP channels and KV
+    heads leave with their query heads, and the model becomes smaller and faster. A sink-aware method weights sink tokens down.
+    sparsity: share of the weights of every pruned linear that become zero, 0 to 1. Structured: share of the decoder layers' linear
+    weights that leave, 0 to 0.7. The share is met as exactly as whole heads and channels allow; heads go at half the rate.
     pattern: None (unstructured) or (n, m): n zeros in every m consecutive inputs; the sparsity is then n/m and `sparsity` is ignored.
     sink_rule: how sinks are found by the sink-aware methods: "reference" (the official code) or "paper" (eq. 10-12).
     sink_weight: False is the ablation: same noise and same sums, every token's weight 1.

@@ -1,7 +1,7 @@
 """Where calibration text comes from: the built-in text, WikiText-2 or C4 through the optional package `datasets`, or a text file.
 
-WikiText-2 and C4 are sampled as the official code samples them (wanda's and Sink-Aware-Pruning's lib/data.py), number for number: special
-tokens as the tokenizer adds them by itself, `random.seed(seed)`, one `randint` a window, and for C4 one more a document tried. Only the
+WikiText-2 and C4 are sampled as in the official code, number for number (lib/data.py of wanda and of Sink-Aware-Pruning). The tokenizer
+adds its special tokens. The draws are `random.seed(seed)` and one `randint` per window, for C4 one more per document tried. Only the
 names of MASK and end tokens in a text are read as their characters there; in a file and in the built-in text, those of all special tokens.
 """
 

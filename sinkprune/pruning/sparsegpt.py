@@ -18,8 +18,8 @@ MAX_DAMPING = 1e4
 
 
 def invert_hessian(hessian: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, float]:
-    """Return (hinv_chol, dead, damping): the upper Cholesky factor of H^-1 (in, in), the inputs that are always zero (in,) bool, and
-    the damping used, relative to the mean of H's diagonal.
+    """Return (hinv_chol, dead, damping). hinv_chol: upper Cholesky factor of H^-1, (in, in). dead: (in,) bool, inputs that are always
+    zero. damping: relative to the mean of H's diagonal.
 
     Where H is not positive definite the damping is multiplied by 10 until it is; the caller reports it.
     Raises ValueError where no damping helps (NaN or infinity in H).

@@ -1,8 +1,8 @@
 """Structured cuts: MLP channels and KV heads leave as a whole, so that layers become smaller and faster (paper Table 4).
 
 A channel is one row of gate and up and one column of down. A KV head leaves with its query heads: rows of k, v and q, columns of o.
-Both are called units here; their score is Wanda's (|W_ij| x input norm of j), taken as the L2 norm of a column of down or o, and added up
-over a KV head's columns. Statistics come in ready, from the dense model; everything here is decided before the first layer is cut.
+Both are called units here. A unit's score is Wanda's |W_ij| x input norm of j, taken as the L2 norm of a column of down or o. The columns
+of a KV head are added up. Statistics come in ready, from the dense model; everything here is decided before the first layer is cut.
 """
 
 from __future__ import annotations

@@ -2,15 +2,15 @@
 
     python -m sinkprune.recorded.presets [--model NAME]     # records all candidates, keeps the clearest run of each property
 
-The command runs every candidate (`recorded.candidates`), measures what each run shows (`recorded.properties`), and keeps for every property
-the run that shows it most clearly, each run once as long as there are others.
+The command runs every candidate (`recorded.candidates`) and measures the properties of each run (`recorded.properties`). For every
+property the clearest run is kept, each run once as long as there are others.
 Sentences are read off the recordings as they are stored, so they are
 true of them whatever model wrote them. Answers that are short or repeat themselves are left out, and runs of few steps wherever steps
 are to be watched. It says which property no run showed.
 
-A preset is one gzip file of JSON: {"name", "title", "look", "trace"}; its name is that of its property. The heads of its trace, by far the
-largest part, are taken out of the frames and stored per lane as differences from step to step, which compress well: "packed" =
-{"step": q, "data": base64 lzma}. Where a file would still exceed MAX_BYTES, heads are rounded to multiples of the smallest q in ROUNDINGS
+A preset is one gzip file of JSON: {"name", "title", "look", "trace"}; its name is that of its property. The heads of a trace are by far
+its largest part. They are stored per lane as differences from step to step, which compress well: "packed" = {"step": q, "data": base64
+lzma}. Where a file would still exceed MAX_BYTES, heads are rounded to multiples of the smallest q in ROUNDINGS
 that fits; everything else stays exact.
 """
 

@@ -3,9 +3,9 @@
     python -m sinkprune.recorded.prompt_set [--model NAME]     # writes assets/sinks.json
 
 The file: {"model", "settings", "typical", "runs": [run, …], "stages": [lane, …]}. A run is one lane of one prompt in one layer (null: the
-mean over all), with the centroid of every step (null: no sink), the moves of the leading sink and both variances. "stages" holds the lanes
-of the typical prompt, the one whose diffusion lane has the median temporal variance, at 25, 50 and 75 % of the steps; maps are stored as
-base64 uint8 (L, H, N) of 255 sqrt(share), as in a trace.
+mean over all layers). A run has the centroid of every step (null: no sink), the moves of the leading sink and both variances.
+"stages" holds the lanes of the typical prompt at 25, 50 and 75 % of the steps. The typical prompt's diffusion lane has the median temporal
+variance. Maps are base64 uint8 (L, H, N) of 255 sqrt(share), as in a trace.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
     python -m sinkprune.recorded.pruned_sinks [--model NAME] [--sparsity 0.5] [--samples 32]     # writes assets/pruned-sinks.json.gz
 
-A river is the attention share of every position at every denoising step, mean over layers and heads, (T, N). Every copy has two:
-"read", where it reads the canvases that the dense model wrote, so that only the weights differ; and "own", where it writes its own answer
-from the same masked canvas and seed. Runs commit the same number of tokens at every step, so step t of one is step t of the other.
+A river is the attention share of every position at every denoising step, mean over layers and heads, (T, N). Every copy has two rivers. In
+"read", the copy reads the canvases of the dense model, so only the weights differ. In "own", the copy writes an answer from the same
+masked canvas and seed. Runs commit the same number of tokens at every step, so step t of one is step t of the other.
 
 The file: {"model", "settings", "calibration", "sparsity", "prompts": [{"prompt", "promptLength", "shape": [T, N], "dense": river,
 "denseText", "copies": [{"method", "read": river, "own": river, "text"}]}]}; a river is base64 uint8 of 255 sqrt(share).

@@ -31,13 +31,13 @@ from sinkprune.lab.timing import best_seconds, forward_of
 from sinkprune.models import LoadedModel, encode_prompt
 from sinkprune.models.writing import json_text
 from sinkprune.pruning import CalibrationConfig, PruneConfig, prune_model
-from sinkprune.pruning.methods import BY_NAME, METHODS
+from sinkprune.pruning.methods import BY_NAME, RECORDS
 
 
 def _variants() -> dict[str, dict]:
     """Name -> settings: every method and, after a sink-aware one, its ablation, unless that is another method's row already."""
     variants = {}
-    for method in METHODS:
+    for method in RECORDS:
         variants[method.name] = {"method": method.name}
         if method.sink_aware and method.ablation != method.baseline:
             variants[method.ablation] = {"method": method.name, "sink_weight": False}

@@ -19,7 +19,7 @@ from statistics import mean, stdev
 import numpy as np
 
 from sinkprune.lab.intervals import Interval, crossed_interval
-from sinkprune.pruning.methods import METHODS
+from sinkprune.pruning.methods import RECORDS
 from sinkprune.recorded.table_cells import Cell, Protocol, plan
 
 Cells = dict[tuple[str, float], list[dict]]  # (variant, sparsity) -> its cells, by seed
@@ -34,7 +34,7 @@ class MethodPair:
     kind: str
 
 
-SINK_AWARE = [method for method in METHODS if method.sink_aware]
+SINK_AWARE = [method for method in RECORDS if method.sink_aware]
 PAIRS = (
     *(MethodPair(method.name, method.baseline, "official") for method in SINK_AWARE),
     *(MethodPair(method.name, method.ablation, "ablation") for method in SINK_AWARE),

@@ -45,7 +45,7 @@ def bits_table(table: dict) -> str:
 
 
 def gains_table(table: dict) -> str:
-    """Comparisons x sparsities, structured methods in a table of their own; an interval without 0 is bold."""
+    """Comparisons x sparsities, structured methods in a second table; an interval without 0 is bold."""
     structured = {row["variant"] for row in table["rows"] if "speed_up" in row}
     groups = [[], []]
     for gain in sorted(table["gains"], key=lambda gain: list(KINDS).index(gain["kind"])):

@@ -1,4 +1,4 @@
-"""Recording where attention goes while a model runs: column mass per layer and head, or one whole attention map.
+"""Recording where attention goes while a model runs: column mass per layer and head, value norms, or one whole attention map.
 
 Column mass is the attention each key position receives, summed over queries (eq. 5 before averaging). Only one layer's H x Q x K weights
 exist at a time. Recording belongs to the thread and the model it was started for; the model object itself is not changed, and nothing is
@@ -11,14 +11,14 @@ query. So sums over heads are those of the heads that exist; `live_heads` says h
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import torch
 
 from sinkprune.models.direction import causal_view
 from sinkprune.models.spec import LoadedModel
-from sinkprune.models.watching import ATTENTION_NAME, watch_attention
+from sinkprune.models.watching import ATTENTION_NAME, watch_attention, watch_inputs
 from sinkprune.models.widths import query_heads
 
 if TYPE_CHECKING:
@@ -26,35 +26,49 @@ if TYPE_CHECKING:
 
 
 class AttentionRecording:
-    """What `record_attention` yields: the column mass of the most recent forward."""
+    """What `record_attention` yields: the column mass of the most recent forward, and the value norms where asked for."""
 
     def __init__(self, config: PretrainedConfig) -> None:
         self._config = config
         self._layers: dict[int, torch.Tensor] = {}
+        self._norms: dict[int, torch.Tensor] = {}
 
     @property
     def column_mass(self) -> torch.Tensor:
         """(L, B, H, N) float32 on the model's (first) device; every head that exists sums to the number of queries, a removed one to 0."""
         if not self._layers:
             raise ValueError("no forward was recorded: run the model inside `with record_attention(loaded)`")
-        first = next(iter(self._layers.values()))
-        return torch.stack([self._layers[layer].to(first.device) for layer in sorted(self._layers)])
+        return _stacked(self._layers)
+
+    @property
+    def value_norms(self) -> torch.Tensor:
+        """(L, B, N) float32 on the same device: the length of each key position's value vector, mean over the KV heads that exist.
+
+        Sinks have small ones: attending to them adds next to nothing (arXiv 2601.19657).
+        """
+        if not self._norms:
+            raise ValueError("no value norms were recorded: use `record_attention(loaded, value_norms=True)`")
+        return _stacked(self._norms)
 
     def _observe(self, layer: int, weights: torch.Tensor, real: torch.Tensor | None) -> None:
         if layer in self._layers:  # a new forward has begun
             self._layers.clear()
         self._layers[layer] = _at_their_numbers(_column_sums(weights, real), self._config, layer)
 
+    def _observe_values(self, layer: int, _query: torch.Tensor, _key: torch.Tensor, value: torch.Tensor) -> None:
+        self._norms[layer] = value.float().norm(dim=-1).mean(dim=1)  # (B, K)
+
 
 @contextmanager
-def record_attention(loaded: LoadedModel) -> Iterator[AttentionRecording]:
+def record_attention(loaded: LoadedModel, value_norms: bool = False) -> Iterator[AttentionRecording]:
     """Record the column mass of each forward of `loaded.model` that this thread runs inside the block.
 
     Rows of padding tokens do not count and padded keys receive 0, where the forward was given an attention mask.
     Costs one explicit softmax per layer; the outputs are the same bit for bit.
     """
-    recording = AttentionRecording(loaded.model.config)
-    with _watchable(loaded), watch_attention(loaded.model.config, recording._observe):
+    recording, config = AttentionRecording(loaded.model.config), loaded.model.config
+    values = watch_inputs(config, recording._observe_values) if value_norms else nullcontext()
+    with _watchable(loaded), watch_attention(config, recording._observe), values:
         yield recording
 
 
@@ -97,6 +111,12 @@ def _chosen_heads(config: PretrainedConfig, layer: int | None, head: int | None)
         where = "every layer" if layer is None else f"layer {layer}"
         raise ValueError(f"head {head} was removed from {where} by a structured cut: choose another head or the mean")
     return chosen
+
+
+def _stacked(layers: dict[int, torch.Tensor]) -> torch.Tensor:
+    """(L, …) on the device of the first layer that ran."""
+    device = next(iter(layers.values())).device
+    return torch.stack([layers[layer].to(device) for layer in sorted(layers)])
 
 
 def _column_sums(weights: torch.Tensor, real: torch.Tensor | None) -> torch.Tensor:

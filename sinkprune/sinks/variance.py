@@ -1,7 +1,8 @@
 """How unevenly sinks take attention, and how far they move: the two variance statistics of the paper (eq. 5-7).
 
-Every function takes `masses`: one mass vector a step, as a (T, N) tensor or as a list of tensors of different lengths (autoregressive
-writing, where a position exists only from some step on). Positions are token indices, so temporal variance is in tokens squared.
+Every function takes `masses`: one mass vector per step, as a (T, N) tensor or as a list of tensors of different lengths. Lengths differ in
+autoregressive writing, where a position exists only from some step on.
+Positions are token indices, so temporal variance is in tokens squared.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 Everything is measured on the mean over all layers and heads or on one layer (the mean over its heads). The two tell different things: a
 sink that all layers share can hide, in the mean, sinks that wander in single layers. Layers count from 0 here and from 1 on screen.
 
-The sink set of a step is the positions whose mass exceeds the mean by more than two standard deviations (`sinks.reference_sink_set`), a
-rule that does not depend on the mass's unit. Only positions that exist at a step count. Run as a command it prints the table of a set of
+The sink set of a step holds the positions whose mass exceeds the mean by more than two standard deviations (`sinks.reference_sink_set`).
+The rule does not depend on the unit of mass. Only positions that exist at a step count. Run as a command it prints the table of a set of
 prompts and the medians of each layer:
 
     python -m sinkprune.traces.sink_statistics [--model NAME] [--json]

@@ -1,12 +1,14 @@
 """The page's capabilities as named endpoints and MCP tools; the docstrings of `Endpoints` are their documentation.
 
 Every endpoint streams: what it yields last is its answer, which is all that `Client.predict` and an MCP tool return. Who iterates over
-`Client.submit` sees it grow, and whose job is cancelled stops the work within a step. Checks are those of the page, and raise `gr.Error`.
+`Client.submit` sees it grow, and whose job is cancelled stops the work within a step. While others come first, an endpoint yields
+`{"waiting": {"before", "seconds"}}`. "kept" says that the run of an earlier visitor was given. Checks are those of the page, and raise
+`gr.Error`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict
 from typing import Literal
@@ -16,27 +18,28 @@ import gradio as gr
 from sinkprune.decoding import DecodeConfig, denoise
 from sinkprune.decoding.records import CACHE_MODES
 from sinkprune.lab.all_methods import Underway
-from sinkprune.lab.comparison import measure_steps
 from sinkprune.lab.overlap import answer_end
+from sinkprune.lab.request import BOTH, WATCHED, Request
 from sinkprune.lab.sweep import SweepPoint
 from sinkprune.models import decode_answer
 from sinkprune.pruning import (
     ALLOCATIONS,
     METHODS,
     SINK_RULES,
-    CalibrationConfig,
-    PruneConfig,
     PruneProgress,
     PruneResult,
 )
 from sinkprune.pruning.settings import layer_sparsity
-from sinkprune.traces.runs import check_prompt, compare_run, decode_config, trace_run
-from sinkprune.ui.events import now_and_then, telling
+from sinkprune.traces.runs import check_prompt, decode_config
+from sinkprune.ui.events import now_and_then
 from sinkprune.ui.inputs import PATTERNS, calibration_from, in_words, pruning_from
 from sinkprune.ui.sections.all_methods import all_methods, collect, new_table
 from sinkprune.ui.sections.sweep import SCORED, run_sweep
+from sinkprune.ui.server.kept_runs import KEPT
+from sinkprune.ui.server.runs import Compared, Pruned, compared, pruned, visitor, watched
+from sinkprune.ui.server.scheduler import SHORT, Waiting
 from sinkprune.ui.server.workbench import Workbench
-from sinkprune.ui.server.zero_gpu import gpu_function
+from sinkprune.ui.server.zero_gpu import at_once, gpu_function
 
 Method = Literal[METHODS]
 Pattern = Literal[tuple(PATTERNS)]
@@ -47,11 +50,11 @@ Scored = Literal[tuple(SCORED)]
 
 
 def add_endpoints(bench: Workbench) -> None:
-    """Add the endpoints to the Blocks under construction; they wait in the same line as the page's own runs."""
+    """Add the endpoints to the Blocks under construction; they wait in the same lines as the page's own runs."""
     all_of_them = Endpoints(bench)
     for name in ("trace", "generate", "prune", "compare", "compare_all", "sweep"):
         endpoint = gpu_function(getattr(all_of_them, name), bench)
-        gr.api(endpoint, api_name=name, concurrency_id="model", concurrency_limit=1)
+        gr.api(endpoint, api_name=name, concurrency_id="model", concurrency_limit=at_once())
 
 
 class Endpoints:
@@ -90,8 +93,10 @@ class Endpoints:
         with in_words():
             loaded = self._bench.check_model(model)
             config = _decoding(gen_length, block_length, threshold, factor, cache, temperature, seed)
-            with closing(trace_run(loaded, prompt, config, ("dlm", "ar") if autoregressive else ("dlm",))) as steps:
-                yield from now_and_then(steps)
+            asked = Request(loaded.spec.public_name, prompt, config, lanes=BOTH if autoregressive else WATCHED)
+            with closing(watched(self._bench, loaded, asked, slowly=False)) as steps:
+                for how, value in now_and_then(steps):
+                    yield _place(value) or {**value, "kept": how == KEPT}
 
     def generate(
         self,
@@ -122,8 +127,12 @@ class Endpoints:
             loaded = self._bench.check_model(model)
             config = _decoding(gen_length, block_length, threshold, factor, cache, temperature, seed)
             prompt_ids = check_prompt(loaded, prompt, config.gen_length)
-            with closing(denoise(loaded, prompt_ids, config)) as steps:
+            writing = self._bench.lines.run(SHORT, denoise(loaded, prompt_ids, config), visitor(), "generate")
+            with closing(writing) as steps:
                 for step in now_and_then(steps):
+                    if isinstance(step, Waiting):
+                        yield _place(step)
+                        continue
                     answer = step.canvas[0, prompt_ids.shape[1] :].tolist()
                     yield {
                         "text": decode_answer(loaded, answer),
@@ -156,10 +165,13 @@ class Endpoints:
             model: the name of the page's model
         """
         with in_words():
-            self._bench.check_model(model)
+            loaded = self._bench.check_model(model)
             pruning = pruning_from(method, sparsity, pattern, sink_rule, sink_weight, allocation)
             calibration = calibration_from(samples)
-            result = yield from self._pruned(pruning, calibration)
+            with closing(pruned(self._bench, loaded, pruning, calibration, visitor())) as steps:
+                for result in now_and_then(steps, PruneProgress):
+                    if not isinstance(result, PruneResult):
+                        yield _place(result) or {"underway": asdict(result)}
             yield {
                 "key": self._bench.key(pruning, calibration),
                 "sparsity": result.sparsity,
@@ -196,15 +208,18 @@ class Endpoints:
             pruning = pruning_from(method, sparsity, pattern, sink_rule, sink_weight, allocation)
             calibration = calibration_from(samples)
             config = _decoding(gen_length, block_length, threshold, factor, cache, temperature, seed)
-            check_prompt(loaded, prompt, config.gen_length)
-            result = yield from self._pruned(pruning, calibration)
-            key = self._bench.key(pruning, calibration)
-            with closing(compare_run(loaded, result.loaded, key, prompt, config, pruning, calibration)) as steps:
-                for trace in now_and_then(steps):
-                    yield {"trace": trace, "card": None}
-            measuring = measure_steps(loaded, result, trace, config, pruning, calibration)
-            comparison = yield from telling(measuring, lambda known: {"trace": trace, "card": None})
-            yield {"trace": trace, "card": comparison.as_dict()}
+            asked = Request(loaded.spec.public_name, prompt, config, pruning, calibration)
+            with closing(compared(self._bench, loaded, asked, slowly=False)) as steps:
+                for how, value in now_and_then(steps):
+                    if isinstance(value, PruneProgress):
+                        yield {"underway": asdict(value)}
+                    elif isinstance(value, Waiting):
+                        yield _place(value)
+                    elif isinstance(value, Compared):
+                        card = value.comparison.as_dict()
+                        yield {"trace": value.trace, "card": card, "kept": how == KEPT}
+                    elif not isinstance(value, Pruned):
+                        yield {"trace": value, "card": None}
 
     def compare_all(
         self,
@@ -236,6 +251,9 @@ class Endpoints:
                 all_methods(self._bench, prompt, sparsity, pattern, calibration_from(samples), config)
             ) as steps:
                 for step in now_and_then(steps, Underway):
+                    if isinstance(step, Waiting):
+                        yield _place(step)
+                        continue
                     if not isinstance(step, Underway):
                         table = collect(table, step)
                     yield {**table, "underway": asdict(step) if isinstance(step, Underway) else None}
@@ -269,19 +287,18 @@ class Endpoints:
             found = {"points": [], "missing": []}
             with closing(run_sweep(self._bench, scored, prompt, methods, sparsities, samples, config)) as steps:
                 for step in now_and_then(steps, Underway):
+                    if isinstance(step, Waiting):
+                        yield _place(step)
+                        continue
                     if not isinstance(step, Underway):
                         name = "points" if isinstance(step, SweepPoint) else "missing"
                         found = {**found, name: [*found[name], asdict(step)]}
                     yield {**found, "underway": asdict(step) if isinstance(step, Underway) else None}
 
-    def _pruned(self, pruning: PruneConfig, calibration: CalibrationConfig) -> Generator[dict, None, PruneResult]:
-        """Yields where the prune is now and then; returns its result."""
-        with closing(self._bench.prune(pruning, calibration)) as steps:
-            for step in now_and_then(steps, PruneProgress):
-                if isinstance(step, PruneResult):
-                    return step
-                yield {"underway": asdict(step)}
-        raise RuntimeError("pruning ended without a result")
+
+def _place(value: object) -> dict | None:
+    """A place in a line, as the endpoints tell it; None for anything else."""
+    return {"waiting": asdict(value)} if isinstance(value, Waiting) else None
 
 
 def _decoding(gen_length, block_length, threshold, factor, cache, temperature, seed) -> DecodeConfig:

@@ -9,11 +9,14 @@ from sinkprune.recorded.presets import load_presets
 from sinkprune.recorded.pruned_sinks import load_pruned_sinks
 from sinkprune.recorded.pruning_table import load_table
 from sinkprune.ui.api import add_endpoints
+from sinkprune.ui.components.scripts import PROMPT_KEYS, ROVING
 from sinkprune.ui.components.served import WEB
 from sinkprune.ui.opening import open_links
+from sinkprune.ui.run_button import run_button
 from sinkprune.ui.sections.all_methods import methods_section
 from sinkprune.ui.sections.compare import compare_section
 from sinkprune.ui.sections.decoding_controls import decoding_controls
+from sinkprune.ui.sections.learn import guide_section, learn_section
 from sinkprune.ui.sections.models import models_section
 from sinkprune.ui.sections.pruned_sinks import pruned_sinks_section
 from sinkprune.ui.sections.results import table_section
@@ -29,6 +32,7 @@ LAUNCH = {
     "theme": theme(),
     "css_paths": [WEB / "page.css", WEB / "models.css"],
     "run_history": False,
+    "max_threads": 160,  # of which one waits with each visitor in a line; a thread that waits costs nothing else
     "max_file_size": "16mb",  # a saved run of the longest answer has about 9
     "state_session_capacity": 200,  # visitors whose last runs are in memory, a few MB each; those away longest go first
     "footer_links": ["api"],
@@ -42,16 +46,19 @@ def build_page(bench: Workbench) -> gr.Blocks:
     with gr.Blocks(
         title="sinkprune: attention sinks that move", analytics_enabled=False, delete_cache=(3600, 3600)
     ) as demo:
-        gr.HTML(HERO)
+        gr.HTML(HERO, js_on_load=ROVING)
+        guide_section()
         said = gr.HTML(elem_id="link-note")
-        prompt = gr.Textbox(
-            presets[0].trace["prompt"] if presets else DEFAULT_PROMPT,
-            label="Prompt", placeholder="Ask for a story or an explanation, in English", lines=1, max_lines=4, elem_id="prompt",
-        )  # fmt: skip
-        decoding = decoding_controls()
+        with gr.Row(elem_id="ask"):
+            prompt = gr.Textbox(
+                presets[0].trace["prompt"] if presets else DEFAULT_PROMPT,
+                label="Prompt", placeholder="Ask for a story or an explanation, in English", lines=1, max_lines=4, elem_id="prompt",
+            )  # fmt: skip
+            button = run_button("Run", "run", "Stop", "stop", min_width=88)
+        both, decoding = decoding_controls()
         with gr.Tabs(elem_id="sections") as tabs:
             with gr.Tab("Watch the sinks", id="watch"):
-                both = watch_section(bench, presets, prompt, decoding)
+                watch_section(bench, presets, prompt, both, button, decoding)
             with gr.Tab("Prune and compare", id="compare"):
                 copy, linked = compare_section(bench, prompt, decoding, table)
             with gr.Tab("All methods", id="methods"):
@@ -59,9 +66,12 @@ def build_page(bench: Workbench) -> gr.Blocks:
             with gr.Tab("Results", id="table"):
                 table_section(table)
                 pruned_sinks_section(load_pruned_sinks())
+            with gr.Tab("Learn", id="learn"):
+                learn_section(bench, prompt, presets, table)
             with gr.Tab("Bring your own model", id="models"):
                 models_section(bench)
-        gr.HTML(ABOUT)
+        gr.HTML(ABOUT, js_on_load=PROMPT_KEYS)
         add_endpoints(bench)
         open_links(demo, bench, said, tabs, {"prompt": prompt, "both": both, **decoding, **copy}, linked)
-    return demo.queue(max_size=20, default_concurrency_limit=4)
+    # Whoever waits does so in the lines of the workbench, with a thread each; this bound is for what the lines do not see.
+    return demo.queue(max_size=200, default_concurrency_limit=4)

@@ -6,7 +6,7 @@ One output is called "status": the line that says what goes on. `run_button` mak
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -14,17 +14,15 @@ import gradio as gr
 from gradio.components import Component
 from gradio.events import Dependency
 
-from sinkprune.models import LoadedModel
-from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneProgress, PruneResult
-from sinkprune.ui.events import QUICK_EVENT, now_and_then
+from sinkprune.ui.events import QUICK_EVENT
 from sinkprune.ui.inputs import in_words
 from sinkprune.ui.server.workbench import Workbench
-from sinkprune.ui.server.zero_gpu import gpu_task
-from sinkprune.ui.words.text import note, progress_line
+from sinkprune.ui.server.zero_gpu import at_once, gpu_task
+from sinkprune.ui.words.text import note
 
 MODEL_EVENT = {
     "concurrency_id": "model",
-    "concurrency_limit": 1,
+    "concurrency_limit": at_once(),
     "api_visibility": "private",
     "show_progress": "hidden",
     "trigger_mode": "multiple",  # "once" would swallow a press while the run before it still closes
@@ -98,10 +96,11 @@ def wire_run(
     task = gpu_task(_in_words(bench, work), bench)
 
     def run(**values: object) -> Iterator[dict]:
-        yield _by_component(named, _buttons(busy=True))
+        news = _buttons(busy=True)  # with the first update: what is refused at once never looks busy
         with closing(task(values)) as updates:
             for update in updates:
-                yield _by_component(named, update)
+                yield _by_component(named, update | news)
+                news = {}
 
     def after_stop(**values: object) -> dict:
         return _by_component(named, stopped(**values) | _buttons(busy=False))
@@ -111,23 +110,6 @@ def wire_run(
     wired = Run(named, started, stop)
     wired.then(started, dict)
     return wired
-
-
-def prune_and_say(
-    bench: Workbench, pruning: PruneConfig, calibration: CalibrationConfig, dense: LoadedModel | None = None
-) -> Generator[Update, None, tuple[PruneResult, bool]]:
-    """Prune, or take from the store: yields where it is now and then; returns the result and whether it had been kept.
-
-    Closing it cancels the pruning. dense: see `Workbench.prune`.
-    """
-    kept = True
-    with closing(bench.prune(pruning, calibration, dense)) as steps:
-        for step in now_and_then(steps, PruneProgress):
-            if isinstance(step, PruneResult):
-                return step, kept
-            kept = False
-            yield {"status": progress_line(step)}
-    raise RuntimeError("pruning ended without a result")
 
 
 def _by_component(named: dict[str, Component], update: Update) -> dict:

@@ -7,16 +7,17 @@ from player_pages import chromium
 from watched_page import watched_page
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser():
+    """One Chromium for all tests."""
     with chromium() as found:
         yield found
 
 
-@pytest.fixture(scope="module")
-def run():
+@pytest.fixture(scope="session")
+def run(browser):
     """run(module, function, value): a function over a module of the player, as in `player_modules`."""
-    with module_runner() as call:
+    with module_runner(browser) as call:
         yield call
 
 
@@ -25,7 +26,7 @@ def page(browser, address):
     """A fresh page with the player at the module's `address`, stopped at its first step; fails when the page logged an error."""
     page = open_player(browser, address)
     yield page
-    page.context.close()
+    page.close()
     assert page.problems == []
 
 
@@ -48,5 +49,5 @@ def open_page(request, browser, address):
 
     yield open_it
     for page in pages:
-        page.context.close()
+        page.close()
         assert page.problems == []

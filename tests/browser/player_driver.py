@@ -11,7 +11,13 @@ def open_page(browser: Browser, address: str, **options: object) -> Page:
     page = watched_page(browser, ignored=("fonts", "ERR_"), **{"reduced_motion": "reduce", **options})
     page.goto(address)
     page.wait_for_selector(".sp-player[data-frames]")
+    show_how_it_is_drawn(page)
     return page
+
+
+def show_how_it_is_drawn(page: Page) -> None:
+    """Open the disclosure with layer, rule and colours."""
+    page.evaluate("for (const one of document.querySelectorAll('.sp-drawn')) one.open = true")
 
 
 def state(page: Page) -> dict:

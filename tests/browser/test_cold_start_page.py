@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from sinkprune.benchmarks.cold_start import ROOT, STAGES, cold_start, main
+from sinkprune.benchmarks.app_process import ROOT
+from sinkprune.benchmarks.cold_start import STAGES, cold_start, main
 
 pytestmark = [pytest.mark.browser, pytest.mark.bundled]
 

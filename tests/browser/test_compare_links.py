@@ -28,7 +28,7 @@ def opened(browser):
     yield open_it
     for page in pages:
         assert page.problems == []
-        page.context.close()
+        page.close()
 
 
 def numbers(page) -> dict:

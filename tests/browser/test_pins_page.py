@@ -56,7 +56,7 @@ def page(browser, address):
     assert page.problems == []
     assert page.evaluate("window.hacked") is None
     assert page.locator("main img").count() == 0
-    page.context.close()
+    page.close()
 
 
 def more(page, count=1, button="One more"):
@@ -147,7 +147,7 @@ def test_pins_travel_as_a_file(page, browser, address, tmp_path):
     assert other.locator(".pn-list li").count() == 1
     assert other.get_by_label("Name of the pin").count() == 1
     assert other.problems == []
-    other.context.close()
+    other.close()
 
 
 PIN = result(1) | {"when": "2026-01-01T00:00:00Z"}

@@ -27,12 +27,12 @@ def stats(page) -> list[str]:
 
 
 def test_a_race_by_measured_time(page):
-    """Both made-up lanes take 61 ms a step, so after as many forwards as steps they are still even; 32 against 16 steps in all."""
+    """Both made-up lanes take 61 ms a step, so after as many model runs as steps they are still even; 32 against 16 steps in all."""
     page.locator(".sp-player").focus()
     press(page, *["ArrowRight"] * 4)
     page.get_by_role("button", name="measured time").click()
     wait_state(page, clock="time")
-    assert all(text.startswith("5 forwards") for text in stats(page))
+    assert all(text.startswith("5 model runs") for text in stats(page))
     assert page.locator(".sp-count").inner_text() == "0.30 s / 1.95 s"
     assert "4 ×" in page.locator(".sp-speed").inner_text()
     press(page, "End")
@@ -66,7 +66,7 @@ def test_the_next_move_of_the_lead_is_one_press_away(page):
     page.locator(".sp-rule").select_option("paper")
     page.locator(".sp-value").fill("16")
     settle(page)
-    assert button.inner_text() == "0 moves of the lead"
+    assert button.inner_text() == "0 jumps"
     assert button.is_disabled()
 
 

@@ -167,7 +167,7 @@ def test_verdict_says_what_the_forward_read(run):
         f"Step 2 of 4: no token is a sink by this rule; a mask (position {position}) leads with 9.1 %"
     )
     assert "a mask, now “" in at
-    assert at.endswith("takes 9.1 % of all attention; the leading sink has moved once")
+    assert at.endswith("takes 9.1 % of all attention; the strongest sink has moved once")
     assert "a mask" not in after
     assert after.endswith("moved twice")
 

@@ -53,7 +53,7 @@ def test_a_recorded_run_plays_by_itself_to_its_end(browser, address):
     assert "Step 16 of 16" in page.locator(".sp-verdict").first.inner_text()
     assert page.locator(".sp-answer").first.text_content().startswith("The sky looks blue")
     assert page.problems == []
-    page.context.close()
+    page.close()
 
 
 def test_nothing_moves_for_those_who_want_less_motion(page):
@@ -232,4 +232,4 @@ def test_below_a_path_of_another_application(browser):
         page.get_by_role("button", name="Token to token").click()
         page.wait_for_function(QUIET)
         assert lit_pixels(page, ".sp-panel canvas") > 5000
-        page.context.close()
+        page.close()

@@ -64,10 +64,11 @@ def test_a_difference_is_the_first_lane_less_the_second(run):
     trace = make_trace(**SMALL, kinds=("dlm", "dlm"))
     trace["lanes"][1]["frames"] = trace["lanes"][1]["frames"][:4]
     function = """async (m, t) => {
-      const [{ readRun }, { makeScenes }, { makeAxis }] = await Promise.all(["trace", "scenes", "axis"].map((n) => import(`/player/${n}.js`)));
+      const [{ readRun }, { makeScenes }, { makeAxis }] = await Promise.all(
+        ["trace", "scenes", "axis"].map((n) => import(`/player/${n}.js`)));
       const run = readRun(t);
       const scenes = makeScenes(run, {scope: {layer: null, head: null}, rule: {name: "reference", value: 2}, palette: "viridis",
-        theme: {dark: false}, axis: makeAxis("steps", run)});
+        theme: {}, axis: makeAxis("steps", run)});
       const signed = m.makeDifference(scenes);
       return [signed.lane.frames.length, [...signed.massAt(2)], signed.top, m.mostChanged(signed.massAt(2)), m.differenceWords(signed, 2)];
     }"""
@@ -87,17 +88,18 @@ def test_the_signed_scale_fits_what_it_shows(run):
     assert run("colour", "(m) => [0, 0.3, 1, 1.5, 4, 9].map(m.signedTop)") == [1, 1, 1, 2, 4, 16]
 
 
-def test_signed_colours_are_neutral_at_zero_and_mirror_each_other(run):
+def test_signed_colours_are_clear_at_zero_and_mirror_each_other(run):
     levels = run("colour", "(m) => [-9, -4, -1, 0, 1, 4, 9].map((value) => m.signedLevel(value, 4))")
     assert levels[0] == levels[1] == 0
     assert levels[-1] == levels[-2] == 255
     assert levels[2] + levels[4] in (255, 256)
     assert levels == sorted(levels)
-    for name in ("light", "dark"):
-        table = np.array(run("colour", "(m, name) => [...m.colourTable(name)]", name), np.uint32)
-        light = sum(weight * (table >> shift & 255) for weight, shift in ((0.21, 0), (0.72, 8), (0.07, 16)))
-        halves = np.diff(light[:124]), np.diff(light[132:])
-        assert all((half >= -0.5).all() or (half <= 0.5).all() for half in halves)  # each side goes one way
+    table = np.array(run("colour", "(m) => [...m.signedTable()]"), np.uint32)
+    alpha = (table >> 24).astype(int)
+    assert (alpha == alpha[::-1]).all()
+    assert (np.diff(alpha[128:]) >= 0).all()
+    assert (alpha[127], alpha[0]) == (1, 255)  # clear in the middle
+    assert len(set(table[:127] & 0xFFFFFF)) == len(set(table[129:] & 0xFFFFFF)) == 1
 
 
 def test_heads_arrive_as_they_were_recorded(run):

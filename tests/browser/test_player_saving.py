@@ -68,7 +68,7 @@ def test_a_link_shows_the_same_scene_again(browser, page, address):
     assert other.locator(".sp-palette").input_value() == "cividis"
     assert other.locator(".sp-value").input_value() == "1.5"
     assert other.locator(".sp-verdict").all_inner_texts() == page.locator(".sp-verdict").all_inner_texts()
-    other.context.close()
+    other.close()
 
 
 def test_a_run_that_no_link_makes_again_has_none(page):
@@ -130,4 +130,4 @@ def test_a_saved_page_plays_offline_and_hostile_text_stays_text(browser, page, t
     again = saved(alone, "Data", tmp_path)
     assert read_trace(again.read_bytes())["lanes"] == hostile_trace(**LONGER)["lanes"]
     assert alone.problems == []
-    alone.context.close()
+    alone.close()

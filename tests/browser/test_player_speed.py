@@ -12,8 +12,6 @@ from player_driver import open_page, show, wait_state
 from player_pages import served_player
 from player_traces import growing, make_map, make_trace
 
-from tests.running_app import app_address
-
 pytestmark = pytest.mark.browser
 
 LARGE = {"length": 142, "steps": 64, "layers": 12, "heads": 9, "block": 32}
@@ -39,8 +37,7 @@ PLAY = f"""async () => {{ {WRAP}
   document.querySelector('[data-do=first]').click();
   document.querySelector('[data-do=toggle]').click();
   let before = performance.now();
-  const end = before + 4000;
-  while (before < end) {{ const now = await new Promise(requestAnimationFrame); gaps.push(now - before); before = now; }}
+  while (gaps.length < 40) {{ const now = await new Promise(requestAnimationFrame); gaps.push(now - before); before = now; }}
   Drawing.prototype.draw = draw;
   return [sorted(gaps.slice(2)), sorted(redraws)];
 }}"""
@@ -70,8 +67,9 @@ def test_frame_times(browser, address):
         gaps, redraws = page.evaluate(PLAY)
         report(f"playing, {button.lower()}: gap between frames, ms", gaps)
         report(f"playing, {button.lower()}: redraw, ms", redraws)
-        assert gaps["count"] > 20
-    page.context.close()
+        assert gaps["count"] == 38
+        assert redraws["count"] > 0
+    page.close()
 
 
 def test_transfer(browser, address):
@@ -91,17 +89,4 @@ def test_transfer(browser, address):
         page.get_by_role("button", name="Data").click()
     report("all its heads, bytes", sum(received))
     assert 0 < streamed < 3_000_000
-    page.context.close()
-
-
-@pytest.mark.bundled
-def test_time_to_the_first_moving_frame(browser):
-    page = open_page(browser, app_address(), reduced_motion="no-preference")
-    page.wait_for_function("() => Number(document.querySelector('.sp-player').dataset.step) > 0")
-    report("page opened to first moving frame, ms", round(page.evaluate("performance.now()")))
-    sizes = page.evaluate(
-        "performance.getEntriesByType('navigation').concat(performance.getEntriesByType('resource'))"
-        ".map((entry) => [entry.name.split('/').at(-1).slice(0, 30), entry.transferSize])"
-    )
-    report("largest transfers, bytes", sorted(sizes, key=lambda size: -size[1])[:4])
-    page.context.close()
+    page.close()

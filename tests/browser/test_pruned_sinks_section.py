@@ -59,5 +59,5 @@ def test_every_method_has_a_signed_map(browser, address, width, scheme):
         page.locator("#pruned-sinks-head").get_by_role("button", name="CSV").click()
     assert len(waiting.value.path().read_text().splitlines()) == 1 + 12 * (1 + len(METHODS))
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    page.context.close()
+    page.close()
     assert page.problems == []

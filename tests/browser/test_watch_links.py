@@ -25,7 +25,7 @@ def visit(browser):
     yield opened
     for page in pages:
         assert page.problems == []
-        page.context.close()
+        page.close()
 
 
 def address(page) -> str:

@@ -2,9 +2,6 @@
 
 import os
 import runpy
-import sys
-import types
-from importlib.util import find_spec
 
 import pytest
 
@@ -42,9 +39,7 @@ def test_defaults_serve_the_bundled_model_to_this_machine_only(served):
     }
 
 
-def test_options_reach_the_page(served, monkeypatch):
-    monkeypatch.setitem(sys.modules, "mcp", types.ModuleType("mcp"))
-    sys.modules["mcp"].__spec__ = types.SimpleNamespace()
+def test_options_reach_the_page(served):
     assert main(["app", "--model", "someone/dlm", "--host", "0.0.0.0", "--port", "8080", "--mcp"]) == 0
     assert [served[name] for name in VARIABLES] == ["someone/dlm", "0.0.0.0", "8080", "True"]
 
@@ -55,8 +50,8 @@ def test_a_port_that_is_none_is_refused(served, capsys):
     assert served == {}
 
 
-@pytest.mark.skipif(find_spec("mcp") is not None, reason="the package mcp is installed")
-def test_mcp_needs_its_package(served, capsys):
+def test_mcp_needs_its_package(served, capsys, monkeypatch):
+    monkeypatch.setattr("sinkprune.commands.app.find_spec", lambda name: None)
     assert main(["app", "--mcp"]) == 2
     assert "pip install 'gradio[mcp]'" in capsys.readouterr().err
     assert served == {}

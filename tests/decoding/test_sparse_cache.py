@@ -197,6 +197,17 @@ def test_uneven_widths_keep_as_many_columns_in_each_layer(family, shift, keep):
     assert step.kv_bytes == sum(heads) * 11 * 2 * 8 * 4
 
 
+@pytest.mark.parametrize("delay", [0, 1, 2])
+def test_with_shifted_logits_a_block_begins_with_its_first_token_alone(delay):
+    """The official order: step 0 fills the first token, with delay 1 the next full forward chooses what stays."""
+    config = DecodeConfig(16, 8, 8, cache="sparse", delay=delay)
+    steps = generate(MODELS["qwen2", True], some_prompt(), config).steps
+    for block in (0, 1):
+        mine = [step for step in steps if step.block == block]
+        assert mine[0].committed.tolist() == [6 + 8 * block]
+        assert [step.rows == (0, 22) for step in mine] == [number <= delay for number in range(len(mine))]
+
+
 def test_the_random_policy_leaves_random_writing_alone():
     """Draws for the commit come from another generator than draws for the cache."""
     options = {"gen_length": 16, "block_length": 8, "steps": 16, "temperature": 1.0, "remasking": "random"}

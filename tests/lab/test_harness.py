@@ -1,73 +1,25 @@
-"""The adapter for lm-evaluation-harness, with the package itself where it is installed, else with stand-ins of the few names it uses."""
+"""The adapter for lm-evaluation-harness, with the package itself: its requests, and whole tasks whose data lie in a file."""
 
 from __future__ import annotations
 
-import sys
-import types
-from importlib.util import find_spec
+import json
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
 import torch
+from lm_eval.api.registry import get_model
+from lm_eval.tasks import TaskManager
 
+from sinkprune.cli import main
 from sinkprune.decoding import DecodeConfig, generate
+from sinkprune.lab import harness
 from sinkprune.lab.likelihood import LikelihoodConfig, masked_likelihood
 from sinkprune.models import decode_answer, load_model
 
-registered = {}
-
-
-def stand_in(monkeypatch) -> None:
-    """lm_eval's names as of 0.4.13."""
-
-    class LM:
-        def __init__(self):
-            self._rank, self._world_size, self._device = 0, 1, None
-
-    def register_model(*names):
-        def decorate(adapter):
-            registered.update(dict.fromkeys(names, adapter))
-            return adapter
-
-        return decorate
-
-    def simple_evaluate(**options):
-        raise ConnectionError("Couldn't reach the Hub\nmore")
-
-    class TaskManager:
-        def __init__(self, include_path=None):
-            pass
-
-        def match_tasks(self, names):
-            return [name for name in names if name == "known"]
-
-    contents = {
-        "lm_eval": {"simple_evaluate": simple_evaluate},
-        "lm_eval.api": {},
-        "lm_eval.api.instance": {"Instance": object},
-        "lm_eval.api.model": {"LM": LM},
-        "lm_eval.api.registry": {"register_model": register_model},
-        "lm_eval.tasks": {"TaskManager": TaskManager},
-    }
-    for name, values in contents.items():
-        module = types.ModuleType(name)
-        module.__dict__.update(values)
-        monkeypatch.setitem(sys.modules, name, module)
-
-
-@pytest.fixture(scope="module")
-def harness():
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        if find_spec("lm_eval") is None:
-            stand_in(monkeypatch)
-        from sinkprune.lab import harness
-
-        yield harness
-    sys.modules.pop("sinkprune.lab.harness", None)  # it belongs to the stand-ins
-
 
 @pytest.fixture
-def model(harness, model_folder):
+def model(model_folder):
     return harness.HarnessModel(str(model_folder), DecodeConfig(16, 8, 16), patterns=3, seed=4)
 
 
@@ -75,12 +27,7 @@ def ask(*arguments):
     return SimpleNamespace(args=arguments)
 
 
-def test_it_is_registered(harness):
-    if registered:
-        assert registered["sinkprune"] is harness.HarnessModel
-        return
-    from lm_eval.api.registry import get_model
-
+def test_it_is_registered():
     assert get_model("sinkprune") is harness.HarnessModel
 
 
@@ -110,7 +57,7 @@ def test_greedy_is_what_the_model_would_write(model):
     assert not model._is_greedy(other, prompt.shape[1])
 
 
-def test_guidance_holds_for_likelihoods_and_for_writing(harness, model, model_folder):
+def test_guidance_holds_for_likelihoods_and_for_writing(model, model_folder):
     config = DecodeConfig(16, 8, 16, cfg_scale=1.5)
     guided = harness.HarnessModel(str(model_folder), config, patterns=3, seed=4)
     loaded = guided.loaded
@@ -145,12 +92,75 @@ def test_answers_are_cut_at_the_first_stop(model):
     assert listed == single == whole.split(whole[3])[0]
 
 
-def test_an_unknown_task_is_refused(harness):
+QUESTIONS = [("the sky is", "blue", "red"), ("fish live in", "fire", "water"), ("bees make", "honey", "rain")]
+DATA = """
+dataset_path: json
+dataset_kwargs: {data_files: {test: FILE}}
+test_split: test
+doc_to_text: "{{question}}"
+"""
+CHOICE = """
+task: choose
+output_type: multiple_choice
+doc_to_choice: ["{{first}}", "{{second}}"]
+doc_to_target: "{{label}}"
+metric_list: [{metric: acc}]
+"""
+WRITING = """
+task: write
+output_type: generate_until
+doc_to_target: "{{answer}}"
+generation_kwargs: {until: ["?"]}
+metric_list: [{metric: exact_match}]
+"""
+
+
+def no_other_tasks(monkeypatch) -> None:
+    """The package's index without its 14,000 tasks, which take a quarter of a minute to list."""
+    monkeypatch.setattr(harness, "TaskManager", partial(TaskManager, include_defaults=False))
+
+
+@pytest.fixture
+def tasks(tmp_path, monkeypatch, model):
+    """A folder with two tasks: the choice between two endings, and an answer that is what the model writes to two of three questions."""
+    no_other_tasks(monkeypatch)
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    answers = model.generate_until([ask(question, {"until": ["?"]}) for question, *_ in QUESTIONS])
+    rows = [
+        {"question": question, "first": first, "second": second, "label": 0, "answer": answer}
+        for (question, first, second), answer in zip(QUESTIONS, [*answers[:2], "another"], strict=True)
+    ]
+    data = tmp_path / "questions.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    folder = tmp_path / "tasks"
+    folder.mkdir()
+    for name, task in (("choose", CHOICE), ("write", WRITING)):
+        (folder / f"{name}.yaml").write_text(DATA.replace("FILE", str(data)) + task)
+    return folder
+
+
+def test_whole_tasks_give_the_scores_of_their_requests(model, tasks):
+    manager = harness.find_tasks(["choose", "write"], str(tasks))
+    results = harness.run_tasks(model, ["choose", "write"], manager)["results"]
+    pairs = [[ask(question, f" {end}") for end in ends] for question, *ends in QUESTIONS]
+    likely = [[nats for nats, _ in model.loglikelihood(pair)] for pair in pairs]
+    assert results["choose"]["acc,none"] == pytest.approx(sum(first > second for first, second in likely) / 3)
+    assert results["write"]["exact_match,none"] == pytest.approx(2 / 3)
+
+
+def test_the_command_prints_the_table_of_a_task(model_folder, tasks, capsys):
+    asked = ["--tasks", "choose", "--task-folder", str(tasks), "--limit", "2", "--patterns", "2"]
+    assert main(["evaluate", "--model", str(model_folder), *asked]) == 0
+    assert "|choose|" in capsys.readouterr().out.replace(" ", "")
+
+
+def test_an_unknown_task_is_refused(monkeypatch):
+    no_other_tasks(monkeypatch)
     with pytest.raises(ValueError, match="no task nonsense_task"):
         harness.find_tasks(["nonsense_task"])
 
 
-def test_data_out_of_reach_is_said(harness, model, monkeypatch):
+def test_data_out_of_reach_is_said(model, monkeypatch):
     def no_network(**options):
         raise ConnectionError("Couldn't reach the Hub\nmore")
 

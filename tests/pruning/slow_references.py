@@ -94,15 +94,11 @@ def slow_prune(model, ids, versions, config):
         for v in versions
     ]
     masks = {}
+    if config.method == "sink-wanda":  # its inputs are those of the dense model
+        runs = zip(versions.flatten(0, 1), torch.cat(weights), strict=True)
+        inputs = [(inputs_of(dense, version), weight) for version, weight in runs]
     for layer in range(len(model.model.layers)):
-        if config.method == "sink-wanda":
-            runs = [
-                (v, w)
-                for sample, sample_weights in zip(versions, weights, strict=True)
-                for v, w in zip(sample, sample_weights, strict=True)
-            ]
-            inputs = [(inputs_of(dense, v), w) for v, w in runs]
-        else:
+        if config.method != "sink-wanda":
             inputs = [(inputs_of(model, sample), w.mean(0)) for sample, w in zip(ids, weights, strict=True)]
         for suffix in GROUPS:
             name = f"model.layers.{layer}.{suffix}"

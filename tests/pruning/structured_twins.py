@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import functools
 
 import torch
 
@@ -23,8 +24,9 @@ def zeroed(dense: LoadedModel, result: PruneResult) -> LoadedModel:
     return dataclasses.replace(dense, model=model)
 
 
+@functools.cache
 def uneven_twins(family: str = "llama", share: float = 0.3, **options) -> tuple[LoadedModel, LoadedModel]:
-    """(smaller, zeroed) of a model whose layers keep different heads and different numbers of channels."""
+    """(smaller, zeroed) of a model whose layers keep different heads and different numbers of channels; read-only, made once."""
     dense = make_tiny(family, **options)
     config = PruneConfig("sink-structured", share, allocation="global")
     result = prune_model(dense, config, calibration_ids=some_ids(4, 12, seed=1))

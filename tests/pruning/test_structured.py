@@ -76,7 +76,7 @@ def slow_choice(model, norms, share, allocation):
 @pytest.mark.parametrize("config", CASES, ids=lambda c: f"{c.method}-{c.sparsity}-{c.allocation}-{c.sink_rule}")
 @torch.no_grad()
 def test_what_goes_equals_the_slow_reference(make_model, make_ids, config):
-    loaded, ids = make_model(num_hidden_layers=3), make_ids()
+    loaded, ids = make_model(num_hidden_layers=3), make_ids(samples=3)
     result = prune_model(loaded, config, CalibrationConfig(seed=3), ids)
     norms = slow_norms(loaded.model, ids, noised(ids, loaded.spec.mask_token_id, 3), config)
     for layer, (heads, channels) in slow_choice(loaded.model, norms, config.sparsity, config.allocation).items():
@@ -104,7 +104,7 @@ def test_the_choices_make_a_difference(make_model, make_ids):
     configs = [PruneConfig("structured", 0.3), PruneConfig("sink-structured", 0.3, sink_weight=False)]
     configs += [PruneConfig("sink-structured", 0.3, sink_rule=rule) for rule in ("reference", "paper")]
     configs += [PruneConfig("structured", 0.3, allocation="global")]
-    loaded, ids = make_model(intermediate_size=400), make_ids()
+    loaded, ids = make_model(intermediate_size=400), make_ids(samples=3)
     removed = [prune_model(loaded, config, calibration_ids=ids).masks.values() for config in configs]
     removed = [torch.cat([mask.flatten() for mask in masks]) for masks in removed]
     for i, first in enumerate(removed):

@@ -122,10 +122,6 @@ def test_the_command_prints_the_finished_table(measured, tmp_path, capsys):
     assert "no finished table" in capsys.readouterr().err
 
 
-shipped = pytest.mark.skipif(not (FOLDER / "table.json").exists(), reason="no table was measured yet")
-
-
-@shipped
 def test_the_shipped_summary_is_that_of_the_shipped_cells():
     about, cells = read_cells(FOLDER / "cells.jsonl")
     assert load_table() == json.loads(json.dumps(summarise(about, cells)))
@@ -134,7 +130,6 @@ def test_the_shipped_summary_is_that_of_the_shipped_cells():
     assert len(load_table()["protocol"]["seeds"]) >= 2
 
 
-@shipped
 @pytest.mark.bundled
 def test_a_cell_measured_again_agrees_with_the_shipped_table():
     """Same weights; bits within the uncertainty that the table itself gives to this cell's distance from dense."""

@@ -30,7 +30,8 @@ def opened():
         with gr.Tabs() as tabs:
             pass
         said, linked = gr.HTML(), gr.State()
-        controls = {"prompt": gr.Textbox(), "both": gr.Checkbox(), **decoding_controls(), **copy_controls(None)}
+        both, decoding = decoding_controls()
+        controls = {"prompt": gr.Textbox(), "both": both, **decoding, **copy_controls(None)}
         open_links(page, bench, said, tabs, controls, linked)
     load = next(event for event in page.fns.values() if event.targets[0][1] == "load")
     names = {component: name for name, component in controls.items()} | {said: "said", tabs: "tabs", linked: "linked"}

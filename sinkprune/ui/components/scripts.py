@@ -4,4 +4,6 @@ from __future__ import annotations
 
 from sinkprune.ui.components.served import WEB
 
-WHEN_SEEN, SCROLLERS = ((WEB / name).read_text(encoding="utf-8") for name in ("when_seen.js", "scrollers.js"))
+WHEN_SEEN, SCROLLERS, ROVING, PROMPT_KEYS = (
+    (WEB / name).read_text(encoding="utf-8") for name in ("when_seen.js", "scrollers.js", "roving.js", "prompt_keys.js")
+)

@@ -17,8 +17,10 @@ from sinkprune.ui.components.methods_table import methods_table
 from sinkprune.ui.events import now_and_then
 from sinkprune.ui.inputs import BOUNDS, COPY, MAX_SPARSITY, PATTERNS, calibration_from, pruning_from, request_from
 from sinkprune.ui.run_button import Update, run_button, wire_run
+from sinkprune.ui.server.runs import visitor
+from sinkprune.ui.server.scheduler import LONG, Waiting
 from sinkprune.ui.server.workbench import Workbench
-from sinkprune.ui.words.text import note, progress_line
+from sinkprune.ui.words.text import note, progress_line, waiting_line
 
 EMPTY = "No method has run yet."
 INVITATION = "The prompt above is written by the whole model and by one pruned copy a method, all decoded alike."
@@ -58,13 +60,14 @@ def methods_section(bench: Workbench, prompt: gr.Textbox, decoding: dict[str, Co
 
 def all_methods(
     bench: Workbench, prompt: str, sparsity: float, pattern: str, calibration: CalibrationConfig, config: object
-) -> Iterator[Underway | Refusal | MethodRow]:
-    """`lab.all_methods` on the bench's model, from the values of the page or the API. Raises ValueError at the call."""
+) -> Iterator[Waiting | Underway | Refusal | MethodRow]:
+    """`lab.all_methods` on the bench's model, in the long line, from the values of the page or the API. Raises ValueError at the call."""
     pruning = pruning_from(
         COPY["method"], sparsity, pattern, COPY["sink_rule"], COPY["sink_weight"], COPY["allocation"]
     )
     dense = bench.loaded
-    return compare_all(dense, prompt, config, pruning, calibration, partial(bench.prune, dense=dense))
+    steps = compare_all(dense, prompt, config, pruning, calibration, partial(bench.prune, dense=dense))
+    return bench.lines.run(LONG, steps, visitor(), "all methods")
 
 
 def collect(table: dict, step: Refusal | MethodRow) -> dict:
@@ -78,8 +81,10 @@ def new_table() -> dict:
     return {"run": uuid.uuid4().hex, "rows": [], "refused": []}
 
 
-def underway_line(step: Underway) -> str:
+def underway_line(step: Waiting | Underway) -> str:
     """What goes on, as a line of the page."""
+    if isinstance(step, Waiting):
+        return waiting_line(step)
     if step.progress is not None:
         return progress_line(step.progress, step.method)
     doing = f"writes, {step.forwards} forward passes so far" if step.doing == "writing" else "is measured"
@@ -99,7 +104,7 @@ def _run(bench: Workbench, values: dict) -> Iterator[Update]:
     yield {"status": note("Live", "The dense model writes."), "shown": table}
     with closing(steps):
         for step in now_and_then(steps, Underway):
-            if isinstance(step, Underway):
+            if isinstance(step, Waiting | Underway):
                 yield {"status": underway_line(step)}
             else:
                 table = collect(table, step)

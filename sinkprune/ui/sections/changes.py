@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 
 import gradio as gr
 
 from sinkprune.figures.pruning import change_heatmap
-from sinkprune.pruning import CalibrationConfig, PruneConfig, calibration_set
+from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneProgress, PruneResult, calibration_set
 from sinkprune.pruning.changes import LINEARS, MaskChanges, mask_changes
-from sinkprune.ui.events import STATE_SECONDS
-from sinkprune.ui.run_button import Update, prune_and_say, run_button, wire_run
+from sinkprune.ui.events import STATE_SECONDS, now_and_then
+from sinkprune.ui.run_button import Update, run_button, wire_run
+from sinkprune.ui.server.runs import visitor
+from sinkprune.ui.server.scheduler import LONG, Waiting
 from sinkprune.ui.server.workbench import Workbench
 from sinkprune.ui.words.reading import changes_reading
-from sinkprune.ui.words.text import CHANGES, note, progress_line
+from sinkprune.ui.words.text import CHANGES, note, progress_line, waiting_line
 
 SEQUENCES = (
     8  # calibration sequences on which the strength of sinks is measured: more would take long and change little
 )
 TWINS = {"ablation": "the same method with the sink weight off", "official": "the official baseline"}
+MEASURING = "measuring"
 FIGURES = ("strength", "disagreement", "difference", "linears")
 
 Copy = tuple[PruneConfig, CalibrationConfig]  # what made the pruned copy on show
@@ -83,24 +87,38 @@ def _cancelled() -> Update:
 def _compare_masks(bench: Workbench, values: dict) -> Iterator[Update]:
     if values["made"] is None:
         raise ValueError("there is no copy to compare: press Prune and generate first")
-    (pruning, calibration), against = values["made"], values["against"]
+    pruning, against = values["made"][0], values["against"]
     plain = twin(pruning, against)
     yield {"status": progress_line(None)}
-    results = []
-    for config in (plain, pruning):  # the copy itself is in the store, if it did not have to leave
-        result, _ = yield from prune_and_say(bench, config, calibration)
-        results.append(result)
-    yield {"status": note("", "Measuring how strong the sinks are in every head of the dense model.")}
-    ids = calibration_set(bench.loaded, calibration)[:SEQUENCES]
-    masks = [result.masks for result in results]
-    changes = mask_changes(bench.loaded, *masks, ids, calibration.seed, pruning.sink_rule)
+    with closing(bench.lines.run(LONG, _masks(bench, values["made"], plain), visitor(), "masks")) as steps:
+        for step in now_and_then(steps, PruneProgress):
+            if isinstance(step, Waiting):
+                yield {"status": waiting_line(step)}
+            elif isinstance(step, PruneProgress):
+                yield {"status": progress_line(step)}
+            elif step is MEASURING:
+                yield {"status": note("", "Measuring how strong the sinks are in every head of the dense model.")}
     said = f"{pruning.method} at {pruning.target:.0%} compared with {TWINS[against]} ({_name(plain)})."
     yield {
         "status": note("Done", said),
         "figures": gr.Column(visible=True),
-        "reading": changes_reading(changes),
-        **_draw(changes),
+        "reading": changes_reading(step),
+        **_draw(step),
     }
+
+
+def _masks(bench: Workbench, made: Copy, plain: PruneConfig) -> Iterator[PruneProgress | str | MaskChanges]:
+    """The progress of both prunes, MEASURING, and the changes."""
+    (pruning, calibration), dense, masks = made, bench.loaded, []
+    for config in (plain, pruning):  # the copy itself is in the store, if it did not have to leave
+        with closing(bench.prune(config, calibration, dense)) as steps:
+            for step in steps:
+                if not isinstance(step, PruneResult):
+                    yield step
+        masks.append(step.masks)
+    yield MEASURING
+    ids = calibration_set(dense, calibration)[:SEQUENCES]
+    yield mask_changes(dense, *masks, ids, calibration.seed, pruning.sink_rule)
 
 
 def _name(pruning: PruneConfig) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -13,29 +13,29 @@ from gradio.components import Component
 from sinkprune.figures.commits import commit_figure
 from sinkprune.figures.pruning import sparsity_per_layer
 from sinkprune.figures.sinks import sink_trajectory
-from sinkprune.lab.comparison import Comparison, measure_steps
 from sinkprune.lab.request import Request
-from sinkprune.lab.store import store_key
 from sinkprune.models import LoadedModel
-from sinkprune.pruning import STRUCTURED, PruneConfig, PruneResult
-from sinkprune.pruning.settings import layer_sparsity
+from sinkprune.pruning import STRUCTURED, PruneConfig, PruneProgress
 from sinkprune.traces.commits import confidence_needed, lane_commits
 from sinkprune.traces.parting import fingerprint
-from sinkprune.traces.runs import check_prompt, compare_run
+from sinkprune.traces.runs import check_prompt
 from sinkprune.traces.sink_statistics import trace_statistics
 from sinkprune.ui.components.pins import pin_of, pins
 from sinkprune.ui.components.player import player
-from sinkprune.ui.events import STATE_SECONDS, telling
+from sinkprune.ui.events import STATE_SECONDS
 from sinkprune.ui.inputs import request_from
-from sinkprune.ui.run_button import Update, prune_and_say, run_button, wire_run
+from sinkprune.ui.run_button import Update, run_button, wire_run
 from sinkprune.ui.sections.changes import changes_section, show_changes
 from sinkprune.ui.sections.copy_controls import copy_controls
 from sinkprune.ui.sections.watch import ended
+from sinkprune.ui.server.kept_runs import KEPT
 from sinkprune.ui.server.links import link_to, without_expect
+from sinkprune.ui.server.runs import Compared, Pruned, compared, seen_as
+from sinkprune.ui.server.scheduler import Waiting
 from sinkprune.ui.server.workbench import Workbench
 from sinkprune.ui.words.reading import commits_reading
 from sinkprune.ui.words.result_card import result_card
-from sinkprune.ui.words.text import COMMITS, note, progress_line
+from sinkprune.ui.words.text import COMMITS, kept_words, note, progress_line, waiting_line
 
 INVITATION = "The prompt above is written twice: by the whole model and by its pruned copy, from the same masked canvas and seed."
 
@@ -102,56 +102,66 @@ def _cancelled(trace: dict | None) -> Update:
 
 
 def _compare(bench: Workbench, values: dict) -> Iterator[Update]:
-    """Prune (or take from the store), write side by side, measure."""
+    """Prune (or take from the store), write side by side, measure; or show the same comparison of an earlier visitor."""
     asked = request_from(values)
     dense = bench.loaded  # to the end, also where another model is loaded meanwhile
     asked = replace(asked, model=dense.spec.public_name)
     check_prompt(dense, asked.prompt, asked.decoding.gen_length)
     yield {"status": progress_line(None)}
-    result, kept = yield from prune_and_say(bench, asked.pruning, asked.calibration, dense)
-    said = _pruned(result, asked.pruning, kept)
-    begun = note("Live", f"{said} Both write now, on this machine ({bench.machine}).")
-    yield {"status": begun, "measured": gr.Column(visible=False), "changes": gr.Column(visible=False)}
-    trace = yield from _write(dense, result, asked)
-    link = link_to(asked, fingerprint(trace))
-    measuring = note("Live", f"{said} Measuring how likely each model finds the other's answer.")
-    steps = measure_steps(dense, result, trace, asked.decoding, asked.pruning, asked.calibration)
-    comparison = yield from telling(steps, lambda known: {"status": measuring})
-    yield {
-        "status": note("Done", f"{said} {_as_linked(link, values['linked'])}"),
-        "pinned": pin_of(comparison, trace, link, dense.spec.end_token_ids),
-        **_measured(comparison, trace, result, asked.pruning),
-        **show_changes(asked.pruning, asked.calibration),
-    }
+    shown_as, said = None, ""
+    with closing(compared(bench, dense, asked)) as steps:
+        for how, value in steps:
+            if isinstance(value, Waiting):
+                yield {"status": waiting_line(value)}
+            elif isinstance(value, PruneProgress):
+                yield {"status": progress_line(value)}
+            elif isinstance(value, Pruned):
+                said = _pruned(value, asked.pruning)
+                hidden = {"measured": gr.Column(visible=False), "changes": gr.Column(visible=False)}
+                yield {"status": _begun(bench, said, how), **hidden}
+            else:
+                trace = value.trace if isinstance(value, Compared) else value
+                shown_as = shown_as or seen_as(how, trace)["run"]
+                trace = {**trace, "run": shown_as, "query": link_to(asked)}
+                yield {"shown": trace, "last": trace} | _measuring(trace, said, how)
+    yield _finished(value, trace, asked, dense, f"{said} {kept_words(how)}", values["linked"])
 
 
-def _pruned(result: PruneResult, pruning: PruneConfig, kept: bool) -> str:
-    how = "was pruned before and kept" if kept else f"was pruned in {result.seconds:.1f} s"
+def _pruned(copy: Pruned, pruning: PruneConfig) -> str:
+    how = "was pruned before and kept" if copy.was_kept else f"was pruned in {copy.seconds:.1f} s"
     are = "were removed" if pruning.method in STRUCTURED else "are zero"
-    return f"The copy {how}: {result.sparsity:.1%} of its layers' weights {are}."
+    return f"The copy {how}: {copy.sparsity:.1%} of its layers' weights {are}."
 
 
-def _write(dense: LoadedModel, result: PruneResult, asked: Request) -> Generator[Update, None, dict]:
-    """Shows both lanes while they are written; returns the finished trace."""
-    made = asked.pruning, asked.calibration
-    key = store_key(dense.spec, *made)
-    with closing(compare_run(dense, result.loaded, key, asked.prompt, asked.decoding, *made)) as steps:
-        for trace in steps:
-            trace = {**trace, "query": link_to(asked)}
-            yield {"shown": trace, "last": trace}
-    return trace
+def _begun(bench: Workbench, said: str, how: str) -> str:
+    if how == KEPT:
+        return note("Kept", f"{said} {kept_words(how)}")
+    return note("Live", f"{said} Both write now, on this machine ({bench.machine}). {kept_words(how)}")
 
 
-def _measured(comparison: Comparison, trace: dict, result: PruneResult, pruning: PruneConfig) -> Update:
-    """The updates of `_results`."""
+def _measuring(trace: dict, said: str, how: str) -> Update:
+    if how == KEPT or not all(lane["done"] for lane in trace["lanes"]):
+        return {}
+    return {"status": note("Live", f"{said} Measuring how likely each model finds the other's answer.")}
+
+
+def _finished(
+    compared: Compared, trace: dict, asked: Request, dense: LoadedModel, said: str, linked: str | None
+) -> Update:
+    """What is known when both lanes are written. linked: the link that the page was opened with."""
+    link = link_to(asked, fingerprint(trace))
+    comparison = compared.comparison
     return {
+        "status": note("Done", " ".join(f"{said} {_as_linked(link, linked)}".split())),
+        "pinned": pin_of(comparison, trace, link, dense.spec.end_token_ids),
         "measured": gr.Column(visible=True),
         "card": result_card(comparison),
         "said": commits_reading(lane_commits(trace), confidence_needed(trace["settings"])),
         "commits": commit_figure(trace),
         "trajectory": sink_trajectory(trace_statistics(trace)),
-        "layers": sparsity_per_layer(layer_sparsity(result.masks), pruning.target),
+        "layers": sparsity_per_layer(compared.layers, asked.pruning.target),
         "record": comparison.record(),
+        **show_changes(asked.pruning, asked.calibration),
     }
 
 

@@ -1,4 +1,4 @@
-"""The controls that say which copy of the model is made: method, sparsity, pattern, and what is behind "Advanced"."""
+"""The controls that say which copy of the model is made: method, sparsity, pattern, and the settings under "Advanced"."""
 
 from __future__ import annotations
 

@@ -8,9 +8,10 @@ from sinkprune.ui.events import QUICK_EVENT
 from sinkprune.ui.inputs import BLOCK_LENGTHS, BOUNDS, CACHES, DECODING, GEN_LENGTHS, RULES
 
 
-def decoding_controls() -> dict[str, gr.components.Component]:
-    """The controls of `decoding_from` by the names of its parameters, inside a closed accordion."""
+def decoding_controls() -> tuple[gr.Checkbox, dict[str, gr.components.Component]]:
+    """The choice of the autoregressive lane, and the controls of `decoding_from` by the names of its parameters, in a closed accordion."""
     with gr.Accordion("How it writes", open=False, elem_id="decoding"):
+        both = gr.Checkbox(True, label="Autoregressive lane beside it, same weights", elem_id="both", container=False)
         with gr.Row():
             gen_length = gr.Dropdown(
                 list(GEN_LENGTHS),
@@ -57,7 +58,7 @@ def decoding_controls() -> dict[str, gr.components.Component]:
                 elem_id="seed",
             )
     rule.change(_show_rule_value, rule, [threshold, factor], **QUICK_EVENT)
-    return {
+    return both, {
         "gen_length": gen_length,
         "block_length": block_length,
         "rule": rule,

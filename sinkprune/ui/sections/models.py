@@ -39,7 +39,7 @@ SHARED = (
     "<code>--model NAME</code> starts with a certain one."
 )
 OWN = (
-    "A name from the table, a hub id (<code>owner/name</code>, <code>@revision</code> behind it if you like) or a folder on this machine, "
+    "A name from the table, hub id (<code>owner/name</code>, followed by <code>@revision</code> if you like) or a folder on this machine, "
     "in a layout of Llama, Qwen2, Qwen3, LLaDA, MMaDA or Dream. Only safetensors are read, and no code from a checkpoint ever runs. "
     "Everybody on this server gets the new model, and pruned copies of the old one are dropped."
 )

@@ -71,7 +71,7 @@ def _answers(rivers: PrunedRivers) -> str:
 
 
 def _saver(recorded: PrunedSinks) -> Callable[..., dict]:
-    """The handler of the head's buttons; a function of its own, because Gradio hands no event data to a partial."""
+    """The handler of the head's buttons; a separate function, because Gradio hands no event data to a partial."""
 
     def save(prompt: str, way: str, event: gr.EventData) -> dict:
         with in_words():

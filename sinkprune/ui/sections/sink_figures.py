@@ -95,7 +95,7 @@ def draw_layer(recorded: PromptSet | None, trace: dict, choice: int) -> dict:
 
 @dataclass(frozen=True)
 class Numbers:
-    """What the figures show. lanes: in the chosen layer; over_prompts: the band behind them; layers: the lanes in every single layer;
+    """What the figures show. lanes: in the chosen layer; over_prompts: the band around them; layers: the lanes in every single layer;
     stages: one or two lanes. about: what a JSON file says before its rows.
     """
 
@@ -162,7 +162,7 @@ def _show(recorded: PromptSet | None, trace: dict | None, choice: int, source: s
 
 
 def _saver(recorded: PromptSet | None, name: str) -> Callable[..., dict]:
-    """The handler of a head's buttons; a function of its own, because Gradio hands no event data to a partial."""
+    """The handler of a head's buttons; a separate function, because Gradio hands no event data to a partial."""
 
     def save(trace: dict | None, choice: int, source: str, event: gr.EventData) -> dict:
         with in_words():

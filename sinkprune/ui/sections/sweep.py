@@ -29,6 +29,8 @@ from sinkprune.ui.events import now_and_then
 from sinkprune.ui.inputs import MAX_SPARSITY, calibration_from, request_from
 from sinkprune.ui.run_button import Update, run_button, wire_run
 from sinkprune.ui.sections.all_methods import underway_line
+from sinkprune.ui.server.runs import visitor
+from sinkprune.ui.server.scheduler import LONG, Waiting
 from sinkprune.ui.server.workbench import Workbench
 from sinkprune.ui.words.text import note
 
@@ -92,8 +94,8 @@ def run_sweep(
     sparsities: Sequence[float],
     samples: int,
     config: DecodeConfig,
-) -> Iterator[Underway | Refusal | OutOfTime | SweepPoint]:
-    """`lab.sweep` on the bench's model, from the values of the page or the API. Raises ValueError at the call."""
+) -> Iterator[Waiting | Underway | Refusal | OutOfTime | SweepPoint]:
+    """`lab.sweep` on the bench's model, in the long line, from the values of the page or the API. Raises ValueError at the call."""
     for name, values, offered in (("methods", methods, str), ("sparsities", sparsities, int | float)):
         if not isinstance(values, list) or not all(
             isinstance(value, offered) and not isinstance(value, bool) for value in values
@@ -106,7 +108,8 @@ def run_sweep(
         raise ValueError(f"sparsities must lie between 0 and {MAX_SPARSITY}")
     dense = bench.loaded
     ruler = _ruler(dense, scored, prompt, config)
-    return sweep(dense, ruler, methods, sparsities, calibration_from(samples), partial(bench.prune, dense=dense))
+    steps = sweep(dense, ruler, methods, sparsities, calibration_from(samples), partial(bench.prune, dense=dense))
+    return bench.lines.run(LONG, steps, visitor(), "sweep")
 
 
 def _ruler(dense: LoadedModel, scored: str, prompt: str, config: DecodeConfig) -> Callable[[], Ruler]:
@@ -136,7 +139,7 @@ def _run(bench: Workbench, table: dict | None, values: dict) -> Iterator[Update]
                 points.append(step)
                 shown = {"figure": sweep_figure(points, recorded), "numbers": sweep_table(points)}
                 yield {"results": gr.Column(visible=True), **shown}
-            elif isinstance(step, Underway):
+            elif isinstance(step, Waiting | Underway):
                 yield {"status": underway_line(step)}
             else:
                 missing.append(_missing(step))

@@ -17,35 +17,41 @@ from sinkprune.lab.request import WATCHED
 from sinkprune.recorded.presets import Preset
 from sinkprune.recorded.prompt_set import PromptSet, load_prompt_set
 from sinkprune.traces.check import MAX_BYTES, TOO_LARGE, read_trace
-from sinkprune.traces.runs import trace_run
+from sinkprune.traces.runs import check_prompt
 from sinkprune.ui.components.player import player
 from sinkprune.ui.events import STATE_SECONDS
 from sinkprune.ui.inputs import request_from
-from sinkprune.ui.run_button import Update, run_button, wire_run
+from sinkprune.ui.run_button import RunButton, Update, wire_run
 from sinkprune.ui.sections.sink_figures import MEAN, draw, draw_layer, figure_section, layer_index, layer_list
+from sinkprune.ui.server.kept_runs import KEPT
 from sinkprune.ui.server.links import link_to, preset_link
+from sinkprune.ui.server.runs import seen_as, watched
+from sinkprune.ui.server.scheduler import Waiting
 from sinkprune.ui.server.workbench import Workbench
-from sinkprune.ui.words.text import final_mark, note
+from sinkprune.ui.words.text import final_mark, kept_words, note, waiting_line
 
 FIGURES_EVERY = 2.0  # seconds between two updates of the figures during a run
 
 
 def watch_section(
-    bench: Workbench, presets: list[Preset], prompt: gr.Textbox, decoding: dict[str, Component]
-) -> gr.Checkbox:
-    """Build the section and wire it to the page's prompt and decoding controls; returns the choice of the autoregressive lane."""
+    bench: Workbench,
+    presets: list[Preset],
+    prompt: gr.Textbox,
+    both: gr.Checkbox,
+    button: RunButton,
+    decoding: dict[str, Component],
+) -> None:
+    """Build the section and wire it to the page's prompt, button and decoding controls. both: whether the autoregressive lane runs, too."""
     first = presets[0] if presets else None
     trace = first and _preset_trace(first)
-    with gr.Row(elem_classes="actions"):
-        button = run_button("Run", "run", "Stop", "stop", min_width=120)
-        both = gr.Checkbox(True, label="Autoregressive lane, same weights", elem_id="both", container=False)
+    with gr.Row(elem_id="recorded"):
+        chips = gr.Radio(
+            [(preset.title, preset.name) for preset in presets], value=first and first.name, visible=bool(presets),
+            label="Recorded runs", elem_id="presets", elem_classes="chips", container=True,
+        )  # fmt: skip
         opened = gr.UploadButton(
             "Open a saved run", file_types=[".json", ".gz"], elem_id="open-run", size="sm", scale=0, min_width=150
         )
-    chips = gr.Radio(
-        [(preset.title, preset.name) for preset in presets], value=first and first.name, visible=bool(presets),
-        label="Recorded runs", elem_id="presets", elem_classes="chips", container=True,
-    )  # fmt: skip
     status = gr.HTML(_preset_note(first), elem_id="note")
     gr.HTML("<h2 class='quiet'>The run</h2>")
     shown = player(bench.answer_map, elem_id="watch-player", value=trace)
@@ -61,7 +67,6 @@ def watch_section(
     read = run.instead(opened.upload, _open_saved, {"path": opened})
     for event in (run.started, run.stopped, chosen, read):
         run.then(event, partial(_drawn, recorded), drawn)
-    return both
 
 
 def ended(trace: dict) -> dict:
@@ -77,31 +82,44 @@ def _live_run(bench: Workbench, recorded: PromptSet | None, values: dict) -> Ite
     layer = values["layer"]
     if layer > dense.model.config.num_hidden_layers:  # chosen for a deeper model, before another took its place
         layer = MEAN
-    steps = trace_run(dense, asked.prompt, asked.decoding, asked.lanes, layer_index(layer))
-    begun = note("Live", f"The model {bench.name} writes now, on this machine ({bench.machine}).")
-    news, drawn = {"status": begun, "chips": None}, time.monotonic()
-    with closing(steps):
-        for trace in steps:
-            trace = {**trace, "query": link_to(asked)}
+    check_prompt(dense, asked.prompt, asked.decoding.gen_length)
+    yield {"status": note("Live", "The model begins."), "chips": None}
+    shown_as, news, drawn = None, {}, time.monotonic()
+    with closing(watched(bench, dense, asked)) as steps:
+        for how, value in steps:
+            if isinstance(value, Waiting):
+                yield {"status": waiting_line(value)}
+                continue
+            if shown_as is None:
+                shown_as = seen_as(how, value)["run"]
+                news["status"] = _begun(bench, how)
+            trace = {**value, "run": shown_as, "query": link_to(asked), "view": {"layer": layer_index(layer)}}
             if values["seen"] and time.monotonic() - drawn > FIGURES_EVERY:
                 news |= draw_layer(recorded, trace, layer)
                 drawn = time.monotonic()
             yield {"shown": trace, "last": trace, **news}
             news = {}
-    yield {"status": _costs(bench, trace, dense.spec.drops_final_mark), "layer": layer_list(trace)}
+    yield {"status": _costs(bench, trace, how, dense.spec.drops_final_mark), "layer": layer_list(trace)}
 
 
-def _costs(bench: Workbench, trace: dict, drops_final_mark: bool) -> str:
+def _begun(bench: Workbench, how: str) -> str:
+    if how == KEPT:
+        return note("Kept", kept_words(how))
+    return note("Live", f"The model {bench.name} writes now, on this machine ({bench.machine}). {kept_words(how)}")
+
+
+def _costs(bench: Workbench, trace: dict, how: str, drops_final_mark: bool) -> str:
     lanes = ", ".join(
         f"{lane['title'].lower()} {lane['nfe']} forward passes in {lane['seconds']:.1f} s" for lane in trace["lanes"]
     )
+    said = f"Written on this machine ({bench.machine}): {lanes}."
     about_mark = final_mark(trace["prompt"], drops_final_mark)
-    return note("Live", f"Written on this machine ({bench.machine}): {lanes}. {about_mark}")
+    return note("Kept" if how == KEPT else "Live", " ".join(filter(None, (said, kept_words(how), about_mark))))
 
 
 def _stopped(trace: dict | None) -> Update:
     if not _has_steps(trace) or all(lane["done"] for lane in trace["lanes"]):
-        return {}
+        return {"status": note("Stopped", "Nothing was written; what is below was there before.")}
     trace = ended(trace)
     said = note("Stopped", "What was written so far stays: play it, or press Run again.")
     return {"shown": trace, "last": trace, "status": said}

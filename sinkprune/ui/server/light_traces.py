@@ -29,21 +29,22 @@ class RecentRuns:
         self._lock = threading.Lock()
 
     def light(self, trace: dict) -> dict:
-        """The trace as a browser gets it. Frames that were asked for before come back as the same objects."""
+        """The trace as a browser gets it. Frames that were asked for before, for any visitor, come back as the same objects."""
+        name = _run_of(trace)
         with self._lock:
-            known = self._runs.pop(trace["run"], (None, []))[1]
+            longest, known = self._runs.pop(name, (None, []))
             if len(known) != len(trace["lanes"]):
-                known = [[] for _ in trace["lanes"]]
+                longest, known = None, [[] for _ in trace["lanes"]]
             frames = [
-                [
-                    *old[: len(lane["frames"])],
-                    *(light_frame(frame, trace["model"]) for frame in lane["frames"][len(old) :]),
-                ]
+                [*old, *(light_frame(frame, trace["model"]) for frame in lane["frames"][len(old) :])]
                 for lane, old in zip(trace["lanes"], known, strict=True)
             ]
-            self._runs[trace["run"]] = (trace, frames)
+            grown = any(len(new) > len(old) for new, old in zip(frames, known, strict=True))
+            self._runs[name] = (trace if grown or longest is None else longest, frames)
             self._forget()
-        lanes = [{**lane, "frames": light} for lane, light in zip(trace["lanes"], frames, strict=True)]
+        lanes = [
+            {**lane, "frames": light[: len(lane["frames"])]} for lane, light in zip(trace["lanes"], frames, strict=True)
+        ]
         return {**trace, "lanes": lanes}
 
     def heads(self, question: object) -> dict:
@@ -55,10 +56,11 @@ class RecentRuns:
         if not isinstance(question, dict) or not isinstance(question.get("run"), str):
             raise ValueError("a question for heads is an object with run, lane, from and to")
         with self._lock:
-            if question["run"] not in self._runs:
+            name = _run_of(question)
+            if name not in self._runs:
                 raise ValueError(GONE)
-            self._runs.move_to_end(question["run"])
-            lanes = self._runs[question["run"]][0]["lanes"]
+            self._runs.move_to_end(name)
+            lanes = self._runs[name][0]["lanes"]
         lane, start, end = (question.get(key) for key in ("lane", "from", "to"))
         if not all(isinstance(value, int) and not isinstance(value, bool) for value in (lane, start, end)):
             raise ValueError("lane, from and to must be whole numbers")
@@ -72,6 +74,11 @@ class RecentRuns:
         held = sum(map(_size, self._runs.values()))
         while held > self.capacity and len(self._runs) > 1:
             held -= _size(self._runs.popitem(last=False)[1])
+
+
+def _run_of(holder: dict) -> str:
+    """The id of the run, without what tells one showing of it from another (`runs.seen_as`)."""
+    return holder["run"].partition(".")[0]
 
 
 def light_frame(frame: dict, model: dict) -> dict:

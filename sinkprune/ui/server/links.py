@@ -1,7 +1,7 @@
 """Links that open the page in a state: one vocabulary of query parameters, the names of the page's controls.
 
 ```
-tab                                                           which section opens: watch, compare, methods or table
+tab                                                           which section opens: watch, compare, methods, table or learn
 model                                                         what wrote it: compared with the page's model, never loaded
 preset                                                        the recorded run that is shown
 prompt                                                        the text in the prompt box
@@ -14,7 +14,7 @@ What is left out keeps the page's default, and names that are not known here are
 are the player's (`player/scene.js`). Links come from strangers: every value is
 checked as if it had been typed.
 
-A model is a registry name, with the form of quantised weights behind it, or "own": folders and other hub ids stay with their owner.
+A model is a registry name, followed by the form of quantised weights, or "own": folders and other hub ids stay with their owner.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from sinkprune.models.registry import MODELS, QUANTIZATIONS
 from sinkprune.traces.runs import MAX_CHARACTERS
 from sinkprune.ui.inputs import COPY, DECODING, check_offered, copy_from, copy_values, decoding_from, decoding_values
 
-TABS = ("watch", "compare", "methods", "table")
+TABS = ("watch", "compare", "methods", "table", "learn")
 WORDS = {"rule", "cache", "method", "pattern", "sink_rule", "allocation"}
 EXPECT = re.compile(r"[0-9a-f]{12}")
 PRESET = re.compile(r"[a-z0-9-]{1,40}")

@@ -1,4 +1,4 @@
-"""What all visitors share: the dense model, loaded once, and the store of pruned copies."""
+"""What all visitors share: the dense model, loaded once, the lines before it, and the stores of pruned copies and finished runs."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from sinkprune.models import LoadedModel, encode_prompt, load_model
 from sinkprune.models.registry import find_model, is_registered
 from sinkprune.pruning import CalibrationConfig, Measured, PruneConfig, PruneProgress, PruneResult, prune_steps
 from sinkprune.ui.server.attention_maps import answer_map_question
+from sinkprune.ui.server.runs import kept_runs
+from sinkprune.ui.server.scheduler import Lines
 from sinkprune.ui.server.zero_gpu import MAP_SECONDS, on_gpu, zero_gpu
 
 MAP_WAIT_SECONDS = 10.0
@@ -35,7 +37,8 @@ class Workbench:
     def __init__(self, name: str, store_bytes: int = STORE_BYTES) -> None:
         info = find_model(name)
         self.name, self.public_name = name, info.name if is_registered(info) else None
-        self.store = PrunedStore(store_bytes)
+        self.store, self.kept = PrunedStore(store_bytes), kept_runs()
+        self.lines = Lines(alone=zero_gpu() is not None)
         self._measured: Measured = {}
         self._maps = threading.Lock()
         self._switching = threading.Lock()
@@ -76,7 +79,8 @@ class Workbench:
             done: Future[LoadedModel] = Future()
             done.set_result(loaded)
             self.name, self.public_name, self._loading = loaded.spec.name, loaded.spec.public_name, done
-            self.store, self._measured = PrunedStore(self.store.max_bytes), {}  # two folders may share a name
+            # New ones, because two folders may share a name.
+            self.store, self.kept, self._measured = PrunedStore(self.store.max_bytes), kept_runs(), {}
         finally:
             self._switching.release()
 

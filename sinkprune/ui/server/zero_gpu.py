@@ -34,6 +34,11 @@ def zero_gpu() -> ModuleType | None:
     return sys.modules.get("spaces") if active else None
 
 
+def at_once() -> int | None:
+    """How many runs Gradio may have under way: on ZeroGPU one; elsewhere all of them, because they wait in lines (`scheduler.Lines`)."""
+    return None if zero_gpu() is None else 1
+
+
 def on_gpu(task: Callable, seconds: float | Callable[..., float]) -> Callable:
     """`task`, on ZeroGPU as a call that is given a GPU for `seconds` (a number, or a function of the task's inputs)."""
     spaces = zero_gpu()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 
-from sinkprune.lab.comparison import Comparison, Row
+from sinkprune.lab.comparison import ComparedNumber, Comparison
 
 ACTIONS = """
 <div class='card-actions'>
@@ -28,6 +28,6 @@ def result_card(comparison: Comparison) -> str:
     return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>{said}{ACTIONS}"
 
 
-def _row(row: Row) -> str:
+def _row(row: ComparedNumber) -> str:
     cells = "".join(f"<td>{html.escape(value)}</td>" for value in (row.dense, row.pruned))
     return f"<tr><th scope='row'>{html.escape(row.name)} <small>{html.escape(row.meaning)}</small></th>{cells}</tr>"

@@ -6,19 +6,22 @@ import html
 
 from sinkprune.models.chat import without_final_mark
 from sinkprune.pruning import PruneProgress
-from sinkprune.pruning.methods import METHODS
+from sinkprune.pruning.methods import RECORDS
+from sinkprune.ui.server.kept_runs import KEPT, LIVE, SHARED
+from sinkprune.ui.server.scheduler import Waiting
 
 HERO = """
 <header class="hero">
   <h1>sinkprune</h1>
-  <p>A diffusion language model writes by filling in masks, and the tokens that attract its attention, the <em>attention sinks</em>,
-  move while it writes. Watch them move, prune the model, and see what it costs
-  (<a href="https://arxiv.org/abs/2602.17664" target="_blank" rel="noopener">arXiv 2602.17664</a>).</p>
+  <p>Watch a language model write by filling in masks, and see which token it looks at most.</p>
 </header>
 """
 
 ABOUT = """
-<p class="about">The model is small on purpose: its card, <code>assets/bundled/README.md</code>, says how it was made and what it can do.
+<p class="about">A diffusion language model writes by filling in masks. The tokens that attract its attention, the <em>attention sinks</em>,
+  move while it writes. The paper that prunes such models with their sinks in mind is
+  <a href="https://arxiv.org/abs/2602.17664" target="_blank" rel="noopener">arXiv 2602.17664</a>.
+  The model is small on purpose: its card, <code>assets/bundled/README.md</code>, says how it was made and what it can do.
   Read its text for <em>how</em> it writes, not for what it knows.</p>
 """
 
@@ -91,6 +94,26 @@ def note(kind: str, sentence: str) -> str:
     return f"<p class='note' role='status'>{badge}{html.escape(sentence)}</p>"
 
 
+def waiting_line(place: Waiting) -> str:
+    """A place in the line, and how to leave it."""
+    if place.before == 0:
+        return note("Waiting", "The model is free in a moment.")
+    seconds = "" if place.seconds is None else f", about {max(1, round(place.seconds))} s"
+    return note(
+        "Waiting",
+        f"{place.before} before you{seconds}. Recorded runs play meanwhile; the button beside Run leaves the line.",
+    )
+
+
+def kept_words(how: str) -> str:
+    """What a visitor should know of a run that they did not start; "" for one that they did."""
+    return {
+        LIVE: "",
+        SHARED: "Somebody asked for the same a moment before: you watch the same run.",
+        KEPT: "An earlier visitor asked for the same: this is that run, identical, with its own seconds.",
+    }[how]
+
+
 def final_mark(prompt: str, dropped: bool) -> str:
     """What became of the full stop, question or exclamation mark at the prompt's end, "" without one. dropped: it is not read."""
     if without_final_mark(prompt) == prompt.rstrip():
@@ -98,7 +121,7 @@ def final_mark(prompt: str, dropped: bool) -> str:
     return DROPPED if dropped else HOLDS
 
 
-METHODS_IN_WORDS = {method.name: f"{method.name}: {method.words}" for method in METHODS}
+METHODS_IN_WORDS = {method.name: f"{method.name}: {method.words}" for method in RECORDS}
 
 
 def method_choices(table: dict | None) -> list[tuple[str, str]]:

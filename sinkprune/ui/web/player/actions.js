@@ -17,7 +17,8 @@ export function act(player, name) {
   if (name === "nextMove") goToMove(player, player.drawing.moves.find(({ tick }) => tick > clock.step) ?? player.drawing.moves[0]);
   if (name === "moveBefore") goToMove(player, player.drawing.moves.findLast(({ tick }) => tick < clock.step) ?? player.drawing.moves.at(-1));
   if (name === "tokenBefore" || name === "tokenAfter") moveFocus(player, name === "tokenAfter" ? 1 : -1);
-  if (name === "release") focus.clear();
+  if (name === "release") release(player);
+  if (name === "projector") player.projector.toggle();
   if (name === "mean") player.setScope({ layer: null, head: null });
   player.changed("step");
 }
@@ -26,6 +27,11 @@ function toggle(player) {
   if (player.clock.playing) player.clock.pause();
   else player.clock.play();
   player.live = false;
+}
+
+function release({ projector, focus }) {
+  if (projector.on) projector.leave();
+  else focus.clear();
 }
 
 function moveFocus(player, by) {

@@ -6,11 +6,9 @@ const ANCHORS = {
   cividis: "00224e 123570 3b496c 575d6d 707173 8a8678 a59c74 c3b369 e1cc55 fee838",
 };
 
-// Signed: orange below zero, purple above, neutral at zero; one for light and one for dark surfaces.
-const SIGNED = {
-  light: "8f4305 d97b1c fdc587 f4f2ee c3bde0 7c6bb0 432078",
-  dark: "ffc98a e08214 7a4a17 242428 4b3f78 8676c4 cfc7f2",
-};
+// Signed: blue below zero, red above, clear at zero, so that both read on light and on dark surfaces. The figures of results
+// (sinkprune/figures/style.py) have the same.
+const SIGNED = { below: "2f7fd0", above: "d9432a" };
 
 export const MAPS = Object.keys(ANCHORS);
 export const FLOOR = 0.25; // everything at or below a quarter of the mean has the darkest colour
@@ -19,7 +17,16 @@ const tables = {};
 
 // 256 colours as Uint32 in ImageData's byte order.
 export function colourTable(name) {
-  return (tables[name] ??= interpolate((ANCHORS[name] ?? SIGNED[name]).split(" ").map(parseHex)));
+  return (tables[name] ??= interpolate(ANCHORS[name].split(" ").map(parseHex)));
+}
+
+// The same for differences: levels as `signedLevel` gives them.
+export function signedTable() {
+  return (tables.signed ??= Uint32Array.from({ length: 256 }, (_, level) => {
+    const [r, g, b] = parseHex(level < 127.5 ? SIGNED.below : SIGNED.above);
+    const alpha = Math.round(Math.abs(2 * level - 255));
+    return ((alpha << 24) | (b << 16) | (g << 8) | r) >>> 0;
+  }));
 }
 
 function parseHex(text) {
@@ -38,8 +45,12 @@ function interpolate(stops) {
 }
 
 export function cssGradient(name) {
-  const stops = (ANCHORS[name] ?? SIGNED[name]).split(" ").map((hex) => `#${hex}`);
+  const stops = ANCHORS[name].split(" ").map((hex) => `#${hex}`);
   return `linear-gradient(to right, ${stops.join(", ")})`;
+}
+
+export function signedGradient() {
+  return `linear-gradient(to right, #${SIGNED.below}, #${SIGNED.below}00 50%, #${SIGNED.above}00 50%, #${SIGNED.above})`;
 }
 
 // The scale ends at a power of two, so that a growing run does not change its colours with every frame.

@@ -1,27 +1,30 @@
-// Buttons, fields and keys of the player. They change the player through its few verbs and show its state.
+// Buttons and fields of the player. They change the player through its few verbs and show its state.
 
-import { make } from "../shared/dom.js";
+import { make, setText } from "../shared/dom.js";
 import { act } from "./actions.js";
 import { MAPS, cssGradient, legendTicks, level, tickText } from "./colour.js";
 import { RULES } from "./sinks.js";
+import { explainTerm } from "./terms.js";
 import { VIEWS, viewNamed } from "./views.js";
-import { partingWords } from "./words.js";
+import { partingWords, scopeWords } from "./words.js";
+
+const PARTS = [
+  "range", "count", "live", "speed", "loop", "play", "parting", "layer", "rule", "value", "symbol", "palette", "mean", "moves", "clocks",
+  "fold", "caption", "explain",
+];
 
 export class Controls {
   constructor(root, player) {
     this.player = player;
     this.root = root;
     const find = (name) => root.querySelector(`.sp-${name}`);
-    for (const name of ["range", "count", "live", "speed", "loop", "play", "parting", "layer", "rule", "value", "symbol", "palette", "mean", "moves", "clocks"]) {
-      this[name] = find(name);
-    }
+    for (const name of PARTS) this[name] = find(name);
     this.headChoice = find("head-choice");
     this.valueShown = find("value-shown");
-    this.explain = find("explain");
+    this.drawnNow = find("drawn-now");
     this.fillFixed();
     this.watchFields();
     this.watchButtons();
-    root.addEventListener("keydown", (event) => this.key(event));
   }
 
   fillFixed() {
@@ -29,6 +32,7 @@ export class Controls {
     fillOptions(this.palette, MAPS.map((name) => [name, name]));
     this.viewButtons = VIEWS.map(({ name, label }) => Object.assign(make("button", label), { type: "button", value: name }));
     this.root.querySelector(".sp-views").append(...this.viewButtons);
+    for (const element of this.root.querySelectorAll("[data-term]")) explainTerm(element, element.dataset.term);
   }
 
   startRun({ lanes, model: { layers, heads } }) {
@@ -40,13 +44,15 @@ export class Controls {
 
   watchFields() {
     const { player } = this;
+    const showRule = (name, value) => { player.set({ rule: { name, value } }); this.showRule(); };
     this.range.addEventListener("input", () => { player.clock.pause(); player.seek(Number(this.range.value)); });
     this.speed.addEventListener("change", () => player.setSpeed(Number(this.speed.value)));
     this.layer.addEventListener("change", () => player.setScope({ layer: chosen(this.layer) }));
     this.headChoice.addEventListener("change", () => player.setScope({ head: chosen(this.headChoice) }));
-    this.rule.addEventListener("change", () => { player.set({ rule: { name: this.rule.value, value: RULES[this.rule.value].value } }); this.showRule(); });
-    this.value.addEventListener("input", () => { player.set({ rule: { name: this.rule.value, value: Number(this.value.value) } }); this.showRule(); });
+    this.rule.addEventListener("change", () => showRule(this.rule.value, RULES[this.rule.value].value));
+    this.value.addEventListener("input", () => showRule(this.rule.value, Number(this.value.value)));
     this.palette.addEventListener("change", () => player.set({ palette: this.palette.value }));
+    this.fold.addEventListener("change", () => player.set({ folded: this.fold.checked }));
   }
 
   watchButtons() {
@@ -66,6 +72,13 @@ export class Controls {
     this.value.setAttribute("aria-label", `Sink threshold ${symbol}`);
     this.symbol.textContent = symbol;
     this.valueShown.textContent = name === "paper" ? `${value} × mean` : String(value);
+    this.showNow();
+  }
+
+  // What stands beside the closed disclosure.
+  showNow() {
+    const { scope, rule } = this.player;
+    setText(this.drawnNow, `${scopeWords(scope)} · a sink is above the ${RULES[rule.name].label}, ${RULES[rule.name].symbol} = ${rule.value}`);
   }
 
   showTime() {
@@ -84,18 +97,18 @@ export class Controls {
     this.live.setAttribute("aria-label", live ? "Live: following the newest step" : "Go to the newest step");
   }
 
-  showMoves(count) {
-    this.moves.disabled = !count;
-    this.moves.lastElementChild.textContent = count === 1 ? "1 move of the lead" : `${count} moves of the lead`;
+  showCaption(words) {
+    setText(this.caption, words);
   }
 
-  // Everything that a scene may set at once.
+  // Everything that a look may set at once.
   showChoices() {
-    const { scope, view, palette, clockName } = this.player;
+    const { scope, view, palette, clockName, folded } = this.player;
     this.showScope(scope);
     this.showRule();
     this.showView(view);
     this.palette.value = palette;
+    this.fold.checked = folded;
     for (const button of this.clocks.children) button.setAttribute("aria-pressed", String(button.dataset.clock === clockName));
     for (const option of this.speed.options) option.textContent = clockName === "time" ? TIMED[option.value] : `${option.value}/s`;
     this.speed.title = clockName === "time" ? "Measured time, slower or faster" : "Steps per second";
@@ -115,17 +128,23 @@ export class Controls {
   }
 
   // What follows from the run and the choices. drawing: {scenes, moves, cached}
-  showData({ scenes: [{ run, top, palette, parting }], moves, cached }) {
-    this.showLegend(top, palette, cached);
+  showData({ scenes: [{ run, top, palette, parting, comparison }], moves, cached }) {
+    this.showLegend(top, palette);
+    this.root.querySelector(".sp-key-cached").hidden = !cached;
+    this.root.querySelector(".sp-key-differs").hidden = !comparison;
     this.showView(this.player.view);
     this.showMoves(moves.length);
     this.parting.hidden = !parting;
     if (parting) this.parting.textContent = partingWords(run.lanes, parting);
   }
 
-  showLegend(top, palette, cached) {
+  showMoves(count) {
+    this.moves.disabled = !count;
+    this.moves.lastElementChild.textContent = count === 1 ? "1 jump" : `${count} jumps`;
+  }
+
+  showLegend(top, palette) {
     this.root.querySelector(".sp-gradient").style.background = cssGradient(palette);
-    this.root.querySelector(".sp-key-cached").hidden = !cached;
     const ticks = legendTicks(top).map((value) => {
       const tick = make("span", tickText(value));
       tick.style.left = `${level(value, top) / 2.55}%`;
@@ -133,28 +152,8 @@ export class Controls {
     });
     this.root.querySelector(".sp-ticks").replaceChildren(...ticks);
   }
-
-  key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const { target, key } = event;
-    if (target.matches("select, input:not(.sp-range)")) return;
-    const inRange = target.matches(".sp-range");
-    const action = KEYS[key];
-    if (action && !(inRange && key !== " ") && !(target.matches("button") && key === " ")) {
-      act(this.player, action);
-      event.preventDefault();
-    } else if (/^[0-9]$/.test(key)) {
-      this.player.chooseLayer(Number(key) - 1);
-      event.preventDefault();
-    }
-  }
 }
 
-const KEYS = {
-  " ": "toggle", ArrowLeft: "back", ArrowRight: "forward", Home: "first", End: "last",
-  ArrowUp: "tokenBefore", ArrowDown: "tokenAfter", Escape: "release",
-  m: "nextMove", M: "moveBefore",
-};
 const TIMED = { 2: "¼ ×", 4: "½ ×", 8: "1 ×", 16: "2 ×", 32: "4 ×" }; // what a speed is when the clock counts measured time
 
 function chosen(select) {

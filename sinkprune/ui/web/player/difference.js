@@ -4,7 +4,7 @@
 import { make } from "../shared/dom.js";
 import { percent, signed } from "../shared/numbers.js";
 import { makeAxis } from "./axis.js";
-import { colourTable, cssGradient, signedLevel, signedTop, tickText } from "./colour.js";
+import { signedGradient, signedLevel, signedTable, signedTop, tickText } from "./colour.js";
 import { River } from "./river.js";
 import { quoted, readAs, scopeWords } from "./words.js";
 
@@ -15,10 +15,9 @@ export function makeDifference(scenes) {
   const lane = { ...first.lane, frames: first.lane.frames.slice(0, steps), done: false };
   const masses = Array.from({ length: steps }, (_, step) => difference(first, second, step));
   const top = signedTop(Math.max(0, ...masses.map(peak)));
-  const name = first.theme.dark ? "dark" : "light";
-  const table = colourTable(name);
+  const table = signedTable();
   return {
-    ...first, lane, top, name, second, track: null, rows: bothRows(first.rows, second.rows),
+    ...first, lane, top, second, track: null, rows: bothRows(first.rows, second.rows),
     axis: makeAxis("steps", { ...first.run, steps, done: true }),
     leads: [first.track.leaders.slice(0, steps), second.track.leaders.slice(0, steps)],
     massAt: (step) => masses[step],
@@ -61,7 +60,7 @@ export function differenceWords({ lane, second, massAt, leads, scope }, step) {
   if (values[lost] > 0) changes.push(`${token(lane, lost)} loses ${share(lost)} of ${scopeWords(scope)}`);
   if (values[gained] < 0) changes.push(`${token(second.lane, gained)} gains ${share(gained)}`);
   const most = changes.length ? `most of all, ${changes.join(" and ")}` : "nothing changes";
-  return `Step ${step + 1}: ${most}. The leading sink is at the same position in ${same} of ${leads[0].length} steps.`;
+  return `Step ${step + 1}: ${most}. The strongest sink is at the same position in ${same} of ${leads[0].length} steps.`;
 }
 
 export class DifferenceView {
@@ -80,10 +79,10 @@ export class DifferenceView {
   drawData(scene) {
     const [first, second] = scene.run.lanes.map((lane) => lane.title);
     this.title.textContent = `${first} minus ${second}`;
-    this.more.textContent = `${first} more`;
-    this.less.textContent = `${second} more`;
+    this.more.textContent = `${first} gives more`;
+    this.less.textContent = `${second} gives more`;
     this.canvas.setAttribute("aria-label", `${this.title.textContent}: attention received by every token over the steps`);
-    this.gradient.style.background = cssGradient(scene.name);
+    this.gradient.style.background = signedGradient();
     this.ticks.replaceChildren(...[-1, -0.25, 0, 0.25, 1].map((part) => {
       const tick = make("span", `${part > 0 ? "+" : part < 0 ? "−" : ""}${tickText(Math.abs(part) * scene.top)}`);
       tick.style.left = `${signedLevel(part * scene.top, scene.top) / 2.55}%`;

@@ -1,6 +1,7 @@
 // Draws the player once per animation frame: only what has changed, and asks the page for what the views want.
 
 import { skipsRows } from "./blocks.js";
+import { captionOf } from "./caption.js";
 import { DifferenceView, makeDifference } from "./difference.js";
 import { readTheme } from "./plot.js";
 import { watchDifference } from "./pointer.js";
@@ -72,10 +73,11 @@ export class Drawing {
     this.scenes.forEach((scene, index) => this.drawLane(player.laneViews[index], scene, has));
     if (this.signed) this.drawDifference(has);
     if (has("data", "step", "panel")) this.fetchWhatIsSeen();
+    if (has("data", "step")) player.controls.showCaption(captionOf(this.scenes, (scene) => player.stepOf(scene)));
     player.controls.showTime();
     player.share?.showLink();
     publish(player);
-    this.speaker.speak(player.laneViews, player.clock.playing);
+    this.speaker.speak(player);
   }
 
   fit() {

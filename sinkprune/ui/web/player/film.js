@@ -7,7 +7,7 @@ export function filmType() {
   return globalThis.MediaRecorder ? TYPES.find((type) => MediaRecorder.isTypeSupported(type)) : undefined;
 }
 
-// frames: [{show(): paints the canvas, milliseconds}]; progress(index): before each of them. Returns a Blob.
+// frames: [{show(): paints the canvas, milliseconds}]; progress(index): before each of them; it may throw to give up. Returns a Blob.
 export async function recordFilm(canvas, frames, progress, type = filmType()) {
   if (!type) throw new Error("this browser cannot record films");
   const stream = canvas.captureStream(0);
@@ -17,17 +17,20 @@ export async function recordFilm(canvas, frames, progress, type = filmType()) {
   recorder.ondataavailable = ({ data }) => parts.push(data);
   const stopped = new Promise((done, failed) => Object.assign(recorder, { onstop: done, onerror: ({ error }) => failed(error) }));
   recorder.start();
-  for (const [index, frame] of frames.entries()) {
-    progress(index);
-    frame.show();
+  try {
+    for (const [index, frame] of frames.entries()) {
+      progress(index);
+      frame.show();
+      track.requestFrame();
+      await wait(frame.milliseconds);
+    }
+    await wait(LAST_MS);
     track.requestFrame();
-    await wait(frame.milliseconds);
+  } finally {
+    recorder.stop();
+    await stopped;
+    track.stop();
   }
-  await wait(LAST_MS);
-  track.requestFrame();
-  recorder.stop();
-  await stopped;
-  track.stop();
   return new Blob(parts, { type: type.split(";")[0] });
 }
 

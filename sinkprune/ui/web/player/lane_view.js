@@ -1,4 +1,4 @@
-// One lane on the page: title, verdict, river, bars, chips, and a panel with one view of the step. Draws what it is told; decides nothing.
+// One lane on the page: title, words, river, bars, numbers, and a panel with one view of the step. Draws what it is told; decides nothing.
 
 import { make, setText } from "../shared/dom.js";
 import { percent } from "../shared/numbers.js";
@@ -9,28 +9,29 @@ import { River } from "./river.js";
 import { strongest } from "./sinks.js";
 import { headShare } from "./trace.js";
 import { VIEWS } from "./views.js";
-import { laneStats, readout, tokenName, verdict } from "./words.js";
-
-const HINT = "Point at a token to follow it, click to keep it.";
+import { hint, laneStats, readout, tokenName, verdict } from "./words.js";
 
 export class LaneView {
+  // template: of a lane and its panel
   constructor(template, index) {
-    const root = template.content.firstElementChild.cloneNode(true);
-    const find = (name) => root.querySelector(`.sp-${name}`);
-    this.root = root;
-    root.style.setProperty("--sp-lane", index);
-    root.dataset.lane = index;
-    for (const name of ["title", "stats", "verdict", "readout", "answer", "spinner", "waiting"]) this[name] = find(name);
-    this.textTitle = find("text-title");
+    [this.root, this.panel] = template.content.cloneNode(true).children;
+    const find = (name) => this.root.querySelector(`.sp-${name}`);
+    for (const part of [this.root, this.panel]) part.dataset.lane = index;
+    for (const name of ["title", "stats", "verdict", "readout", "answer", "waiting"]) this[name] = find(name);
     [this.riverCanvas, this.overlayCanvas] = find("river").children;
     this.barsCanvas = find("bars");
-    this.panelCanvas = find("panel").firstElementChild;
+    [this.panelTitle, this.panelCanvas, this.spinner] = this.panel.children;
     this.river = new River(this.riverCanvas, this.overlayCanvas);
     this.bars = new Bars(this.barsCanvas);
     this.panelSheet = new Sheet(this.panelCanvas);
     this.panels = new Map(VIEWS.map((view) => [view, view.make(this.panelSheet)]));
     this.chips = new Chips(find("chips"));
     this.column = null; // the layer and head under the pointer
+  }
+
+  remove() {
+    this.root.remove();
+    this.panel.remove();
   }
 
   resize() {
@@ -42,7 +43,7 @@ export class LaneView {
   start(lane) {
     this.chips.build(lane);
     setText(this.title, lane.title);
-    setText(this.textTitle, lane.title);
+    setText(this.panelTitle, lane.title);
     this.chips.container.setAttribute("aria-label", `${lane.title}: the text at this step`);
     this.riverCanvas.setAttribute("aria-label", `${lane.title}: attention received by every token over the steps`);
     this.barsCanvas.setAttribute("aria-label", `${lane.title}: attention received by every token at this step`);
@@ -59,7 +60,7 @@ export class LaneView {
     if (!scene.lane.frames.length) return;
     this.bars.draw(scene, step);
     this.chips.showStep(scene, step);
-    setText(this.stats, laneStats(scene.lane, step, scene.track).join("  ·  "));
+    this.stats.replaceChildren(...laneStats(scene.lane, step, scene.track));
     setText(this.verdict, this.sentence(scene, step));
   }
 
@@ -83,13 +84,13 @@ export class LaneView {
 
   drawFocus(scene, step) {
     if (!scene.lane.frames.length) return;
-    this.chips.showFocus(scene.focus);
+    this.chips.showFocus(scene.focus, scene.rows);
     this.readout.replaceChildren(...this.readoutParts(scene, step));
   }
 
   readoutParts(scene, step) {
     const { lane, focus } = scene;
-    if (focus == null) return scene.laneIndex ? [] : [make("span", HINT)];
+    if (focus == null) return scene.laneIndex ? [] : [make("span", hint(), "sp-hint")];
     const { visible } = lane.frames[step];
     const mass = scene.massAt(step)[focus];
     const parts = readout({ lane, position: focus, step, mass, visible }).map((text) => make("span", text));

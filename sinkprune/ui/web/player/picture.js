@@ -5,13 +5,13 @@ import { paintElement, paintText } from "./paint.js";
 const MARGIN = 24;
 const GAP = 14; // between bands that the page keeps apart by controls
 const LINE = 17; // of the caption
-const PARTS = ".sp-head, .sp-stage, .sp-panel, .sp-text, .sp-difference, .sp-options > .sp-legend";
+const PARTS = ".sp-head, .sp-text, .sp-stage, .sp-verdict, .sp-readout, .sp-legend, .sp-difference, .sp-panel";
 
 // {canvas, repaint}: a canvas `scale` times the size on the page; repaint puts the frame that is shown then into the same layout.
 export function drawPicture({ root, theme }, caption, scale = 2) {
   const grid = root.querySelector(".sp-grid");
   const home = grid.getBoundingClientRect();
-  const bands = stack([...grid.querySelectorAll(PARTS)].filter((part) => part.checkVisibility()), home);
+  const bands = stack([...grid.querySelectorAll(PARTS)].filter((part) => part.checkVisibility() && !part.parentElement.closest(PARTS)), home);
   const canvas = document.createElement("canvas");
   canvas.width = 2 * Math.round(((home.width + 2 * MARGIN) * scale) / 2); // even, as films need it
   const context = canvas.getContext("2d");
@@ -64,7 +64,7 @@ function stack(parts, home) {
 }
 
 function paint(context, element, theme) {
-  if (element.matches(".sp-plain, .sp-waiting, .sp-spinner, .sp-hidden") || !element.checkVisibility()) return;
+  if (element.matches(".sp-waiting, .sp-spinner, .sp-hint") || !element.checkVisibility()) return;
   if (element.matches("canvas")) {
     const { left, top, width, height } = element.getBoundingClientRect();
     if (element.width && width) context.drawImage(element, left, top, width, height);

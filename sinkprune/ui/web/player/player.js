@@ -8,10 +8,12 @@ import { Controls } from "./controls.js";
 import { Drawing, PARTS } from "./drawing.js";
 import { Focus } from "./focus.js";
 import { HeadsSource } from "./heads_source.js";
+import { watchKeys } from "./keys.js";
 import { LaneView } from "./lane_view.js";
 import { checkLook, lookFrom } from "./look.js";
 import { MapSource } from "./map_source.js";
 import { watchPointer } from "./pointer.js";
+import { Projector } from "./projector.js";
 import { RULES } from "./sinks.js";
 import { needsHeads, readRun } from "./trace.js";
 import { VIEWS, viewNamed } from "./views.js";
@@ -38,7 +40,9 @@ export class Player {
     this.laneViews = [];
     this.search = location.search;
     this.drawing = new Drawing(this, onError);
+    this.projector = new Projector(root);
     this.controls = new Controls(root, this);
+    watchKeys(this);
     this.controls.showView(this.view);
     this.watchSight();
   }
@@ -89,9 +93,10 @@ export class Player {
   makeLanes() {
     const { lanes } = this.run;
     const template = this.root.querySelector("template");
-    for (const laneView of this.laneViews) laneView.root.remove();
+    for (const laneView of this.laneViews) laneView.remove();
     this.laneViews = lanes.map((lane, index) => new LaneView(template, index));
-    this.root.querySelector(".sp-grid").append(...this.laneViews.map((laneView) => laneView.root), this.drawing.difference.root);
+    this.root.querySelector(".sp-lanes").append(...this.laneViews.map((laneView) => laneView.root));
+    this.root.querySelector(".sp-panels").append(...this.laneViews.map((laneView) => laneView.panel));
     this.laneViews.forEach((laneView, index) => { laneView.start(lanes[index]); watchPointer(laneView, this); });
     this.root.dataset.lanes = lanes.length;
     this.drawing.resized = true;

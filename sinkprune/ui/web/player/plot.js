@@ -122,15 +122,18 @@ export function focusBand(context, position, rows, sheet, left, right, theme) {
   casedLine(context, (c) => c.rect(left + 0.5, centre - half, right - left - 1, 2 * half), theme.focus, 1.25, theme.casing);
 }
 
-// ◀ at a sink, larger for the leading one.
+// ◀ at the strongest sink, ◁ at the others: filled and hollow as above the words.
 export function sinkArrow(context, x, y, leading, theme) {
-  const size = leading ? 4.5 : 3;
-  context.fillStyle = theme.accent;
+  const size = leading ? 4.5 : 3.2;
+  context.fillStyle = context.strokeStyle = theme.accent;
+  context.lineWidth = 1;
   context.beginPath();
   context.moveTo(x, y);
   context.lineTo(x + 1.6 * size, y - size);
   context.lineTo(x + 1.6 * size, y + size);
-  context.fill();
+  context.closePath();
+  if (leading) context.fill();
+  else context.stroke();
 }
 
 // ◀ beside the rows that are sinks, the strongest first in `sinks`.
@@ -143,6 +146,6 @@ export function readTheme(element) {
   const read = (name) => style.getPropertyValue(name).trim();
   return {
     ink: read("--sp-ink"), muted: read("--sp-muted"), line: read("--sp-line"), accent: read("--sp-accent"),
-    surface: read("--sp-surface"), dark: element.closest(".dark") != null, veil: read("--sp-veil"), bar: read("--sp-bar"), tint: read("--sp-tint"), faint: read("--sp-faint"), river: "#ff6a45", focus: "#ffffff", casing: "rgba(0, 0, 0, 0.72)", font: style.fontFamily,
+    surface: read("--sp-surface"), veil: read("--sp-veil"), bar: read("--sp-bar"), tint: read("--sp-tint"), faint: read("--sp-faint"), river: "#ff6a45", focus: "#ffffff", casing: "rgba(0, 0, 0, 0.72)", font: style.fontFamily,
   };
 }

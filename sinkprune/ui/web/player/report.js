@@ -17,11 +17,12 @@ export class Speaker {
     this.spokenAt = -Infinity;
   }
 
-  speak(laneViews, playing) {
+  speak({ laneViews, clock, controls }) {
     const now = performance.now();
-    if (playing && now - this.spokenAt < SPOKEN_EVERY_MS) return;
+    if (clock.playing && now - this.spokenAt < SPOKEN_EVERY_MS) return;
     const named = (laneView) => (laneViews.length > 1 ? `${laneView.title.textContent}. ` : "");
-    const text = laneViews.map((laneView) => named(laneView) + laneView.verdict.textContent).join(". ");
+    const verdicts = laneViews.map((laneView) => `${named(laneView)}${laneView.verdict.textContent}.`);
+    const text = [controls.caption.textContent, ...verdicts].join(" ");
     if (this.element.textContent === text) return;
     this.element.textContent = text;
     this.spokenAt = now;

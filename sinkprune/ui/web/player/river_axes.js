@@ -1,6 +1,7 @@
 // The labels around a river: positions, prompt and answer, steps or seconds, and where a lane is done.
 
 import { PAD, label, tickStep } from "./plot.js";
+import { endMarks } from "./rows.js";
 
 // Painted once per axis, because text is slow to draw.
 export function drawAxes(context, river, scene) {
@@ -17,10 +18,13 @@ function drawPositions(context, river, scene) {
   const { lane, rows, theme } = scene;
   const last = rows.fold ?? rows.count;
   const every = tickStep(rows.count, Math.max(2, river.base.plotHeight / 36));
-  for (let position = 0; position < last; position += every) {
+  for (let position = 0; position <= last - (rows.fold == null ? 1 : every / 2); position += every) {
     label(context, String(position), PAD.left - 6, river.middle(position, scene), theme, { align: "right" });
   }
-  if (rows.fold != null) label(context, `×${lane.length - rows.fold}`, PAD.left - 6, river.middle(last, scene), theme, { align: "right" });
+  if (rows.fold != null) {
+    const marks = endMarks(lane, rows.fold);
+    label(context, marks > 1 ? `∎×${marks}` : "∎", PAD.left - 4, river.middle(last, scene), theme, { align: "right" });
+  }
   sideLabel(context, "prompt", 0, lane.promptLength, river, scene);
   sideLabel(context, "answer", lane.promptLength, lane.length, river, scene);
 }

@@ -12,7 +12,14 @@ export function endMarksFrom(lane) {
   return lane.length - first > 1 && lane.ids[first] >= 0 ? first : null;
 }
 
-// One {count, fold} per lane, all with the same count. fold: the position whose row stands for all after it, or null.
+// How many end marks stand from `fold` on.
+export function endMarks({ ids, length }, fold) {
+  let marks = 0;
+  for (let position = fold; position < length; position++) if (ids[position] >= 0) marks++;
+  return marks;
+}
+
+// One {count, fold} per lane, all with the same count, so that lanes can be compared row by row. fold: the position whose row stands for all after it, or null.
 export function makeRows(lanes, folded) {
   const folds = lanes.map((lane) => (folded ? endMarksFrom(lane) : null));
   const count = Math.max(...lanes.map((lane, index) => (folds[index] == null ? lane.length : folds[index] + 1)));

@@ -12,7 +12,7 @@ export function makeScenes(run, choices) {
   const { scope, rule, folded } = choices;
   const comparison = isComparison(run);
   const parting = comparison ? findParting(run.lanes) : null;
-  const rows = makeRows(run.lanes, folded);
+  const rows = comparison ? makeRows(run.lanes, folded) : run.lanes.flatMap((lane) => makeRows([lane], folded));
   const scenes = run.lanes.map((lane, laneIndex) => {
     const massAt = (step) => massOf(run, lane, step, scope);
     const track = trackSinks(lane.frames.length, massAt, (step) => lane.frames[step].visible, rule);

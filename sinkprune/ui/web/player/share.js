@@ -14,6 +14,7 @@ export class Share {
     this.menu = root.querySelector(".sp-share");
     for (const name of ["link", "address", "said"]) this[name] = root.querySelector(`.sp-share-${name}`);
     this.buttons = [...this.menu.querySelectorAll("[data-save]")];
+    this.cancel = this.menu.querySelector("[data-save=cancel]");
     this.menu.querySelector("[data-save=page]").hidden = home == null;
     this.menu.querySelector("[data-save=film]").hidden = !filmType();
     this.menu.addEventListener("toggle", () => this.showLink());
@@ -33,15 +34,29 @@ export class Share {
   }
 
   async save(what) {
-    if (!this.player.run?.steps) return;
-    for (const button of this.buttons) button.disabled = true;
+    if (what === "cancel") this.cancelled = true;
+    if (what === "cancel" || !this.player.run?.steps) return;
+    this.cancelled = false;
+    this.busy(true);
     try {
       await this[what]();
     } catch (error) {
-      console.warn(error);
-      this.say(`That did not work: ${error.message ?? error}`);
+      if (!this.cancelled) console.warn(error);
+      this.say(this.cancelled ? "Cancelled: nothing is saved." : `That did not work: ${error.message ?? error}`);
     }
-    for (const button of this.buttons) button.disabled = false;
+    this.busy(false);
+  }
+
+  busy(busy) {
+    for (const button of this.buttons) button.disabled = busy;
+    this.cancel.disabled = false;
+    this.cancel.hidden = !busy;
+  }
+
+  // Says how far a long saving is; ends it where the visitor has pressed Cancel.
+  step(words) {
+    if (this.cancelled) throw new Error("cancelled");
+    this.say(words);
   }
 
   async copy() {
@@ -57,7 +72,7 @@ export class Share {
 
   async picture() {
     this.player.clock.pause();
-    const { canvas } = drawPicture(this.player, this.caption());
+    const { canvas } = this.whileSaving(() => drawPicture(this.player, this.caption()));
     const blob = await new Promise((done) => canvas.toBlob(done, "image/png"));
     this.keep(blob, "png", "The picture is saved.");
   }
@@ -68,17 +83,29 @@ export class Share {
     clock.pause();
     const steps = player.everyStep();
     for (const name of player.view.wants) {
-      await player.sources[name].loadAll(steps, (index) => this.say(`Fetching ${name}: ${index + 1} of ${steps.length}.`));
+      await player.sources[name].loadAll(steps, (index) => this.step(`Fetching ${name}: ${index + 1} of ${steps.length}.`));
     }
     const before = clock.step;
-    const { canvas, repaint } = drawPicture(player, this.caption(), 1);
+    const { canvas, repaint } = this.whileSaving(() => drawPicture(player, this.caption(), 1));
     const frames = Array.from({ length: clock.last + 1 }, (_, tick) => ({
-      show: () => { player.seek(tick); player.drawing.draw(); repaint(); },
+      show: () => { player.seek(tick); player.drawing.draw(); this.whileSaving(repaint); },
       milliseconds: (1000 * (clock.placeOf(Math.min(tick + 1, clock.last)) - clock.placeOf(tick))) / clock.speed,
     }));
-    const blob = await recordFilm(canvas, frames, (index) => this.say(`Recording ${index + 1} of ${frames.length}, as fast as it plays.`));
-    player.seek(before);
-    this.keep(blob, blob.type.endsWith("mp4") ? "mp4" : "webm", "The film is saved.");
+    try {
+      const blob = await recordFilm(canvas, frames, (index) => this.step(`Recording ${index + 1} of ${frames.length}, as fast as it plays.`));
+      this.keep(blob, blob.type.endsWith("mp4") ? "mp4" : "webm", "The film is saved.");
+    } finally {
+      player.seek(before);
+    }
+  }
+
+  // The page as pictures show it: the whole text, no hints. The browser never gets to show it like that.
+  whileSaving(draw) {
+    const { root } = this.player;
+    root.dataset.saving = "yes";
+    const drawn = draw();
+    delete root.dataset.saving;
+    return drawn;
   }
 
   async data() {
@@ -92,9 +119,8 @@ export class Share {
   }
 
   async whole() {
-    this.say("Fetching every layer and head.");
     const { run, clock, sources } = this.player;
-    await sources.heads.loadAll(this.player.everyStep());
+    await sources.heads.loadAll(this.player.everyStep(), () => this.step("Fetching every layer and head."));
     const look = lookOf(this.player);
     if (clock.step === 0 || clock.step === clock.last) look.step = null; // opened again, it plays from the start
     return wholeTrace(run, look);

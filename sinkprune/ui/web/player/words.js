@@ -1,7 +1,9 @@
 // Every sentence the player says. Token texts stay plain strings; whoever shows them sets textContent.
 
+import { make } from "../shared/dom.js";
 import { percent } from "../shared/numbers.js";
 import { isEnd } from "../shared/tokens.js";
+import { term } from "./terms.js";
 import { tokenState } from "./trace.js";
 
 const SPECIAL = /^<\|?([\w-]{1,40})\|?>$/;
@@ -31,14 +33,26 @@ export function quoted(text, first = false) {
 }
 
 export function times(count) {
-  return count === 1 ? "once" : count === 2 ? "twice" : `${count} times`;
+  return ["never", "once", "twice"][count] ?? `${count} times`;
+}
+
+// The token that a position holds at the end, inside a sentence.
+export function tokenWords(lane, position) {
+  if (SPECIAL.test(lane.texts[position]) && position === startOfAnswer(lane)) return "the start-of-answer mark";
+  return quoted(lane.texts[position], position === 0);
+}
+
+// The position of the mark that stands where the prompt ends and the answer begins, -1 where there is none.
+export function startOfAnswer({ texts, promptLength }) {
+  const last = promptLength - 1;
+  return isSpecial(texts[last]) && !isEnd(texts[last]) ? last : -1;
 }
 
 // What stood at a position when the forward pass of `step` read it.
 export function readAs(lane, position, step) {
   const state = tokenState(lane, position, step);
   if (state === "masked") return "a mask";
-  const text = quoted(lane.texts[position], position === 0);
+  const text = tokenWords(lane, position);
   return state === "revealed" ? `a mask, now ${text},` : text;
 }
 
@@ -54,7 +68,7 @@ export function verdict({ lane, step, total, leading, share, isSink, moves, scop
   const when = total == null ? `Step ${step + 1}` : `Step ${step + 1} of ${total}`;
   const what = `${readAs(lane, leading, step)} (position ${leading})`;
   if (!isSink) return `${when}: no token is a sink by this rule; ${what} leads with ${percent(share)} of ${scopeWords(scope)}`;
-  const moved = moves ? `the leading sink has moved ${times(moves)}` : "the leading sink has not moved";
+  const moved = moves ? `the strongest sink has moved ${times(moves)}` : "the strongest sink has not moved";
   return `${when}: ${what} takes ${percent(share)} of ${scopeWords(scope)}; ${moved}`;
 }
 
@@ -66,7 +80,8 @@ export function readout({ lane, position, step, mass, visible }) {
     `${percent(mass / visible)} of attention`,
     `${mass >= 10 ? mass.toFixed(0) : mass.toFixed(1)} × mean`,
   ];
-  if (state === "prompt") parts.push("prompt");
+  if (position === startOfAnswer(lane)) parts.push("stands where the prompt ends and the answer begins");
+  else if (state === "prompt") parts.push("prompt");
   else if (state === "masked") parts.push(maskWords(lane.frames[step].confidence[position]));
   else parts.push(`written at step ${lane.born[position] + 1}, ${percent(lane.certainty[position])} sure`);
   return parts;
@@ -80,17 +95,25 @@ export function tokenName(lane, position, step) {
   const state = tokenState(lane, position, step);
   if (state === "absent") return "no token"; // an autoregressive lane has no masks
   if (state === "masked") return "mask";
-  return quoted(lane.texts[position], position === 0);
+  return tokenWords(lane, position);
 }
 
+// As elements: what this lane took up to the step, terms explained.
 export function laneStats(lane, step, track) {
   const frame = lane.frames[step];
-  const parts = [`${frame.nfe} forward${frame.nfe === 1 ? "" : "s"}`, `${frame.seconds.toFixed(1)} s`];
-  if (!Number.isNaN(track.temporalVariance)) parts.push(`temporal variance ${track.temporalVariance.toFixed(2)}`);
+  const parts = [term(`${frame.nfe} model run${frame.nfe === 1 ? "" : "s"}`, "run"), make("span", `${frame.seconds.toFixed(1)} s`)];
+  if (!Number.isNaN(track.temporalVariance)) parts.push(term(`temporal variance ${track.temporalVariance.toFixed(2)}`, "variance"));
   return parts;
+}
+
+export function hint() {
+  const touch = matchMedia("(hover: none)").matches;
+  return touch
+    ? "Tap a word to follow it. Tap or drag in the picture to go to a step."
+    : "Point at a word to follow it, click to keep it. Press or drag in the picture to go to a step.";
 }
 
 export function partingWords(lanes, parting) {
   const shown = lanes.map((lane) => tokenName(lane, parting.position, parting.step));
-  return `The two canvases part at step ${parting.step + 1}, position ${parting.position}: ${shown[0]} | ${shown[1]}`;
+  return `First difference in time: step ${parting.step + 1}, position ${parting.position}: ${shown[0]} | ${shown[1]}`;
 }

@@ -2,12 +2,15 @@
 // here as in every other view.
 
 import { byteColours } from "../colour.js";
-import { Cells, PAD, focusBand, label, rowAt, sinkArrows, tickStep } from "../plot.js";
+import { Cells, PAD, focusBand, label, rowAt, rowMiddle, sinkArrows, tickStep } from "../plot.js";
 import { rowOf, rowValues } from "../rows.js";
+import { tokenState } from "../trace.js";
+import { chipText } from "../words.js";
 import { Overview } from "./overview.js";
 
-const LEFT = 2;
+const LEFT = 58; // room for the names of tokens
 const RIGHT = 12;
+const LETTERS = 7; // of a name
 
 export const mapView = {
   name: "map",
@@ -34,7 +37,7 @@ class MapDrawing {
 
   hit(x, y, scene) {
     const column = this.overview.cellAt(x, y, scene.run.model);
-    const position = x < LEFT + this.plotWidth ? rowAt(y, scene.rows, this.sheet) : null;
+    const position = x > LEFT && x < LEFT + this.plotWidth ? rowAt(y, scene.rows, this.sheet) : null;
     return { position, column, chooses: column != null };
   }
 
@@ -61,8 +64,9 @@ class MapDrawing {
       context.strokeRect(LEFT + 0.5, PAD.top + 0.5, this.plotWidth - 1, high - 1);
       if (map) label(context, map.error, LEFT + this.plotWidth / 2, PAD.top + high / 2, theme, { align: "center", size: 12 });
     }
-    this.sheet.still(context, ["map", rows.count, theme.ink, theme.font], (beside) => {
-      this.drawTicks(beside, scene);
+    const names = Array.from({ length: rows.count }, (_, position) => nameOf(scene, position, step));
+    this.sheet.still(context, ["map", rows.count, rows.fold, theme.ink, theme.font, ...names], (beside) => {
+      this.drawNames(beside, scene, names);
       this.overview.drawTicks(beside, scene);
     });
     this.overview.draw(context, scene, step);
@@ -83,11 +87,15 @@ class MapDrawing {
     this.cells.finish();
   }
 
-  drawTicks(context, { rows, theme }) {
+  drawNames(context, { rows, theme }, names) {
+    const down = tickStep(rows.count, this.sheet.plotHeight / 13);
+    for (let position = 0; position < rows.count; position += down) {
+      label(context, names[position], LEFT - 5, rowMiddle(position, rows, this.sheet), theme, { align: "right" });
+    }
+    const across = tickStep(rows.count, this.plotWidth / 48);
     const y = this.sheet.height - PAD.bottom + 13;
-    const every = tickStep(rows.count, this.plotWidth / 44);
-    for (let position = 0; position < rows.count; position += every) {
-      label(context, String(position), LEFT + ((position + 0.5) / rows.count) * this.plotWidth, y, theme, { align: "center" });
+    for (let position = 0; position < rows.count; position += across) {
+      label(context, names[position], LEFT + ((position + 0.5) / rows.count) * this.plotWidth, y, theme, { align: "center" });
     }
   }
 
@@ -104,4 +112,14 @@ class MapDrawing {
     context.stroke();
     context.setLineDash([]);
   }
+}
+
+// The token at a position as this step read it.
+function nameOf({ lane, rows }, position, step) {
+  if (position === rows.fold) return "∎";
+  const state = tokenState(lane, position, step);
+  if (position >= lane.length || state === "absent" || (state === "revealed" && lane.kind === "ar")) return "";
+  if (state === "masked" || state === "revealed") return "mask";
+  const name = chipText(lane.texts[position], { oneLine: true, first: position === 0 }).trim();
+  return name.length > LETTERS ? `${name.slice(0, LETTERS)}…` : name;
 }

@@ -1,0 +1,132 @@
+"""What page and API run: a request becomes a stream that waits in its line, is shared while it is under way, and is kept when it has ended.
+
+`watched` and `compared` yield pairs (LIVE, SHARED or KEPT, value). Values are places in a line (`Waiting`), growing traces, and for a
+comparison `PruneProgress`, `Pruned` and, last, `Compared`. All of them may be shown to several visitors: nobody changes them.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gradio.context import LocalContext
+
+from sinkprune.lab.comparison import Comparison, measure_steps
+from sinkprune.lab.request import Request
+from sinkprune.lab.store import store_key
+from sinkprune.models import LoadedModel
+from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneProgress, PruneResult
+from sinkprune.pruning.settings import layer_sparsity
+from sinkprune.traces.runs import check_prompt, compare_run, trace_run
+from sinkprune.ui.events import now_and_then, telling
+from sinkprune.ui.server.kept_runs import LIVE, KeptRuns
+from sinkprune.ui.server.scheduler import LONG, SHORT, Waiting
+
+if TYPE_CHECKING:
+    from sinkprune.ui.server.workbench import Workbench
+
+KEPT_BYTES = 128 * 2**20  # about forty runs of the bundled model with two lanes
+FRAME_BYTES = 2000  # of a frame beside its long texts
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What became of the copy. was_kept: it had been made before, for this or another visitor."""
+
+    sparsity: float
+    seconds: float
+    was_kept: bool
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A finished comparison, without its models. layers: sparsity of each layer, in layer order."""
+
+    trace: dict
+    comparison: Comparison
+    layers: list[float]
+
+
+def kept_runs() -> KeptRuns:
+    """An empty store for the runs of one dense model."""
+    return KeptRuns(KEPT_BYTES, run_bytes, passing=(Waiting, PruneProgress))
+
+
+def run_bytes(values: list) -> int:
+    """What a finished run takes: earlier traces share the frames of the last one."""
+    last = values[-1].trace if isinstance(values[-1], Compared) else values[-1]
+    frames = [frame for lane in last["lanes"] for frame in lane["frames"]]
+    return sum(len(frame["heads"]) + len(frame["share"]) + FRAME_BYTES for frame in frames)
+
+
+def visitor() -> str:
+    """Who asks, in an event of the page or the API; "" outside of one."""
+    request = LocalContext.request.get(None)
+    return getattr(request, "session_hash", None) or ""
+
+
+def seen_as(how: str, trace: dict) -> dict:
+    """The trace as one visitor's: a run that is seen again has its own id, after a dot, so that a player begins anew."""
+    return trace if how == LIVE else {**trace, "run": f"{trace['run']}.{uuid.uuid4().hex[:8]}"}
+
+
+def watched(
+    bench: Workbench, dense: LoadedModel, asked: Request, slowly: bool = True
+) -> Iterator[tuple[str, Waiting | dict]]:
+    """The dense model writes in the lanes asked for. slowly: see `KeptRuns.run`. Raises ValueError at the first step."""
+
+    def make() -> Iterator[Waiting | dict]:
+        steps = trace_run(dense, asked.prompt, asked.decoding, asked.lanes)
+        return bench.lines.run(SHORT, steps, visitor(), kind=f"{len(asked.lanes)} lanes")
+
+    return bench.kept.run(f"watched {asked.key}", make, slowly)
+
+
+def compared(
+    bench: Workbench, dense: LoadedModel, asked: Request, slowly: bool = True
+) -> Iterator[tuple[str, Waiting | PruneProgress | Pruned | dict | Compared]]:
+    """Prune, or take the kept copy; both write; both are measured. slowly: see `KeptRuns.run`. Raises ValueError at the first step."""
+    who = visitor()
+
+    def make() -> Iterator:
+        check_prompt(dense, asked.prompt, asked.decoding.gen_length)
+        return _compare(bench, dense, asked, who)
+
+    return bench.kept.run(f"compared {asked.key}", make, slowly)
+
+
+def _compare(bench: Workbench, dense: LoadedModel, asked: Request, who: str) -> Iterator:
+    was_kept = True
+    with closing(pruned(bench, dense, asked.pruning, asked.calibration, who)) as steps:
+        for step in now_and_then(steps, PruneProgress):
+            if not isinstance(step, PruneResult):
+                was_kept = False
+                yield step
+    yield Pruned(step.sparsity, step.seconds, was_kept)
+    with closing(bench.lines.run(SHORT, _write_and_measure(dense, step, asked), who, kind="compared")) as written:
+        yield from written
+
+
+def _write_and_measure(dense: LoadedModel, result: PruneResult, asked: Request) -> Iterator[dict | Compared]:
+    made = asked.pruning, asked.calibration
+    key = store_key(dense.spec, *made)
+    with closing(compare_run(dense, result.loaded, key, asked.prompt, asked.decoding, *made)) as steps:
+        for trace in steps:
+            yield trace
+    measuring = measure_steps(dense, result, trace, asked.decoding, *made)
+    comparison = yield from telling(measuring, lambda known: trace)  # the trace again: who waits can leave in between
+    yield Compared(trace, comparison, layer_sparsity(result.masks))
+
+
+def pruned(
+    bench: Workbench, dense: LoadedModel, pruning: PruneConfig, calibration: CalibrationConfig, who: str
+) -> Iterator[Waiting | PruneProgress | PruneResult]:
+    """A copy of `dense`, at once where it is kept, else after its turn in the long line; the result comes last."""
+    key = store_key(dense.spec, pruning, calibration)
+    steps = bench.prune(pruning, calibration, dense)
+    if key in bench.store:
+        return steps
+    return bench.lines.run(LONG, steps, who, pruning.method, needless=lambda: key in bench.store)

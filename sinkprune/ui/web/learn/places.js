@@ -1,0 +1,24 @@
+// Where the guide points: the one table of what it needs of the rest of the page. tests/browser/test_learn_page.py checks that each exists.
+
+export const PLACES = {
+  player: "#watch-player .sp-player",
+  play: "#watch-player .sp-player [data-do=toggle]",
+  chips: "#watch-player .sp-player .sp-chips",
+  next: "#watch-player .sp-player [data-do=nextMove]",
+  methods: "#method",
+  scope: "#microscope",
+  own: "#scope-run",
+  findings: "#findings",
+  quiz: "#lesson-quiz",
+};
+
+export const TABS = { watch: "Watch the sinks", compare: "Prune and compare", table: "Results", learn: "Learn" };
+
+export const find = (name) => document.querySelector(PLACES[name]);
+
+// Open a tab of the page by its name above.
+export function openTab(name) {
+  const tabs = [...document.querySelectorAll("#sections [role=tablist] [role=tab]")];
+  const tab = tabs.find((button) => button.textContent.trim() === TABS[name] && button.offsetParent);
+  if (tab && tab.getAttribute("aria-selected") !== "true") tab.click();
+}
