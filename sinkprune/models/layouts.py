@@ -121,9 +121,18 @@ def _layout(raw: dict) -> Layout:
 
 
 def _plain(base: str, raw: dict, **entries: object) -> PretrainedConfig:
-    # The dtype is that of the stored tensors, whatever the config says.
-    dropped = ("auto_map", "architectures", "quantization_config", "dtype", "torch_dtype")
-    kept = {key: value for key, value in raw.items() if key not in dropped}
+    # The dtype is that of the stored tensors, whatever the config says; and no config says whose code computes the attention.
+    dropped = (
+        "auto_map",
+        "architectures",
+        "quantization_config",
+        "dtype",
+        "torch_dtype",
+        "trust_remote_code",
+        "custom_pipelines",
+    )
+    named = {key: value for key, value in raw.items() if key not in dropped and not key.startswith("_")}
+    kept = {key: value for key, value in named.items() if not key.endswith(("implementation", "kernel", "kernels"))}
     return PLAIN_CONFIGS[base].from_dict(kept | {"model_type": base} | entries)
 
 

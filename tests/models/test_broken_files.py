@@ -8,6 +8,7 @@ import torch
 
 from sinkprune.cli import main
 from sinkprune.models import encode_prompt, load_model
+from sinkprune.models.attention import ATTENTION_NAME
 from tests.tiny_models import MASK, VOCABULARY, save_tiny
 
 POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'4d7a2146' * 8}\nsize 9085657\n"
@@ -197,6 +198,26 @@ def test_every_command_says_it(folder, command, capsys, tmp_path, monkeypatch):
     said = capsys.readouterr().err
     assert "Git LFS pointer" in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "attn_implementation",
+        "_attn_implementation",
+        "_attn_implementation_internal",
+        "experts_implementation",
+        "auto_map",
+    ],
+)
+def test_a_config_cannot_choose_whose_code_runs(folder, key, monkeypatch):
+    def fail(*arguments, **options):
+        raise AssertionError("asked the hub")
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", fail)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fail)
+    change(folder / "config.json", **{key: {"AutoModel": "evil.Model"} if key == "auto_map" else "someone/kernel"})
+    assert load_model(folder).model.config._attn_implementation == ATTENTION_NAME
 
 
 def test_end_tokens_are_those_of_both_files(folder):
