@@ -4,7 +4,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz import anything, files, fuzzed_page, memory, one_example, play
+from tests.fuzz import files, fuzzed_page, memory, one_example, play
+from tests.hostile import anything
 
 EXAMPLES = 300
 ROOM = 96 * 2**20  # what the C library may keep of a run's peak
