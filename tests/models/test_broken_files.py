@@ -9,7 +9,8 @@ import torch
 from sinkprune.cli import main
 from sinkprune.models import encode_prompt, load_model
 from sinkprune.models.attention import ATTENTION_NAME
-from tests.tiny_models import MASK, VOCABULARY, save_tiny
+from tests.models.test_loading import write_llada
+from tests.tiny_models import MASK, VOCABULARY, make_tiny, save_tiny
 
 POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'4d7a2146' * 8}\nsize 9085657\n"
 
@@ -122,6 +123,29 @@ def test_a_file_that_cannot_be_read_is_named(folder, file, spoil, words):
 def test_a_config_value_that_no_model_can_have_is_named(folder, entries, key):
     change(folder / "config.json", **entries)
     sentence = refusal(folder)
+    assert "config.json" in sentence
+    assert key in sentence
+
+
+@pytest.mark.parametrize(
+    ("entries", "key"),
+    [
+        ({"n_heads": "4"}, "config.json"),
+        ({"n_heads": 0}, "config.json"),
+        ({"n_heads": None}, "config.json"),
+        ({"d_model": [32]}, "config.json"),
+        ({"rope_theta": "x"}, "could not convert"),
+        ({"rope_theta": 0}, "rope_theta"),
+        ({"n_layers": 2.5}, "config.json"),
+        ({"mlp_hidden_size": None, "mlp_ratio": "4"}, "config.json"),
+        ({"max_sequence_length": -1}, "max_position_embeddings"),
+        ({"block_type": "sequential"}, "block_type"),
+        ({"eos_token_id": []}, "eos_token_id"),
+    ],
+)
+def test_the_original_layouts_values_are_named_too(tmp_path, entries, key):
+    write_llada(tmp_path / "model", make_tiny(), **entries)
+    sentence = refusal(tmp_path / "model")
     assert "config.json" in sentence
     assert key in sentence
 
