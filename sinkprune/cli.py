@@ -12,7 +12,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 
 PROGRAM = "python -m sinkprune"
@@ -32,14 +33,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     command = arguments[0] if arguments else None
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _stop)  # what a job system sends: cleaned up after, as Ctrl-C is
     if hasattr(sys.stdout, "reconfigure"):  # an answer that a narrow terminal cannot show is no reason to lose it
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        parser, run = _parser(command)
-        run(parser.parse_args(arguments))
-        sys.stdout.flush()
+        with _ended_as_by_ctrl_c():
+            parser, run = _parser(command)
+            run(parser.parse_args(arguments))
+            sys.stdout.flush()
     except KeyboardInterrupt:
         return _say(command, "stopped; nothing half-done was kept", 1)
     except BrokenPipeError:  # whoever read our output has enough of it
@@ -74,8 +74,21 @@ def _parser(command: str | None) -> tuple[argparse.ArgumentParser, Callable[[arg
     return parser, run
 
 
-def _stop(number: int, frame: object) -> None:
-    raise KeyboardInterrupt
+@contextmanager
+def _ended_as_by_ctrl_c() -> Iterator[None]:
+    """A command that a job system ends (SIGTERM) cleans up as after Ctrl-C."""
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _say(command: str | None, sentence: str, code: int) -> int:

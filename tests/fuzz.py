@@ -30,95 +30,17 @@ import psutil
 import torch
 from gradio import utils
 from gradio.state_holder import SessionState
+from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from starlette.requests import Request
 
 from sinkprune.lab.store import give_memory_back
 from sinkprune.ui.page import build_page
 from sinkprune.ui.server.workbench import Workbench
+from tests.hostile import KEYS, anything, numbers, texts
 from tests.tiny_bench import tiny_bench
 
-WORDS = ("why do stars shine ?", "a", "fish live in water", "why " * 60)
-HOSTILE = (
-    *(
-        "",
-        " ",
-        "\n",
-        "\0",
-        "\ud800",
-        "half \udce9",
-        "<img src=x onerror=alert(1)>",
-        "</script><script>",
-        "{{7*7}}",
-        "${1}",
-    ),
-    *(
-        "'; DROP TABLE runs; --",
-        "../../etc/passwd",
-        "/etc/passwd",
-        "~/.ssh/id_rsa",
-        "file:///etc/passwd",
-        "http://127.0.0.1:1/",
-    ),
-    *(
-        "owner/name",
-        "owner/name@../..",
-        "bundled\n",
-        "<mask><|im_end|><|endoftext|>",
-        "=1+1",
-        "\u202e abc",
-        "e\u0301" * 50,
-    ),
-    *("x" * 1001, "x" * 100_000, "你好", "🙂" * 300, "NaN", "null", "[]", "-1", "1e999"),
-)
-NUMBERS = (
-    *(0, 1, 2, 8, 16, 32, 64, 96, 160, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0, 1.5, 3, 64.0),
-    *(
-        -1,
-        -0.0,
-        1.1,
-        5.1,
-        1e-9,
-        1e308,
-        2**31 - 1,
-        2**31,
-        2**63,
-        2**64,
-        10**30,
-        float("nan"),
-        float("inf"),
-        -float("inf"),
-    ),
-)
 PATIENCE = 2.0  # seconds after which a client leaves, wherever the work is
-KEYS = (
-    "run",
-    "lanes",
-    "frames",
-    "step",
-    "layer",
-    "head",
-    "model",
-    "lane",
-    "path",
-    "meta",
-    "url",
-    "value",
-    "prompt",
-    "view",
-    "query",
-)
-
-texts = st.one_of(st.sampled_from(WORDS), st.sampled_from(HOSTILE), st.text(st.characters(), max_size=30))
-numbers = st.one_of(st.sampled_from(NUMBERS), st.integers(), st.floats())
-anything = st.recursive(
-    st.one_of(st.none(), st.booleans(), numbers, texts),
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=4),
-        st.dictionaries(st.one_of(st.sampled_from(KEYS), st.text(max_size=5)), inner, max_size=4),
-    ),
-    max_leaves=12,
-)
 
 
 @dataclass
@@ -127,6 +49,7 @@ class Fuzzed:
 
     bench: Workbench
     demo: gr.Blocks
+    session: SessionState | None = None  # of one visitor, who does all of it
     seen: Counter = field(default_factory=Counter)
 
     @property
@@ -149,7 +72,7 @@ def fuzzed_page(folder: Path) -> Fuzzed:
     bench = tiny_bench(folder)
     demo = build_page(bench)
     assert bench.loaded
-    return Fuzzed(bench, demo)
+    return Fuzzed(bench, demo, SessionState(demo))
 
 
 def values_for(fuzzed: Fuzzed, function) -> st.SearchStrategy[list]:
@@ -210,7 +133,7 @@ async def _play(fuzzed: Fuzzed, function, values: list, yields: int, query: str,
         "headers": [],
         "query_string": query.encode(errors="replace"),
     }
-    request, session, iterator = gr.Request(Request(scope)), SessionState(fuzzed.demo), None
+    request, session, iterator = gr.Request(Request(scope)), fuzzed.session, None
     began = time.monotonic()
     try:
         for _ in range(yields):
@@ -253,8 +176,6 @@ def memory() -> int:
 
 def main() -> None:
     """The nightly run: prints what came back, and each failure with what caused it. Exit code 1 where there is one."""
-    from hypothesis import HealthCheck, Phase, given, seed, settings
-
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=main.__doc__)
     parser.add_argument("--examples", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=random.randrange(2**31))
@@ -263,31 +184,35 @@ def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         fuzzed = fuzzed_page(Path(folder))
-        before, used, failures = fuzzed.state(), [], {}
-
-        @seed(options.seed)
-        @settings(
-            max_examples=options.examples, deadline=None, database=None,
-            suppress_health_check=list(HealthCheck), phases=(Phase.generate, Phase.shrink),
-        )  # fmt: skip
-        @given(st.data())
-        def examples(data) -> None:
-            try:
-                one_example(fuzzed, data, yields=40)
-            except Exception as error:  # one kind of failure must not hide the others
-                failures.setdefault(_kind(error), "".join(traceback.format_exception(error)))
-            if sum(fuzzed.seen.values()) % 1000 == 0:
-                used.append(memory())
-                print(f"{dict(fuzzed.seen)}, {used[-1] / 2**20:.0f} MB", flush=True)
-
         print(f"{len(fuzzed.functions)} functions, seed {options.seed}")
-        examples()
+        before = fuzzed.state()
+        failures = collect_failures(fuzzed, options.examples, options.seed)
         assert fuzzed.state() == before, "the shared model changed"
-        print(f"{dict(fuzzed.seen)}; memory {[round(one / 2**20) for one in used]} MB")
-        for kind, trace in failures.items():
-            print(f"\n{kind}\n{trace[-1500:]}")
-        if failures:
-            sys.exit(1)
+    for kind, trace in failures.items():
+        print(f"\n{kind}\n{trace[-1500:]}")
+    sys.exit(1 if failures else 0)
+
+
+def collect_failures(fuzzed: Fuzzed, count: int, number: int) -> dict[str, str]:
+    """Kind of failure -> traceback of its first one, over `count` examples; one kind does not hide the others."""
+    failures: dict[str, str] = {}
+
+    @seed(number)
+    @settings(max_examples=count, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(st.data())
+    def examples(data) -> None:
+        try:
+            one_example(fuzzed, data, yields=40)
+        except Exception as error:
+            kind = _kind(error)
+            if kind not in failures:
+                print(kind, flush=True)
+            failures.setdefault(kind, "".join(traceback.format_exception(error)))
+        if sum(fuzzed.seen.values()) % 250 == 0:
+            print(f"{dict(fuzzed.seen)}, {memory() / 2**20:.0f} MB", flush=True)
+
+    examples()
+    return failures
 
 
 def _kind(error: Exception) -> str:

@@ -12,8 +12,8 @@ dictionary; nothing is read or built here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 
 from transformers import LlamaConfig, PretrainedConfig, Qwen2Config, Qwen3Config
@@ -62,12 +62,13 @@ class Layout:
     """How one model_type is read, and written again.
 
     config: the transformers config of a config.json. names: how its checkpoints name the weights; () where as transformers does.
-    shifts: whether position i is predicted by output i-1.
+    shifts: whether position i is predicted by output i-1. needs: entries of config.json with the only value that can run here.
     """
 
     config: Callable[[dict], PretrainedConfig]
     names: Renaming = ()
     shifts: bool = False
+    needs: Mapping[str, object] = field(default_factory=dict)
 
 
 def convert_config(raw: dict) -> tuple[PretrainedConfig, Renaming]:
@@ -78,11 +79,12 @@ def convert_config(raw: dict) -> tuple[PretrainedConfig, Renaming]:
     values. A missing mask_token_id is an error too, unless the config says causal_only.
     """
     layout = _layout(raw)
+    for key, needed in layout.needs.items():
+        if raw.get(key, needed) != needed:
+            raise ValueError(f"config.json: this checkpoint has {key} = {raw[key]!r}; only {needed!r} can run here")
     check_raw(raw)
     try:
         config = layout.config(raw)
-    except ValueError:
-        raise
     except (KeyError, TypeError) as error:
         raise ValueError(
             f"config.json lacks what a model of type {raw['model_type']!r} needs ({error}): download it again"
@@ -121,16 +123,22 @@ def _layout(raw: dict) -> Layout:
 
 
 def _plain(base: str, raw: dict, **entries: object) -> PretrainedConfig:
-    # The dtype is that of the stored tensors, whatever the config says.
-    dropped = ("auto_map", "architectures", "quantization_config", "dtype", "torch_dtype")
-    kept = {key: value for key, value in raw.items() if key not in dropped}
+    # The dtype is that of the stored tensors, whatever the config says; and no config says whose code computes the attention.
+    dropped = (
+        "auto_map",
+        "architectures",
+        "quantization_config",
+        "dtype",
+        "torch_dtype",
+        "trust_remote_code",
+        "custom_pipelines",
+    )
+    named = {key: value for key, value in raw.items() if key not in dropped and not key.startswith("_")}
+    kept = {key: value for key, value in named.items() if not key.endswith(("implementation", "kernel", "kernels"))}
     return PLAIN_CONFIGS[base].from_dict(kept | {"model_type": base} | entries)
 
 
 def _from_llada(raw: dict) -> LlamaConfig | Qwen2Config:
-    for key, needed in _LLADA_NEEDS.items():
-        if raw.get(key, needed) != needed:
-            raise ValueError(f"this LLaDA checkpoint has {key} = {raw[key]!r}; only {needed!r} can run here")
     heads = raw["n_heads"]
     kv_heads = raw.get("n_kv_heads") or (1 if raw.get("multi_query_attention") else heads)
     shared = {
@@ -155,7 +163,7 @@ def _from_llada(raw: dict) -> LlamaConfig | Qwen2Config:
 LAYOUTS = {
     **{base: Layout(partial(_plain, base)) for base in PLAIN_CONFIGS},
     **{f"a2d-{base}": Layout(partial(_plain, base, tie_word_embeddings=False)) for base in PLAIN_CONFIGS},
-    "llada": Layout(_from_llada, LLADA_NAMES),
-    "mmada": Layout(_from_llada, LLADA_NAMES),
+    "llada": Layout(_from_llada, LLADA_NAMES, needs=_LLADA_NEEDS),
+    "mmada": Layout(_from_llada, LLADA_NAMES, needs=_LLADA_NEEDS),
     "Dream": Layout(partial(_plain, "qwen2"), shifts=True),
 }

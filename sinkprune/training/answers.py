@@ -2,15 +2,16 @@
 
     python -m sinkprune.training.answers build/base build/answers --minutes 5        # one process per GPU: --part 0/4, 1/4, …
 
-Answers of low entropy are what a student that writes many tokens at once can learn: greedy, after a hint to be short that the student does
-not see. The repetition penalty is weak: at 1.1 it forbids even "the", and the teacher's own text gets 0.15 nats a token less likely.
-Every file answers-<part>-<n>.npz holds R (prompts, 112) uint16: ids of the base's own tokenizer, 2 = end, 0 after it; the prompts stand
-in the same order in answers-<part>-<n>.txt.
+Each prompt is answered twice, after hints to be short that the student does not see: greedily, and drawn at temperature 0.6, so that one
+prompt does not stand for one text. The repetition penalty is weak: at 1.1 it forbids even "the", and the teacher's own text gets 0.15
+nats a token less likely. Every file answers-<part>-<n>.npz holds R (prompts, 112) uint16: ids of the base's tokenizer, 2 = end, 0 after
+it; the prompts stand in the same order in answers-<part>-<n>.txt.
 """
 
 from __future__ import annotations
 
 import argparse
+import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,8 +25,18 @@ from sinkprune.training.prompts import draw_stems, held_out_prompts, template_pr
 from sinkprune.training.teacher import END, PAD, continue_texts
 
 ANSWER_TOKENS = 112
+TURN = "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n"
+TEMPLATE_PROMPTS = 400_000
 PROMPT_TOKENS = 24  # that the teacher may add to a stem
-HINT = " Answer in two short sentences."
+HINTS = (
+    " Answer in one sentence.",
+    " Answer in two short sentences.",
+    " Answer in two short sentences.",
+    " Answer in three short sentences.",
+    " Answer in four short sentences.",
+)
+HINT = HINTS[1]  # of the held-out and the validation prompts
+TEMPERATURE = 0.6
 REPETITION_PENALTY = 1.05
 
 
@@ -39,9 +50,21 @@ def load_teacher(base: Path) -> tuple[LlamaForCausalLM, PreTrainedTokenizerBase]
 
 
 def answer(model, tokenizer, prompts: list[str]) -> np.ndarray:
-    """Greedy answers, (len(prompts), 112) uint16."""
-    turns = [f"<|im_start|>user\n{prompt}{HINT}<|im_end|>\n<|im_start|>assistant\n" for prompt in prompts]
-    written = continue_texts(model, tokenizer, turns, ANSWER_TOKENS, repetition_penalty=REPETITION_PENALTY)
+    """Greedy answers of two sentences, (len(prompts), 112) uint16."""
+    return _answer(model, tokenizer, prompts, [HINT] * len(prompts), 0.0)
+
+
+def answer_twice(model, tokenizer, prompts: list[str]) -> tuple[list[str], np.ndarray]:
+    """(every prompt twice, answers (2 x len(prompts), 112) uint16): greedy, then drawn, after random hints."""
+    twice = prompts + prompts
+    heat = torch.tensor([0.0, TEMPERATURE]).repeat_interleave(len(prompts))
+    return twice, _answer(model, tokenizer, twice, random.choices(HINTS, k=len(twice)), heat)
+
+
+def _answer(model, tokenizer, prompts: list[str], hints: list[str], heat: float | torch.Tensor) -> np.ndarray:
+    turns = [TURN.format(prompt + hint) for prompt, hint in zip(prompts, hints, strict=True)]
+    heat = heat.to(model.device) if isinstance(heat, torch.Tensor) else heat
+    written = continue_texts(model, tokenizer, turns, ANSWER_TOKENS, heat, REPETITION_PENALTY)
     return written.numpy().astype(np.uint16)
 
 
@@ -57,7 +80,7 @@ def write_prompts(model, tokenizer, stems: list[str]) -> list[str]:
 
 def batches(model, tokenizer, part: int, parts: int, size: int) -> Iterator[list[str]]:
     """Prompts of templates and prompts of the teacher in turn, until the templates' are used up."""
-    templates = template_prompts(400_000)[part::parts]
+    templates = template_prompts(TEMPLATE_PROMPTS)[part::parts]
     for number, first in enumerate(range(0, len(templates), size)):
         yield templates[first : first + size]
         own: list[str] = []
@@ -95,16 +118,19 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--part", type=share, default="0/1", help="which share of the prompts: i/n")
-    parser.add_argument("--batch", type=int, default=8192)
+    parser.add_argument("--batch", type=int, default=4096, help="prompts at a time")
     args = parser.parse_args()
     part, parts = args.part
     model, tokenizer = load_teacher(args.base)
     torch.manual_seed(part)
+    random.seed(part)
     if part == 0:
         save(args.folder, "held-out", held_out_prompts(), {"R": answer(model, tokenizer, held_out_prompts())})
     answered = (
-        (prompts, {"R": answer(model, tokenizer, prompts)})
-        for prompts in batches(model, tokenizer, part, parts, args.batch)
+        (prompts, {"R": written})
+        for prompts, written in (
+            answer_twice(model, tokenizer, asked) for asked in batches(model, tokenizer, part, parts, args.batch)
+        )
     )
     save_until(args.minutes, args.folder, f"answers-{part}", answered)
 

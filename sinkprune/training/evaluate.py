@@ -1,9 +1,10 @@
-"""Measure a trained model on the 64 held-out prompts: likelihood, text, parallel decoding, sinks.
+"""Measure a trained model on the 64 held-out prompts: relevance, text, likelihood, parallel decoding, sinks.
 
-    python -m sinkprune.training.evaluate build/model [--prompts 64]      # writes build/model/evaluation.json
+    python -m sinkprune.training.evaluate build/base build/model      # writes build/model/evaluation.json and answers.json
 
-The teacher's answers to the held-out prompts stand in assets/held-out.jsonl. Everything is greedy, 96 tokens, blocks of 32.
-Speeds are measured after a warm-up, the two sides in turn; sinks on some of the prompts only.
+The teacher's answers to the held-out prompts stand in assets/held-out.jsonl; the judge of relevance is the base (`training.judge`).
+Everything is greedy, 96 tokens, blocks of 32. Seconds are measured with the lanes in turn; sinks on every fourth prompt.
+Several processes can share the prompts: each `--part i/n` writes its own file, and a last run with `--join` reads the judge's opinion.
 """
 
 from __future__ import annotations
@@ -21,15 +22,21 @@ import torch.nn.functional as F
 from sinkprune.decoding import DecodeConfig, autoregress, generate
 from sinkprune.lab.likelihood import ANSWER_DRAWS, Estimate, answer_likelihood
 from sinkprune.lab.overlap import answer_end, repeated_ngrams
+from sinkprune.lab.relevance import relevance_numbers, text_numbers
 from sinkprune.lab.texts import CANVAS, held_out_answers
 from sinkprune.models import LoadedModel, causal_prompt, causal_view, decode_answer, encode_prompt, load_model
-from sinkprune.traces.sink_statistics import layer_medians, sink_statistics, summary
+from sinkprune.traces.sink_statistics import MEASURES, sink_statistics
+from sinkprune.training.answers import load_teacher, share
 from sinkprune.training.examples import CLOSING, closing_and_digit_tokens, cuts, sentence_ends
+from sinkprune.training.judge import every_prompt
+from sinkprune.training.prompts import held_out_prompts
 
 PLAIN = DecodeConfig(gen_length=CANVAS, block_length=32, steps=CANVAS)
 PARALLEL = DecodeConfig(gen_length=CANVAS, block_length=32, threshold=0.9)
 DUAL = DecodeConfig(gen_length=CANVAS, block_length=32, threshold=0.9, cache="dual")
-WATCHED_PROMPTS = 8
+LANES = {"plain": PLAIN, "parallel": PARALLEL, "dual": DUAL}
+WATCHED_EVERY = 4  # prompts
+MANY_MOVES = 3  # of the leading sink
 
 
 def reference_canvases(loaded: LoadedModel, answers: Sequence[dict]) -> list[torch.Tensor]:
@@ -45,22 +52,6 @@ def reference_canvases(loaded: LoadedModel, answers: Sequence[dict]) -> list[tor
     return canvases
 
 
-def cross_entropies(loaded: LoadedModel, prompts: Sequence[str]) -> dict[str, float]:
-    """Nats per token of the teacher's answers: masked (mean over five noise levels) and next-token (up to the first end token)."""
-    answers, causal = held_out_answers(), causal_view(loaded)
-    masked, next_token = [], []
-    for prompt in prompts:
-        prompt_ids = encode_prompt(loaded, prompt)
-        for canvas in reference_canvases(loaded, answers[prompt]):
-            masked.append(answer_likelihood(loaded, prompt_ids, canvas, draws=ANSWER_DRAWS).mean)
-            next_token.append(next_token_loss(causal, prompt_ids, canvas))
-    return {
-        "canvases": len(masked),
-        "masked": statistics.mean(masked),
-        "next_token": statistics.mean(next_token),
-    }
-
-
 @torch.inference_mode()
 def next_token_loss(causal: LoadedModel, prompt_ids: torch.Tensor, canvas: torch.Tensor) -> float:
     end = answer_end(canvas.tolist(), causal.spec.end_token_ids)
@@ -69,90 +60,147 @@ def next_token_loss(causal: LoadedModel, prompt_ids: torch.Tensor, canvas: torch
     return F.cross_entropy(logits.float(), ids[0, -end:]).item()
 
 
-def text_quality(loaded: LoadedModel, prompts: Sequence[str]) -> dict:
-    """Forwards, repetition and endings of threshold decoding without a cache."""
-    nfe, lengths, repeated, ended = [], [], [], []
-    for prompt in prompts:
-        prompt_ids = encode_prompt(loaded, prompt)
-        result = generate(loaded, prompt_ids, PARALLEL)
-        answer = result.tokens[0, prompt_ids.shape[1] :].tolist()
-        end = answer_end(answer, loaded.spec.end_token_ids)
-        text = decode_answer(loaded, answer)
-        nfe.append(result.nfe)
-        lengths.append(end)
-        repeated.append(repeated_ngrams(answer[:end]))
-        ended.append(end < len(answer) or answer[-1] in loaded.spec.end_token_ids or text.rstrip().endswith(CLOSING))
+def cross_entropies(loaded: LoadedModel, causal: LoadedModel, prompt: str) -> list[dict[str, float]]:
+    """Nats per token of the teacher's answers to a prompt: masked (mean over five noise levels) and next-token (up to the first end)."""
+    prompt_ids = encode_prompt(loaded, prompt)
+    return [
+        {
+            "masked": answer_likelihood(loaded, prompt_ids, canvas, draws=ANSWER_DRAWS).mean,
+            "next_token": next_token_loss(causal, prompt_ids, canvas),
+        }
+        for canvas in reference_canvases(loaded, held_out_answers()[prompt])
+    ]
+
+
+def written(loaded: LoadedModel, prompt: str, config: DecodeConfig) -> dict:
+    """One answer, how it was come by, and how likely the model finds it."""
+    prompt_ids = encode_prompt(loaded, prompt)
+    result = generate(loaded, prompt_ids, config)
+    answer = result.tokens[0, prompt_ids.shape[1] :]
     return {
-        "forwards_median": statistics.median(nfe),
-        "answer_tokens_median": statistics.median(lengths),
-        "repeats_below_5_percent": statistics.mean(share < 0.05 for share in repeated),
-        "ends": statistics.mean(ended),
+        **text_record(loaded, answer.tolist()),
+        "forwards": result.nfe,
+        "seconds": result.seconds,
+        "nats": answer_likelihood(loaded, prompt_ids, answer).mean,
     }
 
 
-def decoding_speed(loaded: LoadedModel, prompts: Sequence[str]) -> dict:
-    """Plain decoding against dual cache with threshold 0.9: tokens a second, and the likelihood of what each wrote."""
-    generate(loaded, encode_prompt(loaded, prompts[0]), DUAL)
-    rows = {"plain": [], "dual": []}
-    for prompt in prompts:
-        prompt_ids = encode_prompt(loaded, prompt)
-        for name, config in (("plain", PLAIN), ("dual", DUAL)):
-            result = generate(loaded, prompt_ids, config)
-            answer = result.tokens[0, prompt_ids.shape[1] :]
-            nats = answer_likelihood(loaded, prompt_ids, answer).mean
-            rows[name].append((CANVAS / result.seconds, result.nfe, nats))
-    medians = {name: [statistics.median(column) for column in zip(*row, strict=True)] for name, row in rows.items()}
-    nats = {
-        name: Estimate(torch.tensor([row[2] for row in values], dtype=torch.float64)) for name, values in rows.items()
-    }
-    difference = Estimate(nats["dual"].values - nats["plain"].values)
+def written_causally(loaded: LoadedModel, prompt: str) -> dict:
+    prompt_ids = causal_prompt(loaded, encode_prompt(loaded, prompt))
+    *_, last = autoregress(loaded, prompt_ids, CANVAS)
+    return text_record(loaded, last.canvas[0, prompt_ids.shape[1] :].tolist())
+
+
+def text_record(loaded: LoadedModel, answer: list[int]) -> dict:
+    """The text of an answer's ids, its length, whether it ends, and how much of it repeats itself."""
+    end, text = answer_end(answer, loaded.spec.end_token_ids), decode_answer(loaded, answer)
+    ended = end < len(answer) or answer[-1] in loaded.spec.end_token_ids or text.rstrip().endswith(CLOSING)
+    return {"text": text, "tokens": end, "ended": ended, "repeated": repeated_ngrams(answer[:end])}
+
+
+def measure_part(loaded: LoadedModel, part: int, parts: int) -> dict:
+    """Everything about a share of the prompts but what the judge says."""
+    everything, causal = held_out_prompts(), causal_view(loaded)
+    answers, nats = [], []
+    for prompt in everything[part::parts]:
+        lanes = {name: written(loaded, prompt, config) for name, config in LANES.items()}
+        answers.append({"prompt": prompt, **lanes, "autoregressive": written_causally(loaded, prompt)})
+        nats += cross_entropies(loaded, causal, prompt)
+    lanes = [
+        lane for run in sink_statistics(loaded, everything[::WATCHED_EVERY][part::parts], PARALLEL) for lane in run
+    ]
+    sinks = [
+        {"kind": lane.kind, "layer": lane.layer, **{name: getattr(lane, name) for name in MEASURES}} for lane in lanes
+    ]
+    dtype = str(loaded.model.dtype).removeprefix("torch.")
+    return {"device": device_name(loaded), "dtype": dtype, "answers": answers, "nats": nats, "sinks": sinks}
+
+
+def device_name(loaded: LoadedModel) -> str:
+    if loaded.device.type == "cuda":
+        return torch.cuda.get_device_name(loaded.device)
+    return f"{torch.get_num_threads()} CPU threads, {platform.machine()}"
+
+
+def summarise(parts: Sequence[dict], judge, tokenizer) -> dict:
+    """All measurements of one model; `judge` and its tokenizer read the answers of every lane."""
+    order = {prompt: number for number, prompt in enumerate(held_out_prompts())}
+    answers = sorted((answer for part in parts for answer in part["answers"]), key=lambda a: order[a["prompt"]])
+    nats, sinks = ([row for part in parts for row in part[name]] for name in ("nats", "sinks"))
+    prompts = [answer["prompt"] for answer in answers]
+    lanes = {}
+    for name in (*LANES, "autoregressive"):
+        rows = [answer[name] for answer in answers]
+        texts = [row["text"] for row in rows]
+        log_p, tokens = every_prompt(judge, tokenizer, prompts, texts)
+        lanes[name] = {**relevance_numbers(log_p, tokens), **text_numbers(texts), **lane_numbers(rows)}
+    own = {name: torch.tensor([answer[name]["nats"] for answer in answers], dtype=torch.float64) for name in LANES}
+    difference = Estimate(own["dual"] - own["plain"])
     return {
         "prompts": len(prompts),
-        "tokens_per_second": {name: values[0] for name, values in medians.items()},
-        "forwards": {name: values[1] for name, values in medians.items()},
-        "answer_nats": {name: estimate.mean for name, estimate in nats.items()},
+        "device": parts[0]["device"],
+        "dtype": parts[0]["dtype"],
+        "cross_entropy": {
+            "canvases": len(nats),
+            **{name: statistics.mean(row[name] for row in nats) for name in ("masked", "next_token")},
+        },
+        "lanes": lanes,
         "answer_nats_difference": {"mean": difference.mean, "standard_error": difference.standard_error},
-        "speed_up": medians["dual"][0] / medians["plain"][0],
+        "sinks": {kind: sink_numbers([row for row in sinks if row["kind"] == kind]) for kind in ("dlm", "ar")},
     }
 
 
-def autoregressive_samples(loaded: LoadedModel, prompts: Sequence[str]) -> list[dict]:
-    samples = []
-    for prompt in prompts:
-        prompt_ids = causal_prompt(loaded, encode_prompt(loaded, prompt))
-        *_, last = autoregress(loaded, prompt_ids, CANVAS)
-        samples.append({"prompt": prompt, "answer": decode_answer(loaded, last.canvas[0, prompt_ids.shape[1] :])})
-    return samples
+def lane_numbers(rows: Sequence[dict]) -> dict[str, float]:
+    """Means and medians over the answers of one lane."""
+    medians = {
+        name: statistics.median(row[name] for row in rows)
+        for name in ("tokens", "forwards", "seconds")
+        if name in rows[0]
+    }
+    nats = {"nats": statistics.mean(row["nats"] for row in rows)} if "nats" in rows[0] else {}
+    ends, whole = (
+        statistics.mean(row["ended"] for row in rows),
+        statistics.mean(row["repeated"] < 0.05 for row in rows),
+    )
+    return {**medians, **nats, "ends": ends, "repeats_below_5_percent": whole}
 
 
-def evaluate(loaded: LoadedModel, count: int) -> dict:
-    """All measurements of one model on `count` prompts, spread evenly over the 64."""
-    everything = list(held_out_answers())
-    prompts = everything[:: max(1, len(everything) // count)][:count]
-    watched = prompts[:: max(1, len(prompts) // WATCHED_PROMPTS)][:WATCHED_PROMPTS]
-    lanes = [lane for run in sink_statistics(loaded, watched, PARALLEL) for lane in run]
+def sink_numbers(rows: Sequence[dict]) -> dict:
+    """Medians over the prompts: of the mean over all layers, and of each layer (a variance is NaN where no step has a sink)."""
+
+    def medians(chosen: Sequence[dict]) -> dict[str, float]:
+        known = {name: [row[name] for row in chosen if row[name] == row[name]] for name in MEASURES}
+        return {name: statistics.median(values) if values else float("nan") for name, values in known.items()}
+
+    means = [row for row in rows if row["layer"] is None]
+    layers = sorted({row["layer"] for row in rows if row["layer"] is not None})
     return {
-        "prompts": len(prompts),
-        "device": f"{torch.get_num_threads()} CPU threads, {platform.machine()}",
-        "dtype": str(loaded.model.dtype).removeprefix("torch."),
-        "cross_entropy": cross_entropies(loaded, prompts),
-        "text": text_quality(loaded, prompts),
-        "speed": decoding_speed(loaded, prompts),
-        "sinks": summary(lanes),
-        "sinks_by_layer": layer_medians(lanes),
-        "autoregressive": autoregressive_samples(loaded, watched[:4]),
+        "prompts": len(means),
+        **medians(means),
+        "lead_moves": statistics.mean(row["moves"] >= MANY_MOVES for row in means),
+        "temporal": [row["temporal_variance"] for row in means],
+        "layers": [{"layer": layer, **medians([row for row in rows if row["layer"] == layer])} for layer in layers],
     }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("base", type=Path, help="the judge")
     parser.add_argument("model", type=Path)
-    parser.add_argument("--prompts", type=int, default=64)
+    parser.add_argument("--part", type=share, default="0/1", help="which share of the prompts: i/n")
+    parser.add_argument("--join", type=int, metavar="N", help="read the N parts that were written before")
     args = parser.parse_args()
-    result = evaluate(load_model(str(args.model)), args.prompts)
-    text = json.dumps(result, indent=1, ensure_ascii=False)
-    (args.model / "evaluation.json").write_text(text + "\n")
-    print(text)
+    files = [args.model / f"evaluation-{number}.json" for number in range(args.join or args.part[1])]
+    if not args.join:
+        part = measure_part(load_model(str(args.model)), *args.part)
+        files[args.part[0]].write_text(json.dumps(part, ensure_ascii=False))
+    if args.join or args.part[1] == 1:
+        parts = [json.loads(file.read_text()) for file in files]
+        result = summarise(parts, *load_teacher(args.base))
+        answers = [answer for part in parts for answer in part["answers"]]
+        for name, content in (("evaluation", result), ("answers", answers)):
+            (args.model / f"{name}.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+        print(json.dumps(result, indent=1, ensure_ascii=False))
 
 
 if __name__ == "__main__":

@@ -1,16 +1,17 @@
-"""From answers to training examples: drop repetition, cut at sentence ends, tokenise with 16,384 tokens.
+"""From answers to training examples: drop repetition, cut at sentence ends, thin what begins alike.
 
-    python -m sinkprune.training.examples build/base build/tokenizer build/data build/answers
+    python -m sinkprune.training.examples build/base build/data build/answers
 
-An example is prompt (without its final mark) + answer + end tokens; the part after the prompt, the canvas, is 64, 96, 128 or 160 tokens
-long. A finished answer stands on the smallest canvas that holds it, half of them on a larger one too: a model that sees all short answers
-on large canvases ends early, since end tokens are what it is surest of. On smaller canvases, and when the teacher did not finish, an answer
-is cut at the last sentence end that fits. What the student wrote itself is never cut, and stands on the canvas it was written on and on the
-next larger one. Answers that say little (below 24 tokens) are dropped, and one without a closing mark counts as not finished.
+An example is prompt (without its final mark) + separator + answer + end tokens; the part after the separator, the canvas, is 64, 96 or 128
+tokens long. A finished answer stands on the smallest canvas that holds it, half of them on a larger one too: a model that sees all short
+answers on large canvases ends early, since end tokens are what it is surest of. On smaller canvases, and when the teacher did not finish,
+an answer is cut at the last sentence end that fits. What the student wrote itself is never cut, and stands on the canvas it was written on
+and on the next larger one. Answers that say little are dropped, and one without a closing mark counts as not finished. Of the examples
+whose answers begin with the same four tokens ("In the heart of"), at most one in 200 of all is kept.
 
-Saved as train.npz (the teacher's), held-out.npz and own.npz (the student's), whichever the folders hold answers of: ids (n, 192) uint16,
-and per example the prompt's length, the answer's end (its first end token) and the total length; of the student's also steps (n, 192)
-uint8, as `training.own_answers` says.
+Saved as train.npz (the teacher's), held-out.npz and own.npz (the student's), whichever the folders hold answers of: ids (n, 160) uint16,
+and per example the prompt's length, the answer's end (its first end token) and the total length; of the student's also steps (n, 160)
+uint8, as `training.own_answers` says. The separator stands as the first of SEPARATORS; `training.batches` puts another in its place.
 """
 
 from __future__ import annotations
@@ -24,12 +25,14 @@ import numpy as np
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from sinkprune.models.chat import without_final_mark
-from sinkprune.training.base import END_TOKEN_ID, FRAME
+from sinkprune.training.base import END_TOKEN_ID, SEPARATORS
 from sinkprune.training.prompts import held_out_prompts, shares_a_topic, topic_words
 
-CANVASES = (64, 96, 128, 160)
+CANVASES = (64, 96, 128)
 PROMPT_LIMIT = 32
-SHORTEST = 24  # tokens of an answer
+SHORTEST = 12  # tokens of an answer
+OPENING = 4  # tokens
+OPENING_SHARE = 0.005  # of the examples, with the same opening, at most
 LARGER = 0.5  # of the finished answers stand on a larger canvas too
 DISTINCT = 0.98  # of the 4-grams of an answer, at least: what is learned repeats itself less than what is written
 SURPRISE = 9.0  # nats, of a token of the student's own answers, at most
@@ -99,17 +102,13 @@ def until_end(ids: np.ndarray) -> tuple[list[list[int]], np.ndarray]:
     return [row[:n].tolist() for row, n in zip(ids, lengths, strict=True)], ended
 
 
-def read_answers(file: Path, base: PreTrainedTokenizerBase) -> tuple[list[str], np.ndarray]:
-    """The teacher's answers, and whether each ended by itself."""
-    rows, ended = until_end(np.load(file)["R"])
-    return [text.strip() for text in base.batch_decode(rows)], ended
-
-
-def read_own_answers(file: Path) -> tuple[list[list[int]], np.ndarray, np.ndarray]:
-    """The student's answers in its own ids, whether each ended by itself and hangs together, and steps (R, canvas) uint8."""
+def read_answers(file: Path, kind: str) -> tuple[list[list[int]], np.ndarray, np.ndarray | None]:
+    """Answers, (R,) bool, whether each ended by itself (the student's: and hangs together and fits its prompt), and the student's steps."""
     arrays = np.load(file)
     rows, ended = until_end(arrays["R"])
-    return rows, ended & (arrays["surprise"] <= SURPRISE), arrays["steps"]
+    if kind != "own":
+        return rows, ended, None
+    return rows, ended & (arrays["surprise"] <= SURPRISE) & arrays["first"], arrays["steps"]
 
 
 def placed_steps(examples: list[Example], steps: np.ndarray) -> np.ndarray:
@@ -127,32 +126,31 @@ def kind_of(prompts_file: Path) -> str:
     return "own" if prompts_file.stem.startswith(OWN) else "train"
 
 
-def examples_of_file(job: tuple[Path, Path, Path]) -> dict[str, np.ndarray]:
-    prompts_file, base_folder, tokenizer_folder = job
-    tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder)
+def examples_of_file(job: tuple[Path, Path]) -> dict[str, np.ndarray]:
+    prompts_file, base_folder = job
+    tokenizer = AutoTokenizer.from_pretrained(base_folder)
     closes, digits = closing_and_digit_tokens(tokenizer)
-    prompts, answers_file = prompts_file.read_text().splitlines(), prompts_file.with_suffix(".npz")
-    kind = kind_of(prompts_file)
-    if kind == "own":
-        answer_ids, finished, steps = read_own_answers(answers_file)
-        where = ((steps.shape[1], steps.shape[1] + 32), 1.0)
-    else:
-        texts, finished = read_answers(answers_file, AutoTokenizer.from_pretrained(base_folder))
-        answer_ids, where = tokenizer(texts).input_ids, (CANVASES, LARGER)
+    prompts, kind = prompts_file.read_text().splitlines(), kind_of(prompts_file)
+    answers, finished, steps = read_answers(prompts_file.with_suffix(".npz"), kind)
+    where = (CANVASES, LARGER) if steps is None else ((steps.shape[1], steps.shape[1] + 32), 1.0)
     topics = [] if kind == "held-out" else [topic_words(prompt) for prompt in held_out_prompts()]
-    prompt_ids = tokenizer([FRAME[0] + without_final_mark(prompt) + FRAME[1] for prompt in prompts]).input_ids
     random.seed(prompts_file.stem)
     made: list[Example] = []
     source: list[int] = []  # the answer that each was made of
-    for i, (text, prompt, answer, done) in enumerate(zip(prompts, prompt_ids, answer_ids, finished, strict=True)):
+    for i, (prompt, answer, done) in enumerate(zip(prompts, answers, finished, strict=True)):
         ends = sentence_ends(answer, closes, digits)
-        if shares_a_topic(text, topics) or (kind == "own" and not (done and len(answer) in ends)):
+        if shares_a_topic(prompt, topics) or (kind == "own" and not (done and len(answer) in ends)):
             continue
-        examples = make_examples(prompt, answer, done, ends, *where)
+        examples = make_examples(framed(tokenizer, prompt), answer, done, ends, *where)
         made += examples
         source += [i] * len(examples)
-    own = {"steps": placed_steps(made, steps[np.array(source, int)])} if kind == "own" else {}
+    own = {} if steps is None else {"steps": placed_steps(made, steps[np.array(source, int)])}
     return as_arrays(made) | own
+
+
+def framed(tokenizer: PreTrainedTokenizerBase, prompt: str) -> list[int]:
+    """The prompt's ids without its final mark, and the separator."""
+    return [*tokenizer(without_final_mark(prompt)).input_ids, *tokenizer(SEPARATORS[0]).input_ids]
 
 
 def as_arrays(examples: list[Example]) -> dict[str, np.ndarray]:
@@ -168,28 +166,40 @@ def joined(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     first = {
         (row.tobytes(), total): i for i, (row, total) in enumerate(zip(arrays["ids"], arrays["total"], strict=True))
     }
-    kept = np.array(sorted(first.values()))
+    kept = np.array(sorted(first.values()), int)
+    return {name: values[kept] for name, values in arrays.items()}
+
+
+def thinned(arrays: dict[str, np.ndarray], share: float = OPENING_SHARE) -> dict[str, np.ndarray]:
+    """The examples without those whose opening stood in `share` of them before."""
+    places = arrays["prompt"].astype(int)[:, None] + np.arange(OPENING)
+    openings = np.take_along_axis(arrays["ids"], places, 1)  # (n, OPENING) uint16
+    key = np.ascontiguousarray(openings).view(np.uint64)[:, 0]
+    _, group = np.unique(key, return_inverse=True)
+    order = np.argsort(group, kind="stable")
+    starts = np.searchsorted(group[order], group[order])
+    number = np.empty(len(group), int)
+    number[order] = np.arange(len(group)) - starts  # how many stood before with the same opening
+    kept = number < max(1, share * len(group))
     return {name: values[kept] for name, values in arrays.items()}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "base", type=Path, help="folder with the base's tokenizer, which the teacher's answers are written in"
-    )
-    parser.add_argument("tokenizer", type=Path, help="folder with the 16k tokenizer")
+    parser.add_argument("base", type=Path, help="folder with the base's tokenizer")
     parser.add_argument("data", type=Path)
     parser.add_argument("answers", type=Path, nargs="+", help="folders of answers, the teacher's or the student's")
     parser.add_argument("--workers", type=int, default=8)
     args = parser.parse_args()
     args.data.mkdir(parents=True, exist_ok=True)
-    jobs: dict[str, list[tuple[Path, Path, Path]]] = {}
+    jobs: dict[str, list[tuple[Path, Path]]] = {}
     for folder in args.answers:
         for file in [*sorted(folder.glob("answers-*.txt")), *folder.glob("held-out.txt")]:
-            jobs.setdefault(kind_of(file), []).append((file, args.base, args.tokenizer))
+            jobs.setdefault(kind_of(file), []).append((file, args.base))
     with Pool(args.workers) as pool:
         for kind, files in jobs.items():
             examples = joined(pool.map(examples_of_file, files, chunksize=1))
+            examples = thinned(examples) if kind == "train" else examples
             np.savez(args.data / f"{kind}.npz", **examples)
             total, text = examples["total"].sum() / 1e6, (examples["end"] - examples["prompt"]).sum() / 1e6
             print(

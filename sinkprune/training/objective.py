@@ -7,6 +7,8 @@ probability t, and the cross-entropy of the masked tokens is weighted 1/t. What 
 - "canvas" rows: the answer only (LLaDA's fine-tuning).
 - "block" rows: one block of the canvas, everything left of it known and everything right of it MASK: the states that
   block-wise decoding meets.
+"Guided" batches are canvas and block rows whose targets are not the text but a frozen model's guided distribution: classifier-free guidance
+(LLaDA's unsupervised form, arXiv 2502.09992, app. A.2), two forwards that the student learns to do in one.
 "Cached" batches are what the student wrote itself, masked as it was while it wrote, with the dual cache (`training.trajectories`).
 """
 
@@ -20,6 +22,7 @@ from torch import Tensor, nn
 from transformers import LlamaForCausalLM
 
 from sinkprune.training.base import BEGIN_TOKEN_ID, END_TOKEN_ID, MASK_TOKEN_ID
+from sinkprune.training.batches import Batch
 from sinkprune.training.trajectories import STATES, cached_states
 
 BLOCK = 32
@@ -31,28 +34,10 @@ class Shares:
     """How often each kind of batch or row occurs."""
 
     causal: float = 0.25  # of the batches
-    cached: float = 0.0  # of the batches; the rest are masked
+    cached: float = 0.0  # of the batches
+    guided: float = 0.0  # of the batches; the rest are masked
     whole: float = 0.6  # of the masked rows
     block: float = 0.25  # of the masked rows; the rest are canvas rows
-
-
-@dataclass(frozen=True)
-class Batch:
-    """ids: (B, N); prompt, end, total: (B,) positions where the canvas starts, the answer ends, the padding starts.
-
-    steps: (B, N), which forward of its block committed a token, 0 the first; None for text that the student did not write.
-    """
-
-    ids: Tensor
-    prompt: Tensor
-    end: Tensor
-    total: Tensor
-    steps: Tensor | None = None
-
-    @property
-    def real(self) -> Tensor:
-        """(B, N) bool, True where a token is not padding."""
-        return torch.arange(self.ids.shape[1], device=self.ids.device) < self.total[:, None]
 
 
 def stratified_times(rows: int, generator: torch.Generator) -> Tensor:
@@ -94,7 +79,25 @@ def denoising_batch(batch: Batch, shares: Shares, generator: torch.Generator) ->
 
 def forwarded(kind: str, length: int) -> int:
     """How many tokens of a forward a row of `length` tokens takes in a batch of this kind."""
+    if kind == "guided":  # the guide reads every row twice
+        return 2 * length
     return length + STATES * BLOCK if kind == "cached" else length
+
+
+@torch.no_grad()
+def guided_log_probs(guide: LlamaForCausalLM, noised: Tensor, masked: Tensor, batch: Batch, guidance: float) -> Tensor:
+    """(R, V) log-probabilities at the R `masked` places: softmax((1 + w) logits - w logits without the prompt), w = guidance.
+
+    noised: (B, N) ids; without the prompt: every token before the canvas is MASK.
+    """
+    position = torch.arange(noised.shape[1], device=noised.device)
+    unasked = noised.masked_fill(position < batch.prompt[:, None], MASK_TOKEN_ID)
+    hidden = (
+        guide.model(ids, attention_mask=batch.real, is_causal=False, use_cache=False).last_hidden_state[masked]
+        for ids in (noised, unasked)
+    )
+    asked, free = (guide.lm_head(states) for states in hidden)
+    return torch.lerp(free.float(), asked.float(), 1 + guidance).log_softmax(-1)
 
 
 class Objective(nn.Module):
@@ -102,19 +105,39 @@ class Objective(nn.Module):
 
     certainty: weight of the entropy of right predictions in block rows and cached batches (certainty forcing, dParallel, arXiv 2509.26488):
     what the model would get right anyway it shall commit early, many tokens in one step. End tokens do not count: forced, they come too
-    soon.
+    soon. guidance: how much the frozen model of guided batches is guided.
     """
 
-    def __init__(self, model: LlamaForCausalLM, certainty: float = 0.0):
+    def __init__(self, model: LlamaForCausalLM, certainty: float = 0.0, guidance: float = 0.0):
         super().__init__()
         self.model = model
         self.certainty = certainty
+        self.guidance = guidance
+        self._guide: tuple[LlamaForCausalLM, ...] = ()  # a tuple, so that the guide is no part of what is trained
+
+    @property
+    def guide(self) -> LlamaForCausalLM | None:
+        """The frozen model that guided batches learn from."""
+        return self._guide[0] if self._guide else None
+
+    def set_guide(self, model: LlamaForCausalLM) -> None:
+        self._guide = (model,)
 
     def forward(self, kind: str, batch: Batch, shares: Shares, generator: torch.Generator) -> Tensor:
-        """kind: causal, cached or masked."""
+        """kind: causal, cached, guided or masked."""
         if kind == "causal":
             return self.next_token(batch)
-        return self.cached(batch, generator) if kind == "cached" else self.masked(batch, shares, generator)
+        if kind == "cached":
+            return self.cached(batch, generator)
+        return (self.guided if kind == "guided" else self.masked)(batch, shares, generator)
+
+    def guided(self, batch: Batch, shares: Shares, generator: torch.Generator) -> Tensor:
+        rows = Shares(whole=0.0, block=shares.block / max(1e-9, 1 - shares.whole))
+        noised, masked, weight, _ = denoising_batch(batch, rows, generator)
+        target = guided_log_probs(self.guide, noised, masked, batch, self.guidance).exp()
+        hidden = self.model.model(noised, attention_mask=batch.real, is_causal=False, use_cache=False).last_hidden_state
+        loss = F.cross_entropy(self.model.lm_head(hidden[masked]).float(), target, reduction="none")
+        return (loss * weight[:, None].expand_as(masked)[masked]).sum() / len(batch.ids)
 
     def masked(self, batch: Batch, shares: Shares, generator: torch.Generator) -> Tensor:
         noised, masked, weight, block = denoising_batch(batch, shares, generator)
@@ -146,7 +169,7 @@ class Objective(nn.Module):
         return loss - self.certainty * right * (log_p.exp() * log_p).sum(-1)
 
     def next_token(self, batch: Batch) -> Tensor:
-        """Next-token cross-entropy behind the begin token, up to the first end token; causal rows never see the padding on the right."""
+        """Next-token cross-entropy after the begin token, up to the first end token; causal rows never see the padding on the right."""
         begin = torch.full_like(batch.ids[:, :1], BEGIN_TOKEN_ID)
         seen = torch.cat([begin, batch.ids[:, :-1]], dim=1)
         hidden = self.model.model(seen, is_causal=True, use_cache=False).last_hidden_state

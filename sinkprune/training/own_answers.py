@@ -1,13 +1,14 @@
 """The student answers the teacher's prompts itself: the data of the last phase.
 
-    python -m sinkprune.training.own_answers build/model build/answers build/own --minutes 3      # one process per GPU: --part 0/2, 1/2
+    python -m sinkprune.training.own_answers build/base build/model build/answers build/own --minutes 3    # one process per GPU: --part 0/2
 
 A model that learns what it would have written anyway becomes surer of it, and then writes more tokens in one step (dParallel, arXiv
 2509.26488, trains on the model's own answers for this reason). `training.examples` drops what repeats itself, so what is learned is
 the student at its best. Files are named and filled as the teacher's are, in ids of the student's tokenizer; beside R stand
 steps, (prompts, canvas) uint8: which forward of its block committed a token, 0 the first; and
-surprise, (prompts,) float32: the largest surprisal of a token, in nats, when the same weights read the answer causally. Tokens committed
-together can contradict each other ("a a lamp"); reading from left to right notices.
+surprise, (prompts,) float32: the largest surprisal of a token, in nats, when the same weights read the answer causally (tokens committed
+together can contradict each other, "a a lamp"; reading from left to right notices); and
+first, (prompts,) bool: whether the judge (`training.judge`) finds the answer likelier after its own prompt than after OTHERS other ones.
 """
 
 from __future__ import annotations
@@ -22,24 +23,27 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from transformers import LlamaForCausalLM
 
 from sinkprune.decoding.cache import CanvasCache, rows_to_forward
 from sinkprune.decoding.commit import best_tokens
 from sinkprune.models import LoadedModel, causal_prompt, causal_view, encode_prompt, load_model
-from sinkprune.training.answers import save_until, share
+from sinkprune.training.answers import TURN, load_teacher, save_until, share
 from sinkprune.training.base import END_TOKEN_ID
-from sinkprune.training.examples import OWN
+from sinkprune.training.examples import OWN, until_end
+from sinkprune.training.judge import log_likelihoods
 from sinkprune.training.teacher import PAD
 
 CANVASES = (64, 96, 64)  # in turn; the page begins with 96
 BLOCK, THRESHOLD = 32, 0.97  # higher than the page's 0.9: fewer tokens committed together contradict each other
 CHUNK = 8192  # rows of logits at a time
 SCORED = 256  # answers read at a time
+OTHERS = 7  # prompts that an answer is tried with besides its own
 
 
 @torch.inference_mode()
 def write_canvases(loaded: LoadedModel, prompts: Tensor, length: int, block: int = BLOCK) -> tuple[Tensor, Tensor]:
-    """What `decoding.generate` with THRESHOLD and the dual cache writes behind each of `prompts` (B, P), and when.
+    """What `decoding.generate` with THRESHOLD and the dual cache writes after each of `prompts` (B, P), and when.
 
     (tokens (B, length) int64, steps (B, length) uint8), on the CPU. All rows are forwarded together; a row rests when its block is full,
     until the others' are.
@@ -91,25 +95,25 @@ def best_of_masked(logits: Tensor, masked: Tensor, mask_token_id: int) -> tuple[
 
 @torch.inference_mode()
 def largest_surprise(causal: LoadedModel, prompts: Tensor, canvases: Tensor) -> Tensor:
-    """(B,) float32 on the CPU: the largest -log p of a token of `canvases` (B, T) behind `prompts` (B, P), up to the first end token."""
+    """(B,) float32 on the CPU: the largest -log p of a token of `canvases` (B, T) after `prompts` (B, P), up to the first end token."""
     nats = []
     for before, canvas in zip(causal_prompt(causal, prompts).split(SCORED), canvases.split(SCORED), strict=True):
         seen = torch.cat([before, canvas[:, :-1]], 1).to(causal.device)
         logits = causal.model(seen, use_cache=False, logits_to_keep=canvas.shape[1]).logits
         target = canvas.to(causal.device)
         nats.append(F.cross_entropy(logits.float().transpose(1, 2), target, reduction="none").cpu())
-    return torch.cat(nats).masked_fill(behind_end(canvases), 0).amax(1)
+    return torch.cat(nats).masked_fill(after_end(canvases), 0).amax(1)
 
 
-def behind_end(canvases: Tensor) -> Tensor:
-    """(B, T) bool, True behind the first end token of a row."""
+def after_end(canvases: Tensor) -> Tensor:
+    """(B, T) bool, True after the first end token of a row."""
     is_end = (canvases == END_TOKEN_ID).int()
     return is_end.cumsum(1) > is_end
 
 
 def as_answers(canvases: Tensor) -> np.ndarray:
-    """(B, T) uint16 as the teacher's answers are saved: everything behind the first end token is PAD."""
-    return canvases.masked_fill(behind_end(canvases), PAD).numpy().astype(np.uint16)
+    """(B, T) uint16 as the teacher's answers are saved: everything after the first end token is PAD."""
+    return canvases.masked_fill(after_end(canvases), PAD).numpy().astype(np.uint16)
 
 
 def read_prompts(answers: Path, part: int, parts: int) -> list[str]:
@@ -138,28 +142,47 @@ def _joined(group: list[tuple[str, Tensor]]) -> tuple[list[str], Tensor]:
     return list(prompts), torch.cat(ids)
 
 
-def answered(loaded: LoadedModel, groups: Iterable[tuple[list[str], Tensor]]) -> Iterator[tuple[list[str], dict]]:
+@torch.inference_mode()
+def ranks_first(judge: LlamaForCausalLM, tokenizer, prompts: list[str], canvases: Tensor) -> np.ndarray:
+    """(B,) bool: whether each row of canvases (B, T) is likelier after its own prompt than after OTHERS others of the batch."""
+    turns = [tokenizer(TURN.format(prompt), add_special_tokens=False).input_ids for prompt in prompts]
+    texts, _ = until_end(canvases.numpy())
+    shifts = [0, *random.sample(range(1, len(prompts)), min(OTHERS, len(prompts) - 1))]
+    tried = [log_likelihoods(judge, turns[shift:] + turns[:shift], texts) for shift in shifts]
+    return (torch.stack(tried).argmax(0) == 0).numpy()
+
+
+def answered(
+    loaded: LoadedModel, judge: LlamaForCausalLM, tokenizer, groups: Iterable[tuple[list[str], Tensor]]
+) -> Iterator[tuple[list[str], dict]]:
     """Prompts and what their file holds, group by group, on the canvases in turn."""
     causal = causal_view(loaded)
     for (prompts, ids), length in zip(groups, cycle(CANVASES)):
         canvases, steps = write_canvases(loaded, ids, length)
         surprise = largest_surprise(causal, ids, canvases)
-        yield prompts, {"R": as_answers(canvases), "steps": steps.numpy(), "surprise": surprise.numpy()}
+        first = ranks_first(judge, tokenizer, prompts, canvases)
+        yield prompts, {"R": as_answers(canvases), "steps": steps.numpy(), "surprise": surprise.numpy(), "first": first}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("base", type=Path, help="the judge")
     parser.add_argument("model", type=Path)
     parser.add_argument("answers", type=Path, help="folder of the teacher's answers, whose prompts are taken")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--minutes", type=float, default=3.0)
     parser.add_argument("--part", type=share, default="0/1", help="which share of the prompts: i/n")
-    parser.add_argument("--batch", type=int, default=2048)
+    parser.add_argument("--batch", type=int, default=1024)
     args = parser.parse_args()
     part, parts = args.part
-    loaded = load_model(args.model)
+    loaded, (judge, tokenizer) = load_model(args.model), load_teacher(args.base)
     prompts = read_prompts(args.answers, part, parts)
-    save_until(args.minutes, args.folder, f"{OWN}-{part}", answered(loaded, batches(loaded, prompts, args.batch)))
+    save_until(
+        args.minutes,
+        args.folder,
+        f"{OWN}-{part}",
+        answered(loaded, judge, tokenizer, batches(loaded, prompts, args.batch)),
+    )
 
 
 if __name__ == "__main__":

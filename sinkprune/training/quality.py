@@ -14,7 +14,7 @@ from sinkprune.training.objective import Objective
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM
 
-    from sinkprune.training.train import Examples
+    from sinkprune.training.batches import Examples
 
 CANVAS = 96
 

@@ -41,7 +41,7 @@ def scaled_cross_entropy(
 ) -> Tensor:
     """(len(scales),) masked cross-entropy of the canvases with the logits times each scale, nats per token, mean over the noise levels.
 
-    canvases: prompts (1, P) with what stands behind them (T,); every scale sees the same masks.
+    canvases: prompts (1, P) with what stands after them (T,); every scale sees the same masks.
     """
     generator = torch.Generator().manual_seed(seed)
     means = []

@@ -16,7 +16,7 @@ from torch import Tensor
 from sinkprune.training.base import MASK_TOKEN_ID
 
 if TYPE_CHECKING:
-    from sinkprune.training.objective import Batch
+    from sinkprune.training.batches import Batch
 
 STATES = 3  # of a block, besides its first
 SOON = 0.8  # weight of a token that the n-th forward from now committed: SOON^n

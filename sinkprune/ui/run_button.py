@@ -66,7 +66,11 @@ class Run:
         return list(self.outputs.values())
 
     def _idle_after(self, handler: Handler) -> Callable[..., dict]:
-        return lambda **values: _by_component(self.outputs, handler(**values) | _buttons(busy=False))
+        def handle(**values: object) -> dict:
+            with in_words():
+                return _by_component(self.outputs, handler(**values) | _buttons(busy=False))
+
+        return handle
 
 
 def run_button(

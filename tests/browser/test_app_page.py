@@ -13,7 +13,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.bundled]
 
 HOSTILE = '<img src=x onerror="window.hacked=1">'
 WATCH, COMPARE = "#watch-player .sp-player", "#compare-player .sp-player"
-LIVE_SECONDS = 60_000  # milliseconds: a busy machine is no failure
 
 
 @pytest.fixture
@@ -54,9 +53,7 @@ def state(page, player=WATCH) -> dict:
 def wait_for(page, condition, player=WATCH):
     """Wait until a condition on the player's state d holds."""
     page.wait_for_function(
-        f"(player) => {{ const d = document.querySelector(player)?.dataset; return d && ({condition}); }}",
-        arg=player,
-        timeout=LIVE_SECONDS,
+        f"(player) => {{ const d = document.querySelector(player)?.dataset; return d && ({condition}); }}", arg=player
     )
 
 
@@ -110,10 +107,10 @@ def test_a_chip_shows_another_recorded_run_and_its_prompt(moving):
 def test_figures_come_when_scrolled_to(page):
     assert page.locator(".js-plotly-plot").count() == 0
     page.get_by_role("heading", name="How the sinks moved").scroll_into_view_if_needed()
-    page.locator(".js-plotly-plot .scatterlayer").first.wait_for(timeout=LIVE_SECONDS)
+    page.locator(".js-plotly-plot .scatterlayer").first.wait_for()
     assert "Diffusion:" in page.locator("#trajectory-words").inner_text()
     choose(page, "Measured in", "layer 5")
-    page.locator(".js-plotly-plot .ytitle").filter(has_text="layer 5").wait_for(timeout=LIVE_SECONDS)
+    page.locator(".js-plotly-plot .ytitle").filter(has_text="layer 5").wait_for()
 
 
 def test_a_live_run_moves_and_ends_with_readable_text(page):
@@ -121,7 +118,7 @@ def test_a_live_run_moves_and_ends_with_readable_text(page):
     choose(page, "Answer length", "64")
     run(page, "Write a short story about a fox who learns to swim.")
     wait_for(page, "d.live === 'true' && d.step > 2")
-    page.locator("#note").get_by_text("Written on this machine").wait_for(timeout=LIVE_SECONDS)
+    page.locator("#note").get_by_text("Written on this machine").wait_for()
     wait_for(page, "d.live === 'false'")
     assert sum(word.isalpha() for word in answer(page).split()) > 5
     assert len(answer(page, lane=1)) > 10
@@ -140,7 +137,7 @@ def test_stop_keeps_what_was_written(page):
     run(page, "Write a short story about a fox who learns to swim.")
     wait_for(page, "d.live === 'true' && d.frames > 2")
     page.get_by_role("button", name="Stop", exact=True).click()
-    page.locator("#note").get_by_text("Stopped").wait_for(timeout=LIVE_SECONDS)
+    page.locator("#note").get_by_text("Stopped").wait_for()
     wait_for(page, "d.live === 'false' && d.frames > 2 && d.frames < 90")
     frames = state(page)["frames"]
     page.wait_for_timeout(700)
@@ -151,7 +148,7 @@ def test_stop_keeps_what_was_written(page):
 def test_a_hostile_prompt_stays_text(page):
     short_answers(page)
     run(page, HOSTILE)
-    page.locator("#note").get_by_text("Written on this machine").wait_for(timeout=LIVE_SECONDS)
+    page.locator("#note").get_by_text("Written on this machine").wait_for()
     chips = page.locator(f"{WATCH} .sp-prompt").first.text_content()
     assert "onerror" in chips
     assert page.locator("main img").count() == 0
@@ -176,7 +173,7 @@ def test_mistakes_are_said_and_lose_nothing(page):
     assert state(page)["run"] == before
     choose(page, "Answer length", "64")
     run(page, "Why is the sky blue?")
-    page.get_by_role("button", name="Stop", exact=True).click()
+    wait_for(page, "d.live === 'false'")
 
 
 def test_prune_and_compare_at_half(page):
@@ -187,8 +184,8 @@ def test_prune_and_compare_at_half(page):
     page.get_by_role("button", name="Advanced").click()
     page.get_by_label("number input for Calibration sequences").fill("8")
     page.get_by_role("button", name="Prune and generate").click()
-    page.locator("#compare-status").get_by_text("of 12").wait_for(timeout=LIVE_SECONDS)
-    page.locator("#card table").wait_for(timeout=LIVE_SECONDS)
+    page.locator("#compare-status").get_by_text("of 12").wait_for()
+    page.locator("#card table").wait_for()
     assert "50.0%" in page.locator("#compare-status").inner_text()
     card = page.locator("#card").inner_text()
     assert "50.00%" in card
@@ -197,8 +194,8 @@ def test_prune_and_compare_at_half(page):
     assert len(answer(page, COMPARE, 1)) > 10
     assert page.locator(f"{COMPARE} .sp-title").all_inner_texts() == ["Dense", "wanda, 50% pruned"]
     page.get_by_role("button", name="Prune and generate").click()
-    page.locator("#compare-status").get_by_text("pruned before").wait_for(timeout=LIVE_SECONDS)
-    page.locator("#compare-status").get_by_text("Done").wait_for(timeout=LIVE_SECONDS)
+    page.locator("#compare-status").get_by_text("pruned before").wait_for()
+    page.locator("#compare-status").get_by_text("Done").wait_for()
 
 
 def few_sequences(page):
@@ -213,16 +210,16 @@ def test_what_the_sink_weight_changed_is_shown_on_request(page):
     go = page.locator("#changes-run")
     assert not go.is_visible()
     page.get_by_role("button", name="Prune and generate").click()
-    go.wait_for(timeout=LIVE_SECONDS)
+    go.wait_for()
     status = page.locator("#changes-status")
     go.click()
-    status.locator("progress").wait_for(timeout=LIVE_SECONDS)
+    status.locator("progress").wait_for()
     page.locator("#changes-cancel").click()
-    status.get_by_text("Cancelled").wait_for(timeout=LIVE_SECONDS)
+    status.get_by_text("Cancelled").wait_for()
     go.click()
-    status.get_by_text("Done").wait_for(timeout=LIVE_SECONDS)
+    status.get_by_text("Done").wait_for()
     for name in ("strength", "disagreement", "difference", "linears"):
-        page.locator(f"#changes-{name} .heatmaplayer").wait_for(timeout=LIVE_SECONDS)
+        page.locator(f"#changes-{name} .heatmaplayer").wait_for()
     shape = "(plot) => [plot.data[0].y.length, plot.data[0].x.length]"
     assert page.locator("#changes-strength .js-plotly-plot").evaluate(shape) == [12, 9]
     assert page.locator("#changes-linears .js-plotly-plot").evaluate(shape) == [12, 7]
@@ -241,7 +238,7 @@ def test_a_structured_copy_writes_beside_the_dense_model(page):
     assert page.get_by_label("2:4", exact=True).is_disabled()
     few_sequences(page)
     page.get_by_role("button", name="Prune and generate").click()
-    page.locator("#card table").wait_for(timeout=LIVE_SECONDS)
+    page.locator("#card table").wait_for()
     assert page.locator(f"{COMPARE} .sp-title").all_inner_texts() == ["Dense", "structured, 70% pruned"]
     assert "Weights removed" in page.locator("#card").inner_text()
     assert len(answer(page, COMPARE, 1)) > 0
@@ -251,9 +248,9 @@ def test_a_structured_copy_writes_beside_the_dense_model(page):
 def test_pruning_can_be_cancelled(page):
     page.get_by_role("tab", name="Prune and compare").click()
     page.get_by_role("button", name="Prune and generate").click()
-    page.locator("#compare-status").get_by_text("sequence").wait_for(timeout=LIVE_SECONDS)
+    page.locator("#compare-status").get_by_text("sequence").wait_for()
     page.get_by_role("button", name="Cancel", exact=True).click()
-    page.locator("#compare-status").get_by_text("Cancelled").wait_for(timeout=LIVE_SECONDS)
+    page.locator("#compare-status").get_by_text("Cancelled").wait_for()
     assert page.get_by_role("button", name="Prune and generate").is_enabled()
     page.get_by_role("tab", name="Watch the sinks").click()
     short_answers(page)

@@ -23,7 +23,7 @@ def open_page(browser, query="", **options):
     page.set_default_timeout(PATIENCE)
     page.goto(f"{app_address()}/{query}")
     page.wait_for_selector("#watch-player .sp-player[data-frames]", state="attached")
-    page.locator(".gu-offer:visible, .gu-again:visible, .gu").first.wait_for()
+    page.locator(".gu-offer:visible, .gu-again:visible, aside.gu").first.wait_for()
     return page
 
 

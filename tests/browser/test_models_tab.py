@@ -16,7 +16,7 @@ def test_known_models_and_what_they_need(browser):
     page.goto(app_address())
     page.get_by_role("tab", name="Bring your own model").click()
     rows = page.locator("#known-models tbody tr")
-    rows.first.wait_for(timeout=60_000)
+    rows.first.wait_for()
     assert rows.count() == len(MODELS)
     llada = rows.filter(has_text="llada-8b-instruct")
     before = llada.inner_text()

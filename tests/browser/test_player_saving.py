@@ -37,7 +37,7 @@ def saved(page, button: str, folder: Path) -> Path:
     """Press a button of the menu and return the file that it saves."""
     if not page.locator(".sp-share[open]").count():
         page.get_by_text("Share and save").click()
-    with page.expect_download(timeout=60_000) as download:
+    with page.expect_download() as download:
         page.get_by_role("button", name=button).click()
     path = folder / download.value.suggested_filename
     download.value.save_as(path)

@@ -14,8 +14,6 @@ from sinkprune.ui.sections.pruned_sinks import pruned_sinks_section
 
 pytestmark = pytest.mark.browser
 
-DRAWN = 60_000  # milliseconds: a busy machine is no failure
-
 
 def made_up() -> PrunedSinks:
     """Every copy moves the sink from position 5: by one when it reads, by ten when it writes."""
@@ -46,7 +44,7 @@ def test_every_method_has_a_signed_map(browser, address, width, scheme):
     page = watched_page(browser, viewport={"width": width, "height": 900})
     page.goto(f"{address}?__theme={scheme}")
     plot = page.locator("#pruned-sinks-figure .js-plotly-plot")
-    plot.locator(".heatmaplayer").first.wait_for(timeout=DRAWN)
+    plot.locator(".heatmaplayer").first.wait_for()
     assert plot.evaluate("(plot) => plot._fullData.length") == 1 + len(METHODS)
     assert page.get_by_text("<b>two</b>").is_visible()  # a prompt is text
     page.get_by_text("What each of them wrote").click()

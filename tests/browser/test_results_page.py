@@ -38,7 +38,7 @@ def test_findings_figures_and_tables_are_shown(open_page):
     said = page.locator("#findings").inner_text()
     assert said.split() == findings(made_up_table()).replace("**", "").split()
     for kind in ("ablation", "official"):
-        page.locator(f"#gains-{kind} .js-plotly-plot .scatterlayer .trace").nth(1).wait_for(timeout=60_000)
+        page.locator(f"#gains-{kind} .js-plotly-plot .scatterlayer .trace").nth(1).wait_for()
         marks = page.locator(f"#gains-{kind} .js-plotly-plot").evaluate(
             "(plot) => [plot.calcdata[0].map((point) => point.y), plot.data[0].marker.symbol]"
         )
@@ -52,7 +52,7 @@ def test_findings_figures_and_tables_are_shown(open_page):
 
 def test_a_phone_needs_no_sideways_scrolling(open_page):
     page = open_page(width=390, scheme="dark")
-    page.locator("#gains-official .js-plotly-plot .scatterlayer .trace").first.wait_for(timeout=60_000)
+    page.locator("#gains-official .js-plotly-plot .scatterlayer .trace").first.wait_for()
     page.get_by_role("button", name="Every number").click()
     page.locator("#all-numbers table").last.wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -17,7 +17,6 @@ from sinkprune.ui.sections.sink_figures import figure_section
 pytestmark = pytest.mark.browser
 
 READY = "role=heading[name='How the sinks moved']"
-DRAWN = 60_000  # milliseconds: a busy machine is no failure
 NAMES = ("trajectory", "variances", "layers", "stages")
 
 
@@ -37,7 +36,7 @@ def address():
 def see(page):
     page.locator(READY).scroll_into_view_if_needed()
     for name in NAMES:
-        page.locator(f"#{name}-figure .js-plotly-plot .main-svg").first.wait_for(timeout=DRAWN)
+        page.locator(f"#{name}-figure .js-plotly-plot .main-svg").first.wait_for()
 
 
 def test_nothing_of_plotly_is_fetched_before_the_figures_are_near(open_page):
@@ -75,8 +74,8 @@ def test_the_recorded_prompts_are_one_click_away(open_page):
     page = open_page()
     see(page)
     page.locator("#figures-source").get_by_text("recorded").click()
-    page.locator("#trajectory-words").get_by_text("3 prompts").wait_for(timeout=DRAWN)
-    page.locator("#trajectory-figure .legendtext").get_by_text("Diffusion, mean").wait_for(timeout=DRAWN)
+    page.locator("#trajectory-words").get_by_text("3 prompts").wait_for()
+    page.locator("#trajectory-figure .legendtext").get_by_text("Diffusion, mean").wait_for()
     assert "typical prompt" in page.locator("#stages-words").inner_text()
     with page.expect_download() as waiting:
         page.locator("#variances-head").get_by_role("button", name="CSV").click()

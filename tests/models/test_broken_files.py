@@ -8,7 +8,9 @@ import torch
 
 from sinkprune.cli import main
 from sinkprune.models import encode_prompt, load_model
-from tests.tiny_models import MASK, VOCABULARY, save_tiny
+from sinkprune.models.attention import ATTENTION_NAME
+from tests.models.test_loading import write_llada
+from tests.tiny_models import MASK, VOCABULARY, make_tiny, save_tiny
 
 POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'4d7a2146' * 8}\nsize 9085657\n"
 
@@ -125,6 +127,29 @@ def test_a_config_value_that_no_model_can_have_is_named(folder, entries, key):
     assert key in sentence
 
 
+@pytest.mark.parametrize(
+    ("entries", "key"),
+    [
+        ({"n_heads": "4"}, "config.json"),
+        ({"n_heads": 0}, "config.json"),
+        ({"n_heads": None}, "config.json"),
+        ({"d_model": [32]}, "config.json"),
+        ({"rope_theta": "x"}, "could not convert"),
+        ({"rope_theta": 0}, "rope_theta"),
+        ({"n_layers": 2.5}, "config.json"),
+        ({"mlp_hidden_size": None, "mlp_ratio": "4"}, "config.json"),
+        ({"max_sequence_length": -1}, "max_position_embeddings"),
+        ({"block_type": "sequential"}, "block_type"),
+        ({"eos_token_id": []}, "eos_token_id"),
+    ],
+)
+def test_the_original_layouts_values_are_named_too(tmp_path, entries, key):
+    write_llada(tmp_path / "model", make_tiny(), **entries)
+    sentence = refusal(tmp_path / "model")
+    assert "config.json" in sentence
+    assert key in sentence
+
+
 def test_an_index_that_is_a_pointer_is_named(folder):
     (folder / "model.safetensors").rename(folder / "part.safetensors")
     (folder / "model.safetensors.index.json").write_text(POINTER)
@@ -197,6 +222,26 @@ def test_every_command_says_it(folder, command, capsys, tmp_path, monkeypatch):
     said = capsys.readouterr().err
     assert "Git LFS pointer" in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "attn_implementation",
+        "_attn_implementation",
+        "_attn_implementation_internal",
+        "experts_implementation",
+        "auto_map",
+    ],
+)
+def test_a_config_cannot_choose_whose_code_runs(folder, key, monkeypatch):
+    def fail(*arguments, **options):
+        raise AssertionError("asked the hub")
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", fail)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fail)
+    change(folder / "config.json", **{key: {"AutoModel": "evil.Model"} if key == "auto_map" else "someone/kernel"})
+    assert load_model(folder).model.config._attn_implementation == ATTENTION_NAME
 
 
 def test_end_tokens_are_those_of_both_files(folder):

@@ -23,6 +23,7 @@ from sinkprune.training.examples import (
     joined,
     make_examples,
     sentence_ends,
+    thinned,
 )
 from sinkprune.training.teacher import PAD
 
@@ -42,11 +43,11 @@ def test_a_list_number_ends_no_sentence():
 
 
 def test_a_finished_answer_fits_every_larger_canvas_and_is_cut_for_smaller_ones():
-    assert cuts(list(range(70)), finished=True, ends=[50, 70]) == {64: 50, 96: 70, 128: 70, 160: 70}
+    assert cuts(list(range(70)), finished=True, ends=[50, 70]) == {64: 50, 96: 70, 128: 70}
 
 
 def test_an_unfinished_answer_is_cut_at_the_last_sentence_end_that_fills_half_of_the_canvas():
-    assert cuts(list(range(160)), finished=False, ends=[20, 60, 63, 90, 150]) == {64: 63, 96: 90, 128: 90, 160: 150}
+    assert cuts(list(range(160)), finished=False, ends=[20, 60, 63, 90, 150]) == {64: 63, 96: 90, 128: 90}
 
 
 def test_a_length_stands_on_its_smallest_canvas_and_some_on_a_larger_one():
@@ -84,7 +85,7 @@ def test_long_prompts_and_repetition_are_dropped(prompt, answer):
 
 
 def test_answers_that_say_little_are_dropped_and_those_that_break_off_count_as_unfinished():
-    assert make_examples([1, 2], list(range(100, 120)), True, [20]) == []
+    assert make_examples([1, 2], list(range(100, 111)), True, [11]) == []
     assert next(end - start for _, start, end, _ in make_examples([1], list(range(100, 160)), True, [50])) == 50
 
 
@@ -106,9 +107,10 @@ def test_answers_of_the_student_that_break_off_or_contradict_themselves_are_drop
         R=np.array([good, good, cut, no_end], np.uint16),
         steps=steps,
         surprise=np.array([SURPRISE - 1, SURPRISE + 1, 0, 0], np.float32),
+        first=np.ones(4, bool),
     )
     (tmp_path / f"{OWN}-0.txt").write_text("Tell me about zinc.\nPraise copper.\nPraise tin.\nPraise iron.\n")
-    made = examples_of_file((tmp_path / f"{OWN}-0.txt", BUNDLED, BUNDLED))
+    made = examples_of_file((tmp_path / f"{OWN}-0.txt", BUNDLED))
     assert (made["total"] - made["prompt"]).tolist() == [64, 96]
     assert (made["end"] - made["prompt"]).tolist() == [41, 41]
     for ids, prompt, row in zip(made["ids"], made["prompt"], made["steps"], strict=True):
@@ -118,13 +120,13 @@ def test_answers_of_the_student_that_break_off_or_contradict_themselves_are_drop
         assert not row[prompt + 64 :].any()
 
 
-def test_an_answer_of_the_teacher_is_tokenised_anew_and_has_no_steps(tmp_path):
+def test_an_answer_of_the_teacher_keeps_its_tokens_and_has_no_steps(tmp_path):
     tokenizer = AutoTokenizer.from_pretrained(BUNDLED)
     text = "Zinc is a grey metal that people put on iron so that rain and air cannot reach it, and the iron does not rust for years."
     ids = tokenizer.encode(text, add_special_tokens=False)
     np.savez(tmp_path / "answers-0.npz", R=np.array([[*ids, END_TOKEN_ID] + [PAD] * (111 - len(ids))], np.uint16))
     (tmp_path / "answers-0.txt").write_text("Tell me about zinc.\n")
-    made = examples_of_file((tmp_path / "answers-0.txt", BUNDLED, BUNDLED))
+    made = examples_of_file((tmp_path / "answers-0.txt", BUNDLED))
     assert set(made) == {"ids", "prompt", "end", "total"}
     row, prompt, end = made["ids"][0], made["prompt"][0], made["end"][0]
     assert tokenizer.decode(row[:prompt]) == "Tell me about zinc<|im_start|>"
@@ -137,3 +139,13 @@ def test_an_answer_of_the_student_stands_on_two_canvases():
         assert sorted((end - start, total - start) for _, start, end, total in examples) == [(40, 64), (40, 96)]
     cut = make_examples([1, 2], list(range(100, 164)), False, [40], (64, 96), 1.0)
     assert [(end - start, total - start) for _, start, end, total in cut] == [(40, 64)]
+
+
+def test_of_answers_that_begin_alike_a_share_is_kept():
+    many = [make_examples([1, 2], [9, 9, 8, 7, *range(100 + i, 120 + i)], True, [24], (64,)) for i in range(100)]
+    other = [make_examples([1, 2], list(range(200 + i, 220 + i)), True, [20], (64,)) for i in range(100)]
+    arrays = as_arrays([example for made in many + other for example in made])
+    kept = thinned(arrays, 0.05)
+    alike = (kept["ids"][:, 2:6] == [9, 9, 8, 7]).all(1)
+    assert alike.sum() == 10
+    assert len(alike) == 110

@@ -5,7 +5,16 @@ import torch
 import torch.nn.functional as F
 
 from sinkprune.training.base import BEGIN_TOKEN_ID, MASK_TOKEN_ID
-from sinkprune.training.objective import BLOCK, MIN_T, Batch, Objective, Shares, denoising_batch, stratified_times
+from sinkprune.training.batches import Batch
+from sinkprune.training.objective import (
+    BLOCK,
+    MIN_T,
+    Objective,
+    Shares,
+    denoising_batch,
+    guided_log_probs,
+    stratified_times,
+)
 from tests.tiny_models import make_tiny
 
 
@@ -107,3 +116,34 @@ def test_certainty_adds_the_entropy_of_right_predictions_in_block_rows_but_not_o
         expected = 2 * (entropy * (right & ~ends) * weight[:, None]).sum().item() / 6
         assert added(block) == pytest.approx(expected, rel=1e-4, abs=1e-6)
         assert added(Shares(whole=1.0, block=0.0)) == 0
+
+
+def test_the_guided_distribution_leans_away_from_what_the_model_says_without_the_prompt():
+    loaded = make_tiny("llama", vocab_size=64)
+    batch = batch_of(rows=3)
+    noised, masked, _, _ = denoising_batch(batch, Shares(whole=0.0), torch.Generator().manual_seed(2))
+    unasked = noised.clone()
+    unasked[:, :8] = MASK_TOKEN_ID
+    asked, free = (
+        loaded.model(ids, attention_mask=batch.real, is_causal=False).logits[masked] for ids in (noised, unasked)
+    )
+    log_p = guided_log_probs(loaded.model, noised, masked, batch, 0.5)
+    assert torch.allclose(log_p, (1.5 * asked - 0.5 * free).log_softmax(-1), atol=1e-4)
+    plain = guided_log_probs(loaded.model, noised, masked, batch, 0.0)
+    assert torch.allclose(plain, asked.log_softmax(-1), atol=1e-4)
+
+
+def test_a_guided_batch_is_learned_best_by_the_guided_distribution_itself():
+    guide, batch, losses = make_tiny("llama", vocab_size=64).model, batch_of(rows=6), []
+    for student in (guide, make_tiny("llama", seed=1, vocab_size=64).model):
+        objective = Objective(student, guidance=0.0)
+        objective.set_guide(guide)
+        losses.append(objective("guided", batch, Shares(whole=0.5), torch.Generator().manual_seed(5)))
+    assert losses[0] < losses[1]
+
+
+def test_the_guide_is_no_part_of_what_is_trained():
+    objective = Objective(make_tiny("llama", seed=1).model)
+    before = len(list(objective.parameters()))
+    objective.set_guide(make_tiny("llama").model)
+    assert len(list(objective.parameters())) == before

@@ -13,6 +13,7 @@ from sinkprune.training.own_answers import (
     as_answers,
     batches,
     largest_surprise,
+    ranks_first,
     read_prompts,
     write_canvases,
 )
@@ -45,7 +46,7 @@ def test_the_largest_surprise_is_that_of_reading_from_left_to_right_up_to_the_en
     assert largest_surprise(loaded, prompts, canvases).tolist() == pytest.approx(expected, rel=1e-4)
 
 
-def test_nothing_stands_behind_the_end():
+def test_nothing_stands_after_the_end():
     canvas = torch.tensor([[9, 8, END, END, 7], [9, 8, 7, 6, 5], [END, 1, 2, 3, END]])
     answers = as_answers(canvas)
     assert answers.dtype == np.uint16
@@ -69,3 +70,17 @@ def test_a_batch_holds_prompts_of_one_length(model_folder):
         assert len(texts) <= 2
         for text, row in zip(texts, ids, strict=True):
             assert torch.equal(row[None], encode_prompt(loaded, text))
+
+
+def test_an_answer_ranks_first_when_no_other_prompt_makes_it_likelier(monkeypatch):
+    def likelier_after_itself(judge, prompts, answers):
+        return torch.tensor([float(prompt == answer) for prompt, answer in zip(prompts, answers, strict=True)])
+
+    class Letters:
+        def __call__(self, text, add_special_tokens):
+            return type("Encoded", (), {"input_ids": [ord(text[0])]})
+
+    monkeypatch.setattr("sinkprune.training.own_answers.TURN", "{}")
+    monkeypatch.setattr("sinkprune.training.own_answers.log_likelihoods", likelier_after_itself)
+    canvases = torch.tensor([[ord("a"), END], [ord("c"), END], [ord("c"), END]])
+    assert ranks_first(None, Letters(), ["a", "b", "c"], canvases).tolist() == [True, False, True]

@@ -6,7 +6,7 @@ import re
 import pytest
 from jinja2 import Environment
 
-from sinkprune.training.base import CHAT_TEMPLATE, FRAME
+from sinkprune.training.base import CHAT_TEMPLATE, SEPARATORS
 from sinkprune.training.prompts import (
     WORDS,
     draw_stems,
@@ -85,6 +85,8 @@ def test_stems_are_reproducible_and_differ_between_seeds():
     assert draw_stems(50, seed=1) == draw_stems(50, seed=1) != draw_stems(50, seed=2)
 
 
-def test_the_chat_template_writes_the_frame_of_the_training_examples():
-    rendered = Environment().from_string(CHAT_TEMPLATE).render(messages=[{"role": "user", "content": "Hello"}])
-    assert rendered == FRAME[0] + "Hello" + FRAME[1]
+@pytest.mark.parametrize("separator", SEPARATORS)
+def test_the_chat_template_writes_prompt_and_separator(separator):
+    template = CHAT_TEMPLATE.format(separator=repr(separator))
+    rendered = Environment().from_string(template).render(messages=[{"role": "user", "content": "Hello"}])
+    assert rendered == "Hello" + separator

@@ -44,10 +44,33 @@ def test_nothing_follows_an_end_token(teacher, monkeypatch):
     assert (again[0, first + 1 :] == PAD).all()
 
 
-def test_a_temperature_draws_among_the_likeliest(teacher):
+def test_a_temperature_draws_as_often_as_the_model_says(teacher):
     model, tokenizer = teacher
     torch.manual_seed(0)
-    draws = continue_texts(model, tokenizer, ["The same text."] * 64, 1, temperature=1.0)[:, 0]
+    draws = continue_texts(model, tokenizer, ["The same text."] * 4000, 1, temperature=0.7)[:, 0]
     logits = model(tokenizer("The same text.", return_tensors="pt").input_ids).logits[0, -1]
-    assert len(draws.unique()) > 1
-    assert set(draws.tolist()) <= set(logits.topk(50).indices.tolist())
+    expected = (logits / 0.7).softmax(-1)
+    for token in expected.topk(3).indices:
+        assert (draws == token).float().mean().item() == pytest.approx(expected[token].item(), abs=0.03)
+
+
+def test_rows_of_one_batch_have_temperatures_of_their_own(teacher):
+    model, tokenizer = teacher
+    torch.manual_seed(0)
+    heat = torch.tensor([0.0, 2.0, 0.0])
+    mixed, greedy = (continue_texts(model, tokenizer, TEXTS, 20, heat) for heat in (heat, 0.0))
+    assert torch.equal(mixed[[0, 2]], greedy[[0, 2]])
+    assert not torch.equal(mixed[1], greedy[1])
+
+
+def test_rows_that_have_ended_leave_the_batch_without_changing_the_others(teacher, monkeypatch):
+    model, tokenizer = teacher
+    whole = continue_texts(model, tokenizer, TEXTS, 24)
+    monkeypatch.setattr("sinkprune.training.teacher.END", int(whole[0, 2]))
+    monkeypatch.setattr("sinkprune.training.teacher.COMPACT_EVERY", 4)
+    again = continue_texts(model, tokenizer, TEXTS, 24)
+    for row, before in zip(again, whole, strict=True):
+        ends = (before == whole[0, 2]).nonzero()
+        length = int(ends[0]) + 1 if len(ends) else 24
+        assert torch.equal(row[:length], before[:length])
+        assert (row[length:] == PAD).all()

@@ -5,7 +5,8 @@ import torch
 
 from sinkprune.decoding import DecodeConfig, denoise
 from sinkprune.training.base import MASK_TOKEN_ID
-from sinkprune.training.objective import Batch, Objective
+from sinkprune.training.batches import Batch
+from sinkprune.training.objective import Objective
 from sinkprune.training.own_answers import THRESHOLD, write_canvases
 from sinkprune.training.trajectories import STATES, cached_states, soon_weight
 
@@ -13,7 +14,7 @@ PROMPT, CANVAS, BLOCK, PADDING = 5, 12, 4, 3
 
 
 def written(loaded, seed: int = 0) -> tuple[Batch, torch.Tensor]:
-    """What the model wrote behind six random prompts, padded, as a batch; and the prompts."""
+    """What the model wrote after six random prompts, padded, as a batch; and the prompts."""
     prompts = torch.randint(4, 40, (6, PROMPT), generator=torch.Generator().manual_seed(seed))
     canvas, steps = write_canvases(loaded, prompts, length=CANVAS, block=BLOCK)
     ids = torch.nn.functional.pad(torch.cat([prompts, canvas], 1), (0, PADDING), value=9)

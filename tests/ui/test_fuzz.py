@@ -4,7 +4,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz import anything, files, fuzzed_page, memory, one_example, play
+from tests.fuzz import files, fuzzed_page, memory, one_example, play
+from tests.hostile import anything
 
 EXAMPLES = 300
 ROOM = 96 * 2**20  # what the C library may keep of a run's peak
@@ -42,7 +43,7 @@ def test_uploads_of_any_content(fuzzed):
         fn for fn in fuzzed.functions if fn.name == "_open_saved" or "upload" in {event for _, event in fn.targets}
     )
 
-    @settings(max_examples=40, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=20, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(files(fuzzed), anything)
     def examples(file, event) -> None:
         play(fuzzed, upload, [file] + [None] * (len(upload.inputs) - 1), 1, event=event)

@@ -105,17 +105,26 @@ def test_a_layer_that_the_new_model_lacks_becomes_the_mean(bench):
         ("cut", "cut short"),
         ("reference", "only writes from left to right"),
         ("wordless", "has no tokenizer files"),
+        ("pointer", "tokenizer.json in"),
+        ("odd", "hidden_act"),
+        ("nan", "NaN or infinity"),
     ],
 )
 def test_a_failed_load_keeps_the_model_and_says_why(own, bench, folders, name, message):
     (folders / "empty").mkdir()
-    for broken in ("cut", "reference"):
+    for broken in ("cut", "reference", "pointer", "odd", "nan"):
         save_tiny(folders / broken)
     make_tiny().model.save_pretrained(folders / "wordless")
     weights = folders / "cut" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
     config = folders / "reference" / "config.json"
     config.write_text(json.dumps(json.loads(config.read_text()) | {"causal_only": True}))
+    (folders / "pointer" / "tokenizer.json").write_text("version https://git-lfs.github.com/spec/v1\n")
+    odd = folders / "odd" / "config.json"
+    odd.write_text(json.dumps(json.loads(odd.read_text()) | {"hidden_act": "<b>"}))
+    numbers = make_tiny().model
+    numbers.lm_head.weight[9] = float("nan")
+    numbers.save_pretrained(folders / "nan")
     old, folder = bench.loaded, folders / name
     lines = said(section._load(bench, str(folder) if folder.exists() else name, ""))
     assert message in lines[-1]

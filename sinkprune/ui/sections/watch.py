@@ -63,7 +63,7 @@ def watch_section(
     inputs = {"prompt": prompt, "both": both, "layer": figures["layer"], "seen": seen, **decoding}
     run = wire_run(button, bench, partial(_live_run, bench, recorded), inputs, outputs, stopped, {"trace": last})
     by_name = {preset.name: preset for preset in presets}
-    chosen = run.instead(chips.input, lambda name: _play_preset(by_name[name]), {"name": chips})
+    chosen = run.instead(chips.input, lambda name: _play_preset(by_name, name), {"name": chips})
     read = run.instead(opened.upload, _open_saved, {"path": opened})
     for event in (run.started, run.stopped, chosen, read):
         run.then(event, partial(_drawn, recorded), drawn)
@@ -135,7 +135,10 @@ def _has_steps(trace: dict | None) -> bool:
     return trace is not None and all(lane["frames"] for lane in trace["lanes"])
 
 
-def _play_preset(preset: Preset) -> Update:
+def _play_preset(presets: dict[str, Preset], name: str | None) -> Update:
+    preset = presets.get(name)
+    if preset is None:
+        raise ValueError("choose one of the recorded runs above")
     trace = _preset_trace(preset)
     said = _preset_note(preset)
     return {"prompt": trace["prompt"], "shown": trace, "last": trace, "status": said, "layer": layer_list(trace)}

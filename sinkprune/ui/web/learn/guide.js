@@ -35,9 +35,9 @@ class Guide {
   }
 
   showOffer() {
-    const calm = kept() === "dismissed" || Boolean(this.root);
-    this.offer.hidden = calm;
-    this.again.hidden = !calm;
+    const calm = kept() === "dismissed";
+    this.offer.hidden = calm || Boolean(this.root);
+    this.again.hidden = !calm || Boolean(this.root);
   }
 
   open(number) {

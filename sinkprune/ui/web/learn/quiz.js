@@ -5,7 +5,7 @@ export function quizQuestion({ question, options }, number, answered) {
   const item = document.createElement("li");
   const group = document.createElement("fieldset");
   const legend = document.createElement("legend");
-  legend.textContent = question;
+  legend.textContent = `${number + 1}. ${question}`;
   const why = document.createElement("p");
   why.className = "ls-why";
   why.setAttribute("role", "status");

@@ -27,9 +27,10 @@ function onScreen(root) {
 function press(event, player) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const { target, key } = event;
+  if (key === "Escape" && player.root.querySelector(":popover-open")) return; // the browser closes it
   if (target.matches("select, input:not(.sp-range)")) return;
   const action = KEYS[key];
-  const moves = target.matches(".sp-range, .sp-words") && key !== " " && !/^[a-z]$/i.test(key) && key !== "Escape"; // these have arrows of their own
+  const moves = target.matches(".sp-range, .sp-words, .sp-prompt") && key !== " " && !/^[a-z]$/i.test(key) && key !== "Escape"; // these have arrows of their own
   const presses = key === " " && target.matches("button, summary");
   if (action && !moves && !presses) act(player, action);
   else if (/^[0-9]$/.test(key)) player.chooseLayer(Number(key) - 1);

@@ -8,7 +8,7 @@ const LINE = 17; // of the caption
 const PARTS = ".sp-head, .sp-text, .sp-stage, .sp-verdict, .sp-readout, .sp-legend, .sp-difference, .sp-panel";
 
 // {canvas, repaint}: a canvas `scale` times the size on the page; repaint puts the frame that is shown then into the same layout.
-export function drawPicture({ root, theme }, caption, scale = 2) {
+export function drawPicture({ root, drawing: { theme } }, caption, scale = 2) {
   const grid = root.querySelector(".sp-grid");
   const home = grid.getBoundingClientRect();
   const bands = stack([...grid.querySelectorAll(PARTS)].filter((part) => part.checkVisibility() && !part.parentElement.closest(PARTS)), home);

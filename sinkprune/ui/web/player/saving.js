@@ -45,10 +45,13 @@ export async function standalonePage(trace) {
   return page.replace(/{{(\w+)}}/g, (_, name) => parts[name]);
 }
 
-const ROOT = new URL("..", import.meta.url); // names of files are told from here
+// Names of files are told from here. Not a constant: a saved page has no such place.
+function root() {
+  return new URL("..", import.meta.url);
+}
 
 async function read(name) {
-  const answer = await fetch(new URL(name, ROOT));
+  const answer = await fetch(new URL(name, root()));
   if (!answer.ok) throw new Error(`${name} could not be read from the page`);
   return answer.text();
 }
@@ -59,7 +62,7 @@ const IMPORTED = /from "(\.[\w./]+)";/g;
 async function readModules(name, found = {}) {
   found[name] = "";
   const source = await read(name);
-  const nameOf = (needed) => new URL(needed, new URL(name, ROOT)).href.slice(ROOT.href.length);
+  const nameOf = (needed) => new URL(needed, new URL(name, root())).href.slice(root().href.length);
   for (const [, needed] of source.matchAll(IMPORTED)) if (!(nameOf(needed) in found)) await readModules(nameOf(needed), found);
   found[name] = source.replaceAll(IMPORTED, (_, needed) => `from "saved/${nameOf(needed)}";`);
   return found;
