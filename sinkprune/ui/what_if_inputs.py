@@ -61,12 +61,13 @@ def what_if_from(values: Mapping[str, object], model: str | None = None) -> Requ
     """What the controls ask for. values: all of WHAT_IF, "prompt" and all of `inputs.DECODING`, by name."""
     chosen = {name: values[name] for name in WHAT_IF}
     check_what_if(chosen)
-    change, seed = chosen["change"], int(values["seed"] or 0)
+    change = chosen["change"]
     plain = {name: value for name, value in values.items() if name not in ("method", "both")}
     if change == "keys":
         kept = {"retention": chosen["kept_share"], "keep": chosen["kept_by"], "kernel": 1, "delay": 0}
         return replace(request_from(plain | {"cache": "sparse"} | kept, model), controls=True)
     asked = request_from(plain, model)
+    seed = asked.decoding.seed
     if change == "blanks":
         return replace(asked, blanks=Blanks(chosen["blanks"], int(chosen["blank_tokens"])))
     if change == "heads":
