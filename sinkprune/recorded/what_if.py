@@ -3,8 +3,8 @@
     python -m sinkprune.recorded.what_if             # measures what is missing, then the summary
     python -m sinkprune.recorded.what_if --markdown  # prints the summary as Markdown
 
-assets/what-if.jsonl gets a line as soon as a part of a prompt is measured, so an interrupted run goes on where it stopped. The first line says
-what was measured on which model; the others are {"part", "prompt", "values"}; parts are those of `PARTS`.
+assets/what-if.jsonl gets a line as soon as a part of a prompt is measured, so an interrupted run goes on where it stopped. The first line
+says what was measured on which model; the others are {"part", "prompt", "values"}; parts are those of `PARTS`.
 assets/what-if.json is the summary over the prompts whose parts are complete (format: `recorded.what_if_summary`).
 """
 
@@ -19,6 +19,7 @@ from pathlib import Path
 
 import torch
 
+from sinkprune.benchmarks.eviction import DTYPES, load_times
 from sinkprune.decoding.packing import packed_view
 from sinkprune.lab.card import threads
 from sinkprune.lab.texts import held_out_answers
@@ -34,6 +35,8 @@ from sinkprune.recorded.what_if_cells import (
     measure_texts,
 )
 from sinkprune.recorded.what_if_settings import Protocol
+from sinkprune.recorded.what_if_summary import summarise
+from sinkprune.recorded.what_if_text import as_markdown
 
 FILE = Path(__file__).resolve().parents[2] / "assets" / "what-if.json"
 PARTS: dict[str, Callable[[Subject], dict]] = {
@@ -42,7 +45,6 @@ PARTS: dict[str, Callable[[Subject], dict]] = {
     "causal": measure_causal,
     "texts": measure_texts,
 }
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def measure(loaded: LoadedModel, protocol: Protocol, prompts: Sequence[torch.Tensor], path: Path) -> Iterator[dict]:
@@ -105,6 +107,19 @@ def held_out_prompts(loaded: LoadedModel, count: int) -> list[torch.Tensor]:
     return [encode_prompt(loaded, prompt) for prompt in list(held_out_answers())[:count]]
 
 
+def write_summary(file: Path) -> None:
+    """The summary at `file` from the cells beside it, a row a line."""
+    text = json_text(summarise(*read_cells(file.with_suffix(".jsonl"))))
+    for begin in ('{"kind"', '{"count"', '{"lane"'):
+        text = text.replace(begin, f"\n{begin}")
+    file.write_text(text + "\n", encoding="utf-8")
+
+
+def load_what_if(file: Path = FILE) -> dict | None:
+    """The summary; None where nothing was measured."""
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure what changing attention costs, into assets/what-if.json."""
     parser = argparse.ArgumentParser(prog="python -m sinkprune.recorded.what_if", description=main.__doc__)
@@ -112,13 +127,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--dtype", choices=DTYPES, default="bfloat16", help="faster where the processor has AMX")
     parser.add_argument("--prompts", type=int, default=Protocol().prompts, help="of the 64 held-out ones")
     parser.add_argument("--file", type=Path, default=FILE, help="the summary; its cells lie beside it, .jsonl")
+    parser.add_argument("--markdown", action="store_true", help="print what was measured before")
     options = parser.parse_args(arguments)
+    if options.markdown:
+        print(as_markdown(load_what_if(options.file), load_times()))
+        return
     torch.set_num_threads(1)
     loaded = load_model(options.model, device="cpu", dtype=DTYPES[options.dtype])
     protocol = replace(Protocol(), prompts=options.prompts)
     prompts = held_out_prompts(loaded, protocol.prompts)
     for line in measure(loaded, protocol, prompts, options.file.with_suffix(".jsonl")):
         print(line["part"], line["prompt"], flush=True)
+    write_summary(options.file)
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ def measure_cache(subject: Subject) -> dict[str, float]:
         cache, columns = _observe(subject, canvas, (start, end), chosen)
         for retention in dict.fromkeys(cut.retention for cut in chosen):
             group = [cut for cut in chosen if cut.retention == retention]
-            fork = _fork(cache, torch.stack([columns[cut] for cut in group]), (start, end))
+            fork = fork_cache(cache, torch.stack([columns[cut] for cut in group]), (start, end))
             nats = _block_nats(subject, scored, fork, (start, end), len(group))
             values |= {cut.key: value for cut, value in zip(group, nats, strict=True)}
     return values
@@ -123,7 +123,7 @@ def _sparse(subject: Subject, cut: Cut) -> DecodeConfig:
     )  # fmt: skip
 
 
-def _fork(cache: CanvasCache, columns: torch.Tensor, block: tuple[int, int]) -> CanvasCache:
+def fork_cache(cache: CanvasCache, columns: torch.Tensor, block: tuple[int, int]) -> CanvasCache:
     """A cache of B canvases that hold these columns (B, L, K) of `cache`, the block's last: keys carry their positions."""
     fork, (start, end) = CanvasCache(), block
     outside = columns[(columns < start) | (columns >= end)].view(*columns.shape[:2], -1)
@@ -160,7 +160,7 @@ def _nats(logits: torch.Tensor, targets: torch.Tensor) -> list[float]:
 
 @torch.inference_mode()
 def measure_canvas(subject: Subject) -> dict[str, float]:
-    """Key of each cover and each choice of heads -> nats per masked token of the answer's beginning, in the diffusion lane; "dense": untouched.
+    """Key of each cover and each choice of heads -> nats per masked token of the answer's beginning, in diffusion; "dense": untouched.
 
     One mask level a prompt, the five in turn. What is covered or left out is chosen from the untouched forward of the same canvas.
     """
@@ -228,13 +228,15 @@ def _changed_nats(
 ) -> dict[str, float]:
     """Key of each change, and "dense" -> nats per token of targets (T,), read off the rows `where` (T,) of the canvas (N,).
 
-    mass: (L, H, Q, N), from which columns or heads are chosen for the last Q rows; Q 1: for all rows alike.
+    mass: (L, H, Q, N), from which columns or heads are chosen: for each of the last Q rows if causal, else (Q 1) for all rows alike.
     """
     generator, values = subject.generator, {}
     asked = [None, *changes]
     for begin in range(0, len(asked), BATCH):
         some = asked[begin : begin + BATCH]
         covered = torch.stack([_columns(change, mass, generator) for change in some])
+        if loaded.model.config.is_causal:
+            covered = F.pad(covered, (0, 0, len(canvas) - mass.shape[2], 0))  # the prompt's rows stay as they are
         left_out = torch.stack([_heads(change, mass, generator) for change in some])
         with change_attention(loaded.model.config, _turn(covered, left_out)):
             logits = loaded.model(canvas.expand(len(some), -1), use_cache=False, logits_to_keep=where).logits
@@ -258,13 +260,10 @@ def _heads(change: Change | None, mass: torch.Tensor, generator: torch.Generator
 
 
 def _turn(covered: torch.Tensor, left_out: torch.Tensor) -> Callable[[int, torch.Tensor], torch.Tensor]:
-    """Scores (B, H, R, N) into weights: covered (B, L, H, Q, N) counts for the last Q rows, or for all where Q is 1."""
+    """Scores (B, H, R, N) into weights. covered: (B, L, H, R or 1, N); left_out: (B, L, H)."""
 
     def turn(layer: int, scores: torch.Tensor) -> torch.Tensor:
-        columns = covered[:, layer]
-        if 1 < columns.shape[2] < scores.shape[2]:
-            columns = F.pad(columns, (0, 0, scores.shape[2] - columns.shape[2], 0))
-        return covered_weights(scores, columns).masked_fill(left_out[:, layer, :, None, None], 0.0)
+        return covered_weights(scores, covered[:, layer]).masked_fill(left_out[:, layer, :, None, None], 0.0)
 
     return turn
 
@@ -273,7 +272,7 @@ def _turn(covered: torch.Tensor, left_out: torch.Tensor) -> Callable[[int, torch
 
 
 def measure_texts(subject: Subject) -> dict[str, dict]:
-    """"dlm dense", "ar dense" and each change, in words -> {"nats", "agreement", "forwards"} of what is then written.
+    """ "dlm dense", "ar dense" and each change, in words -> {"nats", "agreement", "forwards"} of what is then written.
 
     nats: of that text under the untouched model of its lane; agreement: with the lane's dense text.
     """

@@ -52,7 +52,11 @@ class Cut:
 
     @property
     def policy(self) -> str:
-        return self.keep if self.kernel == 1 and not self.delay else f"{self.keep}, kernel {self.kernel}, delay {self.delay}"
+        return (
+            self.keep
+            if self.kernel == 1 and not self.delay
+            else f"{self.keep}, kernel {self.kernel}, delay {self.delay}"
+        )
 
 
 @dataclass(frozen=True)
