@@ -5,15 +5,11 @@
 
 CPU time of this process is measured, so other work on the machine disturbs it little. Each round runs all retentions once; a ratio is the
 median over rounds of the time beside that of retention 1 in the same round. Wall time is the best of all rounds.
-
-The file: {"model", "dtype", "threads", "machine", "torch", "block", "rounds", "rows": [{"canvas", "retention" (null: the full forward),
-"touched" (share of the canvas's keys that attention reads), "cpu" (median seconds), "wall" (best seconds), "ratio"}]}.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,15 +20,13 @@ import torch
 
 from sinkprune.decoding.cache import CanvasCache
 from sinkprune.decoding.packing import packed_view
-from sinkprune.lab.card import threads
 from sinkprune.models import LoadedModel, load_model
 from sinkprune.models.writing import json_text
+from sinkprune.recorded.eviction_times import FILE, RETENTIONS, load_times, times_table
+from sinkprune.recorded.what_if import DTYPES
 from sinkprune.recorded.what_if_cells import fork_cache
 
-FILE = Path(__file__).resolve().parents[2] / "assets" / "eviction-time.json"
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 CANVASES = (128, 256, 512, 1024)
-RETENTIONS = (1.0, 0.5, 0.25, 0.125, 0.0)
 BLOCK = 32
 FULL_ROUNDS = 3  # a full forward of a long canvas takes as long as 20 of a block
 
@@ -100,31 +94,6 @@ def _timed(run: Callable[[], object]) -> tuple[float, float]:
     return time.process_time() - cpu, time.perf_counter() - wall
 
 
-def load_times(path: Path = FILE) -> dict | None:
-    """What was measured; None where nothing was."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-
-
-def as_markdown(found: dict) -> str:
-    """A table: canvases x retentions, ratio of CPU time and share of keys read, beside the seconds that they are shares of."""
-    rows = {(row["canvas"], row["retention"]): row for row in found["rows"]}
-    lines = [
-        "| canvas | retention 1, ms | 0.5 | 0.25 | 0.125 | 0 (floor) | full forward, ms |",
-        "|--:|--:|--:|--:|--:|--:|--:|",
-    ]
-    for canvas in dict.fromkeys(row["canvas"] for row in found["rows"]):
-        cut = [rows[canvas, retention] for retention in RETENTIONS[1:]]
-        cells = [f"{row['ratio']:.2f} ({row['touched']:.0%})" for row in cut]
-        whole, full = (1000 * rows[canvas, name]["cpu"] for name in (1.0, None))
-        lines.append(f"| {canvas} | {whole:.0f} | {' | '.join(cells)} | {full:.0f} |")
-    said = (
-        f"CPU time of one forward of a block of {found['block']} tokens over cached keys, as a share of that with all keys. In brackets: "
-        f"share of the canvas's keys that attention reads. Median of {found['rounds']} rounds in turns; {found['model']}, "
-        f"{found['dtype']}, {threads(found['threads'])}, {found['machine']}, other work beside it."
-    )
-    return "\n".join([said, "", *lines])
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Time a block's forward over caches of several retentions."""
     parser = argparse.ArgumentParser(prog="python -m sinkprune.benchmarks.eviction", description=main.__doc__)
@@ -145,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "rows": measure(loaded, options.canvases, options.rounds),
         }  # fmt: skip
         options.file.write_text(json_text(found).replace('{"canvas"', '\n{"canvas"') + "\n", encoding="utf-8")
-    print(as_markdown(load_times(options.file)))
+    print(times_table(load_times(options.file)))
 
 
 if __name__ == "__main__":

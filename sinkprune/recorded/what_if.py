@@ -19,12 +19,12 @@ from pathlib import Path
 
 import torch
 
-from sinkprune.benchmarks.eviction import DTYPES, load_times
 from sinkprune.decoding.packing import packed_view
 from sinkprune.lab.card import threads
 from sinkprune.lab.texts import held_out_answers
 from sinkprune.models import LoadedModel, causal_view, encode_prompt, load_model
 from sinkprune.models.writing import json_text
+from sinkprune.recorded.eviction_times import load_times
 from sinkprune.recorded.table_cells import add_line, read_cells, weights_fingerprint, write_lines
 from sinkprune.recorded.what_if_cells import (
     Subject,
@@ -45,6 +45,7 @@ PARTS: dict[str, Callable[[Subject], dict]] = {
     "causal": measure_causal,
     "texts": measure_texts,
 }
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def measure(loaded: LoadedModel, protocol: Protocol, prompts: Sequence[torch.Tensor], path: Path) -> Iterator[dict]:

@@ -74,7 +74,11 @@ def cover_table(summary: dict) -> str:
         [LANES[lane], COVERED[which], SCOPES[scope], *(cell(rows[lane, which, scope, count]) for count in COUNTS)]
         for lane, which, scope in kinds
     ]
-    return _table(["lane", "covered columns", "chosen", *(str(count) for count in COUNTS)], lines)
+    note = (
+        "Autoregressive mass adds up over rows, so the newest columns have least: there, “least” hides a row's neighbours, as the "
+        "paper's protocol does, and is no idle control."
+    )
+    return _table(["lane", "covered columns", "chosen", *(str(count) for count in COUNTS)], lines) + f"\n\n{note}"
 
 
 def heads_table(summary: dict) -> str:
@@ -169,24 +173,29 @@ def _time_saved(times: dict | None) -> str:
 
 
 def _which_keys(summary: dict) -> str:
+    names = {
+        "attention": "attention",
+        "official": "Sparse-dLLM's score",
+        "no-sinks": "attention with the sinks dropped first",
+    }
     smallest = RETENTIONS[-1]
-    attention, official, without = (
-        find(summary, kind="cache", which=which, retention=smallest)["above_random"]
-        for which in ("attention", "official", "no-sinks")
-    )
-    better = [
-        name
-        for name, gain in (
-            ("attention", attention),
-            ("Sparse-dLLM's score", official),
-            ("attention without sinks", without),
-        )
-        if gain[2] < 0
-    ]
-    chance = f"{' and '.join(better)} {'beats' if len(better) == 1 else 'beat'}" if better else "no score beats"
+    gains = {name: find(summary, kind="cache", which=name, retention=smallest)["above_random"] for name in names}
+    better = [names[name] for name, gain in gains.items() if gain[2] < 0]
+    said = f"Better than a random choice of as many: {'; '.join(better) or 'no score'}"
+    costs = "; ".join(f"{names[name]} {cell(gain)}" for name, gain in gains.items())
+    return f"**Which keys?** {said}. At {100 * smallest:g} % kept, nats per token above random: {costs}. {_keep_sinks(summary)}"
+
+
+def _keep_sinks(summary: dict) -> str:
+    """What half of the keys are worth without the sinks among them."""
+    half = {
+        name: find(summary, kind="cache", which=name, retention=HALF)["nats"]
+        for name in ("attention", "no-sinks", "random")
+    }
+    needed = half["no-sinks"][1] > half["attention"][2]
     return (
-        f"**Which keys?** At {100 * smallest:g} % kept {chance} a random choice of as many: attention {cell(attention)}, Sparse-dLLM's "
-        f"score {cell(official)}, attention with the sinks dropped first {cell(without)} nats per token against random."
+        f"Sinks are keys to {'keep' if needed else 'do without'}: with half of the keys, but not the four leading sinks of each layer, a "
+        f"token costs {cell(half['no-sinks'])} nats more; with a random half {cell(half['random'])}."
     )
 
 

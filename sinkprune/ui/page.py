@@ -5,7 +5,7 @@ from __future__ import annotations
 import gradio as gr
 from starlette.middleware import Middleware
 
-from sinkprune.benchmarks.eviction import load_times
+from sinkprune.recorded.eviction_times import load_times
 from sinkprune.recorded.presets import load_presets
 from sinkprune.recorded.pruned_sinks import load_pruned_sinks
 from sinkprune.recorded.pruning_table import load_table

@@ -2,7 +2,8 @@
 
 import pytest
 
-from sinkprune.benchmarks.eviction import as_markdown, load_times, measure
+from sinkprune.benchmarks.eviction import measure
+from sinkprune.recorded.eviction_times import load_times, times_table
 from tests.tiny_models import make_tiny
 
 
@@ -18,7 +19,7 @@ def test_the_shipped_times_are_of_the_bundled_model():
     found = load_times()
     assert found["model"] == "bundled"
     assert {row["canvas"] for row in found["rows"]} == {128, 256, 512, 1024}
-    table = as_markdown(found).splitlines()
+    table = times_table(found).splitlines()
     assert len(table) == 2 + 2 + 4
     assert table[-1].startswith("| 1024 |")
     shortest = min(found["rows"], key=lambda row: (row["canvas"], row["touched"]))

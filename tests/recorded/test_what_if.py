@@ -6,13 +6,13 @@ import json
 import pytest
 import torch
 
-from sinkprune.benchmarks import eviction
 from sinkprune.decoding import DecodeConfig, denoise
 from sinkprune.decoding.interventions import Cover
 from sinkprune.figures.what_if import what_if_figure
 from sinkprune.models import causal_view, load_model
 from sinkprune.recorded import what_if_cells
 from sinkprune.recorded.covering import covered, load_covering
+from sinkprune.recorded.eviction_times import load_times
 from sinkprune.recorded.table_cells import read_cells, weights_fingerprint
 from sinkprune.recorded.what_if import FILE, load_what_if, main, measure, write_summary
 from sinkprune.recorded.what_if_cells import Subject, measure_cache, measure_canvas, measure_causal
@@ -194,6 +194,10 @@ def test_words_and_figure_follow_the_numbers(measured):
     assert "does not hold" in verdicts(summary, TIMES)[0]
     faster = {"rows": [row | {"ratio": row["ratio"] / 2} for row in TIMES["rows"]]}
     assert "holds from 128" in verdicts(summary, faster)[0]
+    for nats, words in (([0.9, 0.8, 1.0], "keys to keep"), ([0.0, -0.4, 0.3], "do without")):
+        find(summary, kind="cache", which="attention", retention=0.5)["nats"] = [0.0, -0.1, 0.1]
+        find(summary, kind="cache", which="no-sinks", retention=0.5)["nats"] = nats
+        assert words in verdicts(summary, None)[1]
     for row in summary["lanes"]:
         row["nats"] = [1.0, 0.5, 1.5]
     assert "contrast shows: the autoregressive lane loses more" in verdicts(summary, None)[2]
@@ -207,4 +211,4 @@ def test_the_shipped_file_is_of_the_bundled_model(capsys):
     about, cells = read_cells(FILE.with_suffix(".jsonl"))
     assert summary == json.loads(json.dumps(summarise(about, cells)))
     main(["--markdown"])
-    assert verdicts(summary, eviction.load_times())[0] in capsys.readouterr().out
+    assert verdicts(summary, load_times())[0] in capsys.readouterr().out

@@ -6,8 +6,8 @@ from functools import partial
 
 import gradio as gr
 
-from sinkprune.benchmarks.eviction import as_markdown as times_table
 from sinkprune.figures.what_if import what_if_figure
+from sinkprune.recorded.eviction_times import times_table
 from sinkprune.recorded.what_if_text import cache_table, cover_table, heads_table, measured, texts_table, verdicts
 from sinkprune.ui.components.scripts import SCROLLERS, WHEN_SEEN
 from sinkprune.ui.events import QUICK_EVENT
