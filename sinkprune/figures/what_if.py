@@ -26,7 +26,7 @@ DODGE = 0.05
 def what_if_figure(summary: dict) -> go.Figure:
     """Nats per token that the dense answer loses, mean and 95 % interval: by retention, and by columns covered for each head."""
     figure = make_subplots(
-        2, 1, vertical_spacing=0.2, subplot_titles=["A sparse cache keeps", "Covered for each head, at every step"]
+        2, 1, vertical_spacing=0.2, subplot_titles=["Keys that a sparse cache keeps", "Columns covered for each head"]
     )
     for place, (which, name, *look) in enumerate(POLICIES):
         rows = [row for row in summary["rows"] if row["kind"] == "cache" and row["which"] == which]
@@ -37,8 +37,8 @@ def what_if_figure(summary: dict) -> go.Figure:
         costs = {row["count"]: row["nats"] for row in rows if (row["lane"], row["which"]) == (lane, which)}
         _add(figure, 2, place, name, [costs[count] for count in COUNTS], look)
     ticks = (
-        [f"{100 * share:g} % of the keys" for share in RETENTIONS],
-        [f"{count} of the columns" for count in COUNTS],
+        [f"{100 * share:g} %" for share in RETENTIONS],
+        [str(count) for count in COUNTS],
     )
     for row, words in enumerate(ticks, start=1):
         figure.update_xaxes(tickvals=list(range(len(words))), ticktext=words, range=[-0.4, len(words) - 0.6], row=row)
