@@ -32,11 +32,11 @@ from sinkprune.recorded.what_if_cells import (
     measure_cache,
     measure_canvas,
     measure_causal,
-    measure_texts,
 )
 from sinkprune.recorded.what_if_settings import Protocol
 from sinkprune.recorded.what_if_summary import summarise
 from sinkprune.recorded.what_if_text import as_markdown
+from sinkprune.recorded.what_if_written import measure_texts
 
 FILE = Path(__file__).resolve().parents[2] / "assets" / "what-if.json"
 PARTS: dict[str, Callable[[Subject], dict]] = {

@@ -12,24 +12,22 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from sinkprune.decoding.autoregressive import autoregress
 from sinkprune.decoding.cache import CanvasCache
 from sinkprune.decoding.denoising import generate
 from sinkprune.decoding.eviction import BlockScores
 from sinkprune.decoding.interventions import LeaveOutHeads, columns_to_cover, covered_weights, heads_to_leave_out
 from sinkprune.decoding.records import DecodeConfig
-from sinkprune.lab.likelihood import ANSWER_LEVELS, answer_likelihood, level_masks
-from sinkprune.lab.overlap import agreement, answer_end
+from sinkprune.lab.likelihood import ANSWER_LEVELS, level_masks
+from sinkprune.lab.overlap import answer_end
 from sinkprune.models import LoadedModel
 from sinkprune.models.direction import causal_prompt
 from sinkprune.models.watching import change_attention, watch_attention
-from sinkprune.recorded.what_if_settings import DENSE, Change, Cut, Protocol, covers, cuts, head_cuts, text_changes
+from sinkprune.recorded.what_if_settings import DENSE, Change, Cut, Protocol, covers, cuts, head_cuts
 from sinkprune.sinks import record_attention
 
 WRITTEN = (0.25, 0.5, 0.75)  # shares of the block that are written when a cut is scored
 FIRST_STEP = 4  # tokens that a block's first step writes, for a delay of 1
 BATCH = 8
-TEXT_LEVELS = (0.25, 0.5, 0.75)
 
 
 @dataclass(frozen=True)
@@ -51,10 +49,10 @@ class Subject:
 def dense_answer(loaded: LoadedModel, prompt: torch.Tensor, protocol: Protocol) -> tuple[list[int], int]:
     """(token ids up to the end token, forwards) of what the untouched model writes."""
     written = generate(loaded, prompt, protocol.decoding)
-    return _until_end(loaded, written.tokens[0, prompt.shape[1] :].tolist()), written.nfe
+    return until_end(loaded, written.tokens[0, prompt.shape[1] :].tolist()), written.nfe
 
 
-def _until_end(loaded: LoadedModel, tokens: list[int]) -> list[int]:
+def until_end(loaded: LoadedModel, tokens: list[int]) -> list[int]:
     return tokens[: answer_end(tokens, loaded.spec.end_token_ids)]
 
 
@@ -105,7 +103,7 @@ def _observe(
     """(the whole canvas's keys and values, cut -> (L, K) the columns it keeps) from one full forward."""
     loaded, cache = subject.loaded, CanvasCache()
     config, layers = loaded.model.config, loaded.model.config.num_hidden_layers
-    scores = {cut: BlockScores(_sparse(subject, cut), block, canvas.shape[1], layers) for cut in chosen}
+    scores = {cut: BlockScores(sparse_config(subject, cut), block, canvas.shape[1], layers) for cut in chosen}
     with ExitStack() as stack:
         for one in scores.values():
             stack.enter_context(one.watching(config))
@@ -115,7 +113,7 @@ def _observe(
     return cache, {cut: one.columns() for cut, one in scores.items()}
 
 
-def _sparse(subject: Subject, cut: Cut) -> DecodeConfig:
+def sparse_config(subject: Subject, cut: Cut) -> DecodeConfig:
     protocol = subject.protocol
     return DecodeConfig(
         protocol.gen_length, protocol.block_length, threshold=0.9, cache="sparse", seed=subject.number,
@@ -146,10 +144,10 @@ def _block_nats(
         rows, position_ids=torch.arange(start, end)[None].expand(copies, -1), past_key_values=cache, use_cache=True,
         logits_to_keep=masked,
     ).logits  # fmt: skip
-    return _nats(logits, subject.answer[masked + start - subject.prompt.shape[1]])
+    return nats_of(logits, subject.answer[masked + start - subject.prompt.shape[1]])
 
 
-def _nats(logits: torch.Tensor, targets: torch.Tensor) -> list[float]:
+def nats_of(logits: torch.Tensor, targets: torch.Tensor) -> list[float]:
     """Mean cross-entropy of targets (T,) under logits (B, T, V), one number a row of the batch."""
     losses = F.cross_entropy(logits.float().transpose(1, 2), targets.expand(len(logits), -1), reduction="none")
     return losses.mean(1).tolist()
@@ -241,7 +239,7 @@ def _changed_nats(
         with change_attention(loaded.model.config, _turn(covered, left_out)):
             logits = loaded.model(canvas.expand(len(some), -1), use_cache=False, logits_to_keep=where).logits
         keys = [change.key if change else DENSE for change in some]
-        values |= dict(zip(keys, _nats(logits, targets), strict=True))
+        values |= dict(zip(keys, nats_of(logits, targets), strict=True))
     return values
 
 
@@ -266,53 +264,3 @@ def _turn(covered: torch.Tensor, left_out: torch.Tensor) -> Callable[[int, torch
         return covered_weights(scores, covered[:, layer]).masked_fill(left_out[:, layer, :, None, None], 0.0)
 
     return turn
-
-
-# Its own text
-
-
-def measure_texts(subject: Subject) -> dict[str, dict]:
-    """ "dlm dense", "ar dense" and each change, in words -> {"nats", "agreement", "forwards"} of what is then written.
-
-    nats: of that text under the untouched model of its lane; agreement: with the lane's dense text.
-    """
-    dense = {"dlm": _write(subject, "dlm", None), "ar": _write(subject, "ar", None)}
-    written = {f"{lane} {DENSE}": (lane, *found) for lane, found in dense.items()}
-    for change in text_changes():
-        lane = "dlm" if isinstance(change, Cut) else change.lane
-        kind = "cache" if isinstance(change, Cut) else lane
-        written[f"{kind} {change.key}"] = (lane, *_write(subject, lane, change))
-    ends = subject.loaded.spec.end_token_ids
-    return {
-        key: {
-            "nats": (_text_nats if lane == "dlm" else _causal_text_nats)(subject, torch.tensor(tokens)),
-            "agreement": agreement(tokens, dense[lane][0], ends),
-            "forwards": forwards,
-        }
-        for key, (lane, tokens, forwards) in written.items()
-    }
-
-
-def _write(subject: Subject, lane: str, change: Change | Cut | None) -> tuple[list[int], int]:
-    """(token ids up to the end token, forwards)."""
-    asked = change.asked if isinstance(change, Change) else None
-    if lane == "ar":
-        prompt = causal_prompt(subject.loaded, subject.prompt)
-        *_, last = autoregress(subject.loaded, prompt, subject.protocol.scored, intervention=asked)
-        return _until_end(subject.loaded, last.canvas[0, prompt.shape[1] :].tolist()), last.nfe
-    config = _sparse(subject, change) if isinstance(change, Cut) else subject.protocol.decoding
-    found = generate(subject.loaded, subject.prompt, config, intervention=asked)
-    return _until_end(subject.loaded, found.tokens[0, subject.prompt.shape[1] :].tolist()), found.nfe
-
-
-def _text_nats(subject: Subject, text: torch.Tensor) -> float:
-    return answer_likelihood(subject.loaded, subject.prompt, text, TEXT_LEVELS, seed=subject.number).mean
-
-
-@torch.inference_mode()
-def _causal_text_nats(subject: Subject, text: torch.Tensor) -> float:
-    prompt = causal_prompt(subject.loaded, subject.prompt)
-    logits = subject.causal.model(
-        torch.cat([prompt, text[None]], dim=1)[:, :-1], use_cache=False, logits_to_keep=len(text)
-    ).logits
-    return _nats(logits, text)[0]
