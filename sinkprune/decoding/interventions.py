@@ -188,7 +188,7 @@ class Session:
         covered = self.covered[layer, heads]
         if self._columns is not None:
             covered = covered[:, self._columns[layer]]
-        return _covered_weights(scores, covered.to(scores.device)) if covered.any() else weights
+        return covered_weights(scores, covered[:, None].to(scores.device)) if covered.any() else weights
 
     def _remember(self, length: int) -> None:
         mass = torch.full((len(self._heads), self._config.num_attention_heads, length), torch.nan)
@@ -202,9 +202,9 @@ class Session:
         self._mass = mass
 
 
-def _covered_weights(scores: torch.Tensor, covered: torch.Tensor) -> torch.Tensor:
-    """(1, H, Q, K) weights of scores (1, H, Q, K) without the covered columns (H, K) bool."""
-    open_scores = scores.masked_fill(covered[:, None], -torch.inf)
+def covered_weights(scores: torch.Tensor, covered: torch.Tensor) -> torch.Tensor:
+    """(B, H, Q, K) weights of scores (B, H, Q, K) without the covered columns, bool of a shape that broadcasts to it."""
+    open_scores = scores.masked_fill(covered, -torch.inf)
     something_left = open_scores.amax(-1, keepdim=True) > torch.finfo(scores.dtype).min / 2
     return torch.softmax(open_scores.where(something_left, scores), dim=-1)
 

@@ -2,8 +2,8 @@
 
     python -m sinkprune.recorded.claims     # writes assets/claims.json from the other recordings
 
-Nothing is typed: every number and every verdict is computed from assets/sinks.json, table/table.json, head-changes.json and, once it is
-there, covering.json. The file is a list of {"paper" (figure or table), "claim", "see" (words), "link" (query of this page), "shows",
+Nothing is typed: every number and every verdict is computed from assets/sinks.json, table/table.json, head-changes.json and
+what-if.json. The file is a list of {"paper" (figure or table), "claim", "see" (words), "link" (query of this page), "shows",
 "verdict" (of VERDICTS)}. Intervals are 95 %, over prompts, texts and seeds, or heads, as the sentence says.
 """
 

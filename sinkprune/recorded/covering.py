@@ -1,20 +1,22 @@
-"""What covering the sinks costs, as the page reads it from assets/covering.json: nats per token that the dense answer loses.
+"""What covering the sinks costs, for the claims and Learn: nats per token that the dense answer loses, out of assets/what-if.json.
 
-The file: {"model", "prompts" (how many), "rows": [{"lane" ("dlm" or "ar"), "which" ("leading" or "random"), "count" (tokens covered at each
-step), "nats": [mean, low, high] (95 %, over prompts, above the same lane without a cover)}]}. Both lanes define their sinks alike.
+Only covers that are chosen for each head, and where both lanes define their sinks alike (recorded.what_if_summary).
 """
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-FILE = Path(__file__).resolve().parents[2] / "assets" / "covering.json"
+from sinkprune.recorded.what_if import FILE, load_what_if
 
 
 def load_covering(path: Path = FILE) -> dict | None:
-    """What was measured; None where nothing was."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    """{"model", "prompts" (how many), "rows": [{"lane" ("dlm", "ar"), "which", "count", "nats": [mean, low, high]}]}, or None."""
+    summary = load_what_if(path)
+    if summary is None:
+        return None
+    rows = [row for row in summary["rows"] if row["kind"] == "cover" and row["scope"] == "per head"]
+    return {"model": summary["model"], "prompts": summary["prompts"], "rows": rows}
 
 
 def covered(covering: dict, lane: str, which: str, count: int) -> list[float] | None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import gradio as gr
 from starlette.middleware import Middleware
 
+from sinkprune.recorded.eviction_times import load_times
 from sinkprune.recorded.presets import load_presets
 from sinkprune.recorded.pruned_sinks import load_pruned_sinks
 from sinkprune.recorded.pruning_table import load_table
+from sinkprune.recorded.what_if import load_what_if
 from sinkprune.ui.api import add_endpoints
 from sinkprune.ui.components.scripts import PROMPT_KEYS, ROVING
 from sinkprune.ui.components.served import WEB
@@ -23,6 +25,7 @@ from sinkprune.ui.sections.results import table_section
 from sinkprune.ui.sections.sweep import sweep_section
 from sinkprune.ui.sections.watch import watch_section
 from sinkprune.ui.sections.what_if import what_if_section
+from sinkprune.ui.sections.what_if_results import what_if_results_section
 from sinkprune.ui.server.web_guard import WebGuard
 from sinkprune.ui.server.workbench import Workbench
 from sinkprune.ui.theme import theme
@@ -68,6 +71,7 @@ def build_page(bench: Workbench) -> gr.Blocks:
                 sweep_section(bench, prompt, decoding, methods_section(bench, prompt, decoding), table)
             with gr.Tab("Results", id="table"):
                 table_section(table)
+                what_if_results_section(load_what_if(), load_times())
                 pruned_sinks_section(load_pruned_sinks())
             with gr.Tab("Learn", id="learn"):
                 learn_section(bench, prompt, presets, table)
