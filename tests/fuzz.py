@@ -40,6 +40,7 @@ from sinkprune.ui.server.workbench import Workbench
 from tests.hostile import KEYS, anything, numbers, texts
 from tests.tiny_bench import tiny_bench
 
+ROUND = 250  # examples, after which hypothesis forgets what it drew: memory is then that of the app
 PATIENCE = 2.0  # seconds after which a client leaves, wherever the work is
 
 
@@ -186,7 +187,10 @@ def main() -> None:
         fuzzed = fuzzed_page(Path(folder))
         print(f"{len(fuzzed.functions)} functions, seed {options.seed}")
         before = fuzzed.state()
-        failures = collect_failures(fuzzed, options.examples, options.seed)
+        failures: dict[str, str] = {}
+        for number in range(-(-options.examples // ROUND)):
+            failures = collect_failures(fuzzed, ROUND, options.seed + number) | failures
+            print(f"{dict(fuzzed.seen)}, {memory() / 2**20:.0f} MB", flush=True)
         assert fuzzed.state() == before, "the shared model changed"
     for kind, trace in failures.items():
         print(f"\n{kind}\n{trace[-1500:]}")
@@ -208,8 +212,6 @@ def collect_failures(fuzzed: Fuzzed, count: int, number: int) -> dict[str, str]:
             if kind not in failures:
                 print(kind, flush=True)
             failures.setdefault(kind, "".join(traceback.format_exception(error)))
-        if sum(fuzzed.seen.values()) % 250 == 0:
-            print(f"{dict(fuzzed.seen)}, {memory() / 2**20:.0f} MB", flush=True)
 
     examples()
     return failures
