@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 
 import gradio as gr
 
@@ -124,14 +125,15 @@ def sparsity_bound(method: str) -> float:
 def pruning_from(
     method: str, sparsity: float, pattern: str, sink_rule: str, sink_weight: bool, allocation: str
 ) -> PruneConfig:
-    """The PruneConfig of the page's controls."""
+    """The PruneConfig of the page's controls. A pattern decides the share by itself: the sparsity is then the pattern's."""
     if isinstance(sparsity, bool) or not isinstance(sparsity, int | float):
         raise ValueError("sparsity must be a number")
     if not 0 <= sparsity <= MAX_SPARSITY:
         raise ValueError(f"sparsity must lie between 0 and {MAX_SPARSITY}, not {sparsity}")
     if not isinstance(pattern, str) or pattern not in PATTERNS:
         raise ValueError(f"the pattern must be one of {', '.join(PATTERNS)}")
-    return PruneConfig(method, float(sparsity), PATTERNS[pattern], sink_rule, bool(sink_weight), allocation)
+    asked = PruneConfig(method, float(sparsity), PATTERNS[pattern], sink_rule, bool(sink_weight), allocation)
+    return replace(asked, sparsity=asked.target)
 
 
 def calibration_from(samples: int) -> CalibrationConfig:

@@ -31,7 +31,7 @@ def bench(tmp_path_factory):
 def address(bench):
     with gr.Blocks() as demo:
         prompt = gr.Textbox("why do stars shine ?", label="Prompt")
-        decoding = decoding_controls()
+        _, decoding = decoding_controls()
         samples = methods_section(bench, prompt, decoding)
         decoding["gen_length"].value, samples.value = 32, 8  # the shortest answer and calibration that the page offers
         sweep_section(bench, prompt, decoding, samples, made_up_table() | {"model": bench.name})
@@ -98,6 +98,28 @@ def test_what_a_method_cannot_do_is_listed(open_page):
     assert [line.split(":")[0] for line in refused] == [name for name in ORDER if "structured" in name]
 
 
+def test_under_a_pattern_the_sparsity_is_not_live_and_says_the_share(open_page):
+    page = open_page()
+    number = page.get_by_label("number input for Sparsity of every copy")
+    number.fill("0.7")
+    page.get_by_label("4:8", exact=True).check()
+    page.get_by_text("4:8 always takes 50 % of the weights").wait_for()
+    assert number.is_disabled()
+    assert number.input_value() == "0.5"
+    page.get_by_label("free", exact=True).check()
+    page.get_by_text("share of the weights set to zero").first.wait_for()
+    assert number.is_enabled()
+
+
+def test_the_seed_is_live_only_where_it_is_used(open_page):
+    page = open_page()
+    page.get_by_role("button", name="How it writes").click()
+    seed = page.get_by_label("Seed", exact=True)
+    assert seed.is_disabled()
+    page.get_by_label("number input for Temperature").fill("0.5")
+    page.wait_for_function("() => !document.querySelector('#seed input').disabled")
+
+
 def test_a_cancelled_run_keeps_its_rows_and_frees_the_model(open_page, bench, monkeypatch):
     def endless(pruning, calibration, dense=None):
         while True:
@@ -108,9 +130,12 @@ def test_a_cancelled_run_keeps_its_rows_and_frees_the_model(open_page, bench, mo
     with monkeypatch.context() as patch:
         patch.setattr(bench, "prune", endless)
         page.locator("#all-run").click()
-        page.locator("#all-status").get_by_text("magnitude · Layer 1 of 2").wait_for()
+        page.locator("#all-status").get_by_text(f"method 1 of {len(ORDER)} · magnitude · Layer 1 of 2").wait_for()
         page.locator("#all-cancel").click()
         page.locator("#all-status").get_by_text("Cancelled").wait_for()
+        page.wait_for_timeout(600)  # longer than the pace of signs of life: a late one must not take the word's place
+        assert "Cancelled" in page.locator("#all-status").inner_text()
+        assert page.locator("#all-status progress").count() == 0
     assert methods_in_order(page) == ["dense"]
     run_all(page)
 

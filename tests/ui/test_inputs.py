@@ -60,6 +60,13 @@ def test_the_largest_sparsity_offered_is_allowed(method):
         pruning_from(method, sparsity_bound(method) + 0.05, "free", "reference", True, "uniform")
 
 
+@pytest.mark.parametrize("pattern", ["2:4", "4:8"])
+def test_a_pattern_decides_the_sparsity_whatever_the_slider_says(pattern):
+    made = [pruning_from("wanda", sparsity, pattern, "reference", True, "uniform") for sparsity in (0.3, 0.9)]
+    assert made[0] == made[1]
+    assert made[0].sparsity == 0.5
+
+
 def test_structured_methods_know_no_pattern():
     with pytest.raises(ValueError, match="whole channels and heads"):
         pruning_from("structured", 0.5, "2:4", "reference", True, "uniform")

@@ -13,7 +13,7 @@ from sinkprune.pruning import CalibrationConfig, PruneConfig
 from sinkprune.ui.inputs import COPY
 from sinkprune.ui.opening import another_model, open_links
 from sinkprune.ui.sections.compare import _as_linked
-from sinkprune.ui.sections.copy_controls import copy_controls, copy_updates
+from sinkprune.ui.sections.copy_controls import copy_controls, copy_updates, sparsity_slider
 from sinkprune.ui.sections.decoding_controls import decoding_controls
 from sinkprune.ui.server.links import link_to
 
@@ -103,6 +103,13 @@ def test_a_bad_link_is_refused_as_text_and_changes_nothing(opened):
 def test_updates_follow_the_method():
     assert copy_updates(COPY | {"method": "wanda", "sparsity": 0.9, "pattern": "2:4"})["sparsity"].maximum == 0.9
     assert copy_updates(COPY | {"method": "structured", "sparsity": 0.1})["pattern"].interactive is False
+
+
+def test_the_slider_is_not_live_under_a_pattern_and_says_the_share():
+    fixed, free = sparsity_slider("wanda", 0.8, "2:4"), sparsity_slider("wanda", 0.8, "free")
+    assert (fixed.value, fixed.interactive, "50 %" in fixed.info) == (0.5, False, True)
+    assert (free.value, free.interactive) == (0.8, True)
+    assert sparsity_slider("structured", 0.8, "2:4").interactive  # structured methods know no pattern
 
 
 def test_a_run_is_compared_with_its_own_link_only():

@@ -11,12 +11,13 @@ from functools import partial
 import gradio as gr
 from gradio.components import Component
 
-from sinkprune.lab.all_methods import MethodRow, Refusal, Underway, compare_all
+from sinkprune.lab.all_methods import ORDER, MethodRow, Refusal, Underway, compare_all
 from sinkprune.pruning import CalibrationConfig
 from sinkprune.ui.components.methods_table import methods_table
-from sinkprune.ui.events import now_and_then
+from sinkprune.ui.events import QUICK_EVENT, now_and_then
 from sinkprune.ui.inputs import BOUNDS, COPY, MAX_SPARSITY, PATTERNS, calibration_from, pruning_from, request_from
 from sinkprune.ui.run_button import Update, run_button, wire_run
+from sinkprune.ui.sections.copy_controls import sparsity_slider
 from sinkprune.ui.server.runs import visitor
 from sinkprune.ui.server.scheduler import LONG, Waiting
 from sinkprune.ui.server.workbench import Workbench
@@ -47,6 +48,7 @@ def methods_section(bench: Workbench, prompt: gr.Textbox, decoding: dict[str, Co
             *BOUNDS["samples"], value=COPY["samples"], step=8, label="Sequences to calibrate on", elem_id="all-samples",
             info="of 128 tokens, from the built-in text",
         )  # fmt: skip
+    pattern.change(partial(sparsity_slider, COPY["method"]), [sparsity, pattern], sparsity, **QUICK_EVENT)
     with gr.Row(elem_classes="actions"):
         button = run_button("Run all methods", "all-run", "Cancel", "all-cancel")
     status = gr.HTML(note("", INVITATION), elem_id="all-status")
@@ -81,14 +83,20 @@ def new_table() -> dict:
     return {"run": uuid.uuid4().hex, "rows": [], "refused": []}
 
 
-def underway_line(step: Waiting | Underway) -> str:
-    """What goes on, as a line of the page."""
+def underway_line(step: Waiting | Underway, place: str = "") -> str:
+    """What goes on, as a line of the page. place: where in the whole that is, such as "method 3 of 7"; "" where it is not counted."""
     if isinstance(step, Waiting):
         return waiting_line(step)
+    named = f"{place} · {step.method}" if place else step.method
     if step.progress is not None:
-        return progress_line(step.progress, step.method)
+        return progress_line(step.progress, named)
     doing = f"writes, {step.forwards} forward passes so far" if step.doing == "writing" else "is measured"
-    return note("Live", f"{step.method} {doing}.")
+    return note("Live", f"{'The dense model' if named == 'dense' else named} {doing}.")
+
+
+def _place(step: Waiting | Underway) -> str:
+    known = isinstance(step, Underway) and step.method in ORDER
+    return f"method {ORDER.index(step.method) + 1} of {len(ORDER)}" if known else ""
 
 
 def _cancelled() -> Update:
@@ -105,7 +113,7 @@ def _run(bench: Workbench, values: dict) -> Iterator[Update]:
     with closing(steps):
         for step in now_and_then(steps, Underway):
             if isinstance(step, Waiting | Underway):
-                yield {"status": underway_line(step)}
+                yield {"status": underway_line(step, _place(step))}
             else:
                 table = collect(table, step)
                 yield {"shown": table}

@@ -24,7 +24,7 @@ def copy_controls(table: dict | None) -> dict[str, gr.components.Component]:
             )  # fmt: skip
             pattern = gr.Radio(
                 list(PATTERNS), value=COPY["pattern"], label="Pattern", elem_classes="plain-radio",
-                info="2:4 is two zeros in every four inputs: half of the weights, whatever the slider says",
+                info="2:4 is two zeros in every four inputs, 4:8 four in every eight: half of the weights",
             )  # fmt: skip
             with gr.Accordion("Advanced", open=False, elem_id="advanced"):
                 samples = gr.Slider(
@@ -40,7 +40,9 @@ def copy_controls(table: dict | None) -> dict[str, gr.components.Component]:
                     list(ALLOCATIONS), value=COPY["allocation"], label="Allocation", elem_classes="plain-radio",
                     info="structured methods: every layer loses the same share, or all layers compete",
                 )  # fmt: skip
-    method.input(_bounds, [method, sparsity], [sparsity, pattern], **QUICK_EVENT)
+    asked = [method, sparsity, pattern]
+    method.input(_bounds, asked, [sparsity, pattern], **QUICK_EVENT)
+    pattern.change(sparsity_slider, asked, sparsity, **QUICK_EVENT)
     return {
         "method": method,
         "sparsity": sparsity,
@@ -52,16 +54,23 @@ def copy_controls(table: dict | None) -> dict[str, gr.components.Component]:
     }
 
 
-def _bounds(method: str, sparsity: float) -> tuple[gr.Slider, gr.Radio]:
-    """What a method allows: the structured ones remove less, and know no pattern."""
+def sparsity_slider(method: str, sparsity: float, pattern: str) -> gr.Slider:
+    """The slider as method and pattern leave it: the structured methods remove less, and 2:4 and 4:8 take half whatever it said."""
     most, structured = sparsity_bound(method), method in STRUCTURED
+    if PATTERNS.get(pattern) is not None and not structured:
+        return gr.Slider(maximum=most, value=0.5, interactive=False, info=f"{pattern} always takes 50 % of the weights")
     info = "share of the layers' weights removed" if structured else "share of the weights set to zero"
-    pattern = gr.Radio(value="free", interactive=False) if structured else gr.Radio(interactive=True)
-    return gr.Slider(maximum=most, value=min(sparsity, most), info=info), pattern
+    return gr.Slider(maximum=most, value=min(sparsity, most), interactive=True, info=info)
+
+
+def _bounds(method: str, sparsity: float, pattern: str) -> tuple[gr.Slider, gr.Radio]:
+    """What a method allows: the structured ones remove less, and know no pattern."""
+    known = gr.Radio(value="free", interactive=False) if method in STRUCTURED else gr.Radio(interactive=True)
+    return sparsity_slider(method, sparsity, pattern), known
 
 
 def copy_updates(values: dict) -> dict:
     """The updates that set the controls to `values` (all of `inputs.COPY`, by name), bounds included."""
-    slider, _ = _bounds(values["method"], values["sparsity"])
+    slider = sparsity_slider(values["method"], values["sparsity"], values["pattern"])
     pattern = gr.Radio(value=values["pattern"], interactive=values["method"] not in STRUCTURED)
     return values | {"sparsity": slider, "pattern": pattern}

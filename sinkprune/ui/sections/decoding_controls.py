@@ -66,6 +66,7 @@ def decoding_controls() -> tuple[gr.Checkbox, dict[str, gr.components.Component]
                 minimum=0,
                 label="Seed",
                 info="used above temperature 0",
+                interactive=DECODING["temperature"] > 0,
                 elem_id="seed",
             )
             cfg_scale = gr.Slider(
@@ -74,6 +75,7 @@ def decoding_controls() -> tuple[gr.Checkbox, dict[str, gr.components.Component]
             )  # fmt: skip
         sparse = _sparse_controls()
     cache.change(_show_sparse, cache, list(sparse.values()), **QUICK_EVENT)
+    temperature.change(lambda value: gr.Number(interactive=value > 0), temperature, seed, **QUICK_EVENT)
     rule.change(_show_rule_value, rule, [threshold, factor], **QUICK_EVENT)
     return both, {
         "gen_length": gen_length,

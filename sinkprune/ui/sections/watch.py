@@ -19,7 +19,7 @@ from sinkprune.recorded.prompt_set import PromptSet, load_prompt_set
 from sinkprune.traces.check import MAX_BYTES, TOO_LARGE, read_trace
 from sinkprune.traces.runs import check_prompt
 from sinkprune.ui.components.player import player
-from sinkprune.ui.events import STATE_SECONDS
+from sinkprune.ui.events import QUICK_EVENT, STATE_SECONDS
 from sinkprune.ui.inputs import request_from
 from sinkprune.ui.run_button import RunButton, Update, wire_run
 from sinkprune.ui.sections.sink_figures import MEAN, draw, draw_layer, figure_section, layer_index, layer_list
@@ -62,6 +62,7 @@ def watch_section(
     drawn = {"trace": last, "layer": figures["layer"], "seen": seen}
     inputs = {"prompt": prompt, "both": both, "layer": figures["layer"], "seen": seen, **decoding}
     run = wire_run(button, bench, partial(_live_run, bench, recorded), inputs, outputs, stopped, {"trace": last})
+    prompt.input(None, None, chips, js="() => null", **QUICK_EVENT)  # another prompt: no longer that of a recorded run
     by_name = {preset.name: preset for preset in presets}
     chosen = run.instead(chips.input, lambda name: _play_preset(by_name, name), {"name": chips})
     read = run.instead(opened.upload, _open_saved, {"path": opened})
