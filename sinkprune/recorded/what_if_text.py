@@ -62,7 +62,7 @@ def cache_table(summary: dict) -> str:
     lines = [
         [said, *(cell(rows[which, retention]["nats"]) for retention in RETENTIONS)] for which, said in POLICIES.items()
     ]
-    lines.append(["nothing kept but the block", cell(rows["nothing", 0]["nats"]), "", ""])
+    lines.append(["nothing kept but the block (0 %)", cell(rows["nothing", 0]["nats"]), "", ""])
     return _table(["Sparse cache: kept keys", *(f"{100 * retention:g} %" for retention in RETENTIONS)], lines)
 
 
