@@ -7,7 +7,7 @@ Which option is right is computed, never typed, so it may differ from the paper'
 
 from __future__ import annotations
 
-from sinkprune.recorded.claims import Recordings, over, pairs, words
+from sinkprune.recorded.claim_verdicts import Recordings, over, pairs, words
 from sinkprune.recorded.covering import covered
 
 

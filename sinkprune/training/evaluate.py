@@ -23,11 +23,11 @@ from sinkprune.decoding import DecodeConfig, autoregress, generate
 from sinkprune.lab.likelihood import ANSWER_DRAWS, Estimate, answer_likelihood
 from sinkprune.lab.overlap import answer_end, repeated_ngrams
 from sinkprune.lab.relevance import relevance_numbers, text_numbers
-from sinkprune.lab.texts import CANVAS, held_out_answers
+from sinkprune.lab.texts import CANVAS, held_out_answers, sentence_ends
 from sinkprune.models import LoadedModel, causal_prompt, causal_view, decode_answer, encode_prompt, load_model
 from sinkprune.traces.sink_statistics import MEASURES, sink_statistics
 from sinkprune.training.answers import load_teacher, share
-from sinkprune.training.examples import CLOSING, closing_and_digit_tokens, cuts, sentence_ends
+from sinkprune.training.examples import cuts
 from sinkprune.training.judge import every_prompt
 from sinkprune.training.prompts import held_out_prompts
 
@@ -37,15 +37,16 @@ DUAL = DecodeConfig(gen_length=CANVAS, block_length=32, threshold=0.9, cache="du
 LANES = {"plain": PLAIN, "parallel": PARALLEL, "dual": DUAL}
 WATCHED_EVERY = 4  # prompts
 MANY_MOVES = 3  # of the leading sink
+# What ends an answer. A full stop after a number ends an answer too, though no sentence is cut there.
+CLOSING = (".", "!", "?", '."', '!"', '?"', ".)")
 
 
 def reference_canvases(loaded: LoadedModel, answers: Sequence[dict]) -> list[torch.Tensor]:
     """The answers that fit a 96-token canvas, cut as the training data was, filled with end tokens: (96,) ids each."""
-    closes, digits = closing_and_digit_tokens(loaded.tokenizer)
     canvases = []
     for entry in answers:
-        ids = loaded.tokenizer(entry["answer"], add_special_tokens=False).input_ids
-        kept = cuts(ids, entry["finished"], sentence_ends(ids, closes, digits)).get(CANVAS)
+        ids, ends = sentence_ends(loaded.tokenizer, entry["answer"])
+        kept = cuts(ids, entry["finished"], ends).get(CANVAS)
         if kept:
             filled = ids[:kept] + [loaded.spec.eos_token_id] * (CANVAS - kept)
             canvases.append(torch.tensor(filled))

@@ -2,16 +2,17 @@
 
     python -m sinkprune.training.examples build/base build/data build/answers
 
-An example is prompt (without its final mark) + separator + answer + end tokens; the part after the separator, the canvas, is 64, 96 or 128
-tokens long. A finished answer stands on the smallest canvas that holds it, half of them on a larger one too: a model that sees all short
-answers on large canvases ends early, since end tokens are what it is surest of. On smaller canvases, and when the teacher did not finish,
-an answer is cut at the last sentence end that fits. What the student wrote itself is never cut, and stands on the canvas it was written on
-and on the next larger one. Answers that say little are dropped, and one without a closing mark counts as not finished. Of the examples
-whose answers begin with the same four tokens ("In the heart of"), at most one in 200 of all is kept.
+An example is prompt (without its final mark) + separator + answer + end tokens. The part after the separator is the canvas: 64, 96 or 128
+tokens. A finished answer stands on the smallest canvas that holds the answer. Only half of these answers stand on a larger canvas
+too: a model that sees every short answer on large canvases is surest of end tokens, and ends early. On smaller canvases, and when the
+teacher did not finish, an answer is cut at the last sentence end that fits. An answer of the student is never cut. It stands on the canvas
+where it was written, and on the next larger one. Answers that say little are dropped. An answer without a closing mark counts as not
+finished. Of the examples whose answers begin with the same four tokens ("In the heart of"), at most one in 200 of all is kept.
 
-Saved as train.npz (the teacher's), held-out.npz and own.npz (the student's), whichever the folders hold answers of: ids (n, 160) uint16,
-and per example the prompt's length, the answer's end (its first end token) and the total length; of the student's also steps (n, 160)
-uint8, as `training.own_answers` says. The separator stands as the first of SEPARATORS; `training.batches` puts another in its place.
+Saved as train.npz (the teacher's), held-out.npz and own.npz (the student's), whichever the folders hold answers of. Each holds ids
+(n, 160) uint16 and three numbers per example: the prompt's length, the answer's end (its first end token) and the total length. The
+student's also hold steps (n, 160) uint8, described in `training.own_answers`. The separator stands as the first of SEPARATORS;
+`training.batches` puts another in its place.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from pathlib import Path
 import numpy as np
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from sinkprune.lab.overlap import distinct_ngrams
+from sinkprune.lab.texts import sentence_ends
 from sinkprune.models.chat import without_final_mark
 from sinkprune.training.base import END_TOKEN_ID, SEPARATORS
 from sinkprune.training.prompts import held_out_prompts, shares_a_topic, topic_words
@@ -38,22 +41,7 @@ DISTINCT = 0.98  # of the 4-grams of an answer, at least: what is learned repeat
 SURPRISE = 9.0  # nats, of a token of the student's own answers, at most
 OWN = "answers-own"  # what the files of the student's own answers begin with
 LENGTH = PROMPT_LIMIT + CANVASES[-1]
-CLOSING = (".", "!", "?", '."', '!"', '?"', ".)")
 Example = tuple[list[int], int, int, int]  # ids, prompt length, answer end, total length
-
-
-def distinct_4grams(ids: list[int]) -> float:
-    """Share of the 4-grams that are different; 1 for fewer than five tokens."""
-    grams = [tuple(ids[i : i + 4]) for i in range(len(ids) - 3)]
-    return len(set(grams)) / len(grams) if len(grams) > 1 else 1.0
-
-
-def sentence_ends(ids: list[int], closes: np.ndarray, digits: np.ndarray) -> list[int]:
-    """Numbers of tokens after which a sentence is complete; the "2." of a list ends none.
-
-    closes, digits: (vocabulary,) bool, True where a token ends a sentence, or is a number.
-    """
-    return [i + 1 for i, token in enumerate(ids) if closes[token] and not (i and digits[ids[i - 1]])]
 
 
 def cuts(answer: list[int], finished: bool, ends: list[int], canvases: tuple[int, ...] = CANVASES) -> dict[int, int]:
@@ -76,7 +64,7 @@ def make_examples(
     larger_share: float = LARGER,
 ) -> list[Example]:
     """Each length on its smallest allowed canvas and, that share of them, on a larger canvas, drawn at random."""
-    if len(prompt) > PROMPT_LIMIT or len(answer) < SHORTEST or distinct_4grams(answer) < DISTINCT:
+    if len(prompt) > PROMPT_LIMIT or len(answer) < SHORTEST or distinct_ngrams(answer) < DISTINCT:
         return []
     finished = finished and len(answer) in ends
     canvases: dict[int, list[int]] = {}
@@ -88,11 +76,6 @@ def make_examples(
             ids = prompt + answer[:kept] + [END_TOKEN_ID] * (LENGTH - len(prompt) - kept)
             examples.append((ids, len(prompt), len(prompt) + kept, len(prompt) + canvas))
     return examples
-
-
-def closing_and_digit_tokens(tokenizer: PreTrainedTokenizerBase) -> tuple[np.ndarray, np.ndarray]:
-    texts = [tokenizer.decode([i]).strip() for i in range(len(tokenizer))]
-    return np.array([text.endswith(CLOSING) for text in texts]), np.array([text.isdigit() for text in texts])
 
 
 def until_end(ids: np.ndarray) -> tuple[list[list[int]], np.ndarray]:
@@ -112,7 +95,7 @@ def read_answers(file: Path, kind: str) -> tuple[list[list[int]], np.ndarray, np
 
 
 def placed_steps(examples: list[Example], steps: np.ndarray) -> np.ndarray:
-    """(n, 192) uint8: each row of steps (n, canvas) from its example's prompt on; what a larger canvas adds came at once."""
+    """(n, 160) uint8: each row of steps (n, canvas) from its example's prompt on; what a larger canvas adds came at once."""
     rows = np.zeros((len(examples), LENGTH), np.uint8)
     for row, (_, prompt, _, _), committed in zip(rows, examples, steps, strict=True):
         row[prompt : prompt + len(committed)] = committed
@@ -129,7 +112,6 @@ def kind_of(prompts_file: Path) -> str:
 def examples_of_file(job: tuple[Path, Path]) -> dict[str, np.ndarray]:
     prompts_file, base_folder = job
     tokenizer = AutoTokenizer.from_pretrained(base_folder)
-    closes, digits = closing_and_digit_tokens(tokenizer)
     prompts, kind = prompts_file.read_text().splitlines(), kind_of(prompts_file)
     answers, finished, steps = read_answers(prompts_file.with_suffix(".npz"), kind)
     where = (CANVASES, LARGER) if steps is None else ((steps.shape[1], steps.shape[1] + 32), 1.0)
@@ -138,10 +120,12 @@ def examples_of_file(job: tuple[Path, Path]) -> dict[str, np.ndarray]:
     made: list[Example] = []
     source: list[int] = []  # the answer that each was made of
     for i, (prompt, answer, done) in enumerate(zip(prompts, answers, finished, strict=True)):
-        ends = sentence_ends(answer, closes, digits)
-        if shares_a_topic(prompt, topics) or (kind == "own" and not (done and len(answer) in ends)):
+        ids, ends = sentence_ends(tokenizer, tokenizer.decode(answer, clean_up_tokenization_spaces=False))
+        if shares_a_topic(prompt, topics) or (kind == "own" and not (done and len(ids) in ends)):
             continue
-        examples = make_examples(framed(tokenizer, prompt), answer, done, ends, *where)
+        if kind == "own":  # kept token by token and whole: each token has its step
+            ids, ends = answer, [len(answer)]
+        examples = make_examples(framed(tokenizer, prompt), ids, done, ends, *where)
         made += examples
         source += [i] * len(examples)
     own = {} if steps is None else {"steps": placed_steps(made, steps[np.array(source, int)])}

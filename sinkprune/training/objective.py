@@ -1,14 +1,14 @@
 """What is learned: masked denoising and next-token prediction with the same weights.
 
-Masked denoising is LLaDA's objective (arXiv 2502.09992, eq. 3) without logit shift: every maskable token becomes MASK with
-probability t, and the cross-entropy of the masked tokens is weighted 1/t. What is maskable decides how the model behaves:
+Masked denoising is LLaDA's objective (arXiv 2502.09992, eq. 3) without logit shift. Every maskable token becomes MASK with
+probability t, and the cross-entropy of the masked tokens is weighted 1/t. Which tokens are maskable decides how the model behaves:
 - "whole" rows: every token, prompt and template included (LLaDA's pre-training). With masks on the answer only, one prompt
   token draws 39 % of all attention at every step; whole rows are what makes sinks move.
 - "canvas" rows: the answer only (LLaDA's fine-tuning).
 - "block" rows: one block of the canvas, everything left of it known and everything right of it MASK: the states that
   block-wise decoding meets.
-"Guided" batches are canvas and block rows whose targets are not the text but a frozen model's guided distribution: classifier-free guidance
-(LLaDA's unsupervised form, arXiv 2502.09992, app. A.2), two forwards that the student learns to do in one.
+"Guided" batches are canvas and block rows. Their targets are not the text but a frozen model's distribution under classifier-free guidance
+(LLaDA's unsupervised form, arXiv 2502.09992, app. A.2). The student learns to do those two forwards in one.
 "Cached" batches are what the student wrote itself, masked as it was while it wrote, with the dual cache (`training.trajectories`).
 """
 
@@ -67,8 +67,10 @@ def maskable_tokens(batch: Batch, shares: Shares, generator: torch.Generator) ->
 
 
 def denoising_batch(batch: Batch, shares: Shares, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Noised ids (B, N), the masked positions that count (B, N) bool, each row's weight 1 / (t x maskable tokens) (B,), and which
-    rows are block rows (B, 1) bool."""
+    """(noised ids (B, N), the masked positions that count (B, N) bool, weights (B,), whether a row is a block row (B, 1) bool).
+
+    The weight of a row is 1 / (t x maskable tokens).
+    """
     counted, ahead, block = maskable_tokens(batch, shares, generator)
     t = stratified_times(len(batch.ids), generator)
     draw = torch.rand(batch.ids.shape, generator=generator, device=batch.ids.device)
@@ -84,6 +86,11 @@ def forwarded(kind: str, length: int) -> int:
     return length + STATES * BLOCK if kind == "cached" else length
 
 
+def denoising_hidden(model: LlamaForCausalLM, ids: Tensor, batch: Batch) -> Tensor:
+    """(B, N, D) last hidden states of the noised ids (B, N): every place sees all real tokens of its row."""
+    return model.model(ids, attention_mask=batch.real, is_causal=False, use_cache=False).last_hidden_state
+
+
 @torch.no_grad()
 def guided_log_probs(guide: LlamaForCausalLM, noised: Tensor, masked: Tensor, batch: Batch, guidance: float) -> Tensor:
     """(R, V) log-probabilities at the R `masked` places: softmax((1 + w) logits - w logits without the prompt), w = guidance.
@@ -92,20 +99,16 @@ def guided_log_probs(guide: LlamaForCausalLM, noised: Tensor, masked: Tensor, ba
     """
     position = torch.arange(noised.shape[1], device=noised.device)
     unasked = noised.masked_fill(position < batch.prompt[:, None], MASK_TOKEN_ID)
-    hidden = (
-        guide.model(ids, attention_mask=batch.real, is_causal=False, use_cache=False).last_hidden_state[masked]
-        for ids in (noised, unasked)
-    )
-    asked, free = (guide.lm_head(states) for states in hidden)
+    asked, free = (guide.lm_head(denoising_hidden(guide, ids, batch)[masked]) for ids in (noised, unasked))
     return torch.lerp(free.float(), asked.float(), 1 + guidance).log_softmax(-1)
 
 
 class Objective(nn.Module):
     """The model with a loss for each kind of batch; `forward` returns a scalar in nats per token.
 
-    certainty: weight of the entropy of right predictions in block rows and cached batches (certainty forcing, dParallel, arXiv 2509.26488):
-    what the model would get right anyway it shall commit early, many tokens in one step. End tokens do not count: forced, they come too
-    soon. guidance: how much the frozen model of guided batches is guided.
+    certainty: weight of the entropy of right predictions in block rows and cached batches (certainty forcing, dParallel, arXiv 2509.26488).
+    The model learns to commit early, many tokens in one step, where its prediction is right. End tokens do not count: forced, they come
+    too soon. guidance: how much the frozen model of guided batches is guided.
     """
 
     def __init__(self, model: LlamaForCausalLM, certainty: float = 0.0, guidance: float = 0.0):
@@ -135,14 +138,14 @@ class Objective(nn.Module):
         rows = Shares(whole=0.0, block=shares.block / max(1e-9, 1 - shares.whole))
         noised, masked, weight, _ = denoising_batch(batch, rows, generator)
         target = guided_log_probs(self.guide, noised, masked, batch, self.guidance).exp()
-        hidden = self.model.model(noised, attention_mask=batch.real, is_causal=False, use_cache=False).last_hidden_state
-        loss = F.cross_entropy(self.model.lm_head(hidden[masked]).float(), target, reduction="none")
+        hidden = denoising_hidden(self.model, noised, batch)[masked]
+        loss = F.cross_entropy(self.model.lm_head(hidden).float(), target, reduction="none")
         return (loss * weight[:, None].expand_as(masked)[masked]).sum() / len(batch.ids)
 
     def masked(self, batch: Batch, shares: Shares, generator: torch.Generator) -> Tensor:
         noised, masked, weight, block = denoising_batch(batch, shares, generator)
-        hidden = self.model.model(noised, attention_mask=batch.real, is_causal=False, use_cache=False).last_hidden_state
-        loss = self.token_losses(hidden[masked], batch.ids[masked], forced=block.expand_as(masked)[masked])
+        hidden = denoising_hidden(self.model, noised, batch)[masked]
+        loss = self.token_losses(hidden, batch.ids[masked], forced=block.expand_as(masked)[masked])
         return (loss * weight[:, None].expand_as(masked)[masked]).sum() / len(batch.ids)
 
     def cached(self, batch: Batch, generator: torch.Generator) -> Tensor:

@@ -2,13 +2,14 @@
 
     python -m sinkprune.training.own_answers build/base build/model build/answers build/own --minutes 3    # one process per GPU: --part 0/2
 
-A model that learns what it would have written anyway becomes surer of it, and then writes more tokens in one step (dParallel, arXiv
-2509.26488, trains on the model's own answers for this reason). `training.examples` drops what repeats itself, so what is learned is
-the student at its best. Files are named and filled as the teacher's are, in ids of the student's tokenizer; beside R stand
-steps, (prompts, canvas) uint8: which forward of its block committed a token, 0 the first; and
-surprise, (prompts,) float32: the largest surprisal of a token, in nats, when the same weights read the answer causally (tokens committed
-together can contradict each other, "a a lamp"; reading from left to right notices); and
-first, (prompts,) bool: whether the judge (`training.judge`) finds the answer likelier after its own prompt than after OTHERS other ones.
+A model that learns its own answers becomes surer of them, and then writes more tokens in one step (dParallel, arXiv 2509.26488).
+`training.examples` drops answers that repeat themselves, so the student learns from its best answers. Files are named and filled as the
+teacher's are, in ids of the student's tokenizer. Beside R stand three arrays:
+
+- steps, (prompts, canvas) uint8: which forward of its block committed a token, 0 the first.
+- surprise, (prompts,) float32: the largest surprisal of a token, in nats, when the same weights read the answer causally. Tokens committed
+  together can contradict each other ("a a lamp"); reading from left to right notices.
+- first, (prompts,) bool: whether the judge (`training.judge`) finds the answer likelier after its own prompt than after OTHERS other ones.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ OTHERS = 7  # prompts that an answer is tried with besides its own
 def write_canvases(loaded: LoadedModel, prompts: Tensor, length: int, block: int = BLOCK) -> tuple[Tensor, Tensor]:
     """What `decoding.generate` with THRESHOLD and the dual cache writes after each of `prompts` (B, P), and when.
 
-    (tokens (B, length) int64, steps (B, length) uint8), on the CPU. All rows are forwarded together; a row rests when its block is full,
-    until the others' are.
+    (tokens (B, length) int64, steps (B, length) uint8), on the CPU. All rows are forwarded together. A row whose block is full rests until
+    every block is full. The loop stands beside `decoding.denoise` because that one writes one prompt at a time, and this one a thousand.
     """
     mask, start = loaded.spec.mask_token_id, prompts.shape[1]
     canvas = F.pad(prompts.to(loaded.device), (0, length), value=mask)

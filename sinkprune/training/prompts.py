@@ -1,8 +1,9 @@
 """The prompts the teacher answers, 64 held-out prompts that training never sees, and 128 validation prompts.
 
-Half come from templates filled with words; half the teacher writes itself, as a user's turn that begins with one of our stems. The
-held-out prompts were written by hand: no template can produce one, and a prompt that shares its topic with one is dropped. The validation
-prompts, by hand too, are what choices are made on (which of several tries, how sure it may be); their topics are not kept out of training.
+Half of the prompts come from templates filled with words. The teacher writes the other half, as a user's turn that begins with one of our
+stems. The held-out prompts were written by hand: no template can produce one, and a prompt that shares its topic with one is dropped. The
+validation prompts were written by hand too. Choices are made on them: which of several tries, and how sure the model may be. Their topics
+are not kept out of training.
 """
 
 from __future__ import annotations

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F
 
-from sinkprune.lab.likelihood import ANSWER_LEVELS
+from sinkprune.lab.likelihood import ANSWER_LEVELS, cross_entropy
 from sinkprune.training.base import MASK_TOKEN_ID
-from sinkprune.training.objective import Objective
+from sinkprune.training.objective import Objective, denoising_hidden
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM
@@ -44,9 +43,8 @@ def heldout_cross_entropy(model: LlamaForCausalLM, examples: Examples, rows: int
             for level, t in enumerate(ANSWER_LEVELS):
                 masked = canvas & (draw < t)
                 noised = batch.ids.masked_fill(masked, MASK_TOKEN_ID)
-                hidden = model.model(noised, attention_mask=batch.real, is_causal=False, use_cache=False)
-                hidden = hidden.last_hidden_state
-                loss = F.cross_entropy(model.lm_head(hidden[masked]).float(), batch.ids[masked], reduction="none")
+                hidden = denoising_hidden(model, noised, batch)[masked]
+                loss = cross_entropy(model.lm_head, hidden, batch.ids[masked])
                 for kind, counted in enumerate((torch.ones_like(loss, dtype=torch.bool), text[masked])):
                     sums[level, kind] += torch.tensor([loss[counted].sum().item(), counted.sum().item()])
     model.train()

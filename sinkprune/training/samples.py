@@ -2,7 +2,8 @@
 
     python -m sinkprune.training.samples assets/bundled        # writes samples.json, which the card shows
 
-Every method at 50 % and 70 %, calibrated as on the page by default; greedy, 96 tokens in blocks of 32, threshold 0.9, dual cache.
+Every method prunes at 50 % and 70 %, calibrated as on the page by default. Decoding is greedy: 96 tokens in blocks of 32, threshold 0.9,
+dual cache.
 """
 
 from __future__ import annotations

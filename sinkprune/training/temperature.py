@@ -2,10 +2,10 @@
 
     python -m sinkprune.training.temperature build/base build/fifth build/model
 
-A student that learned its own answers is surer of new prompts than it is right, and threshold decoding then commits tokens together that
-contradict each other. Its logits are multiplied by one number below 1 (temperature scaling, Guo et al. 2017, arXiv 1706.04599): the
-smallest that the teacher's answers to the validation prompts do not show, their masked cross-entropy rising by less than FREE. The number
-goes into the gain of the last norm, so nothing else needs to know of it. Which token is likeliest at a place never changes.
+A student that learned its own answers is surer of new prompts than it is right. Threshold decoding then commits tokens together that
+contradict each other. So the student's logits are multiplied by one number below 1 (temperature scaling, Guo et al. 2017, arXiv
+1706.04599). The smallest number is taken whose masked cross-entropy on the teacher's answers to the validation prompts rises by less than
+FREE. The number goes into the gain of the last norm, so nothing else changes. Which token is likeliest at a place never changes.
 What was measured goes to build/model/temperature.json, where the card reads it.
 """
 
@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import LlamaForCausalLM
 
-from sinkprune.lab.likelihood import level_masks
+from sinkprune.lab.likelihood import cross_entropy, level_masks, masked_hidden
 from sinkprune.models import LoadedModel, encode_prompt, load_model
 from sinkprune.training.answers import answer, load_teacher
 from sinkprune.training.evaluate import reference_canvases
@@ -44,15 +44,15 @@ def scaled_cross_entropy(
     canvases: prompts (1, P) with what stands after them (T,); every scale sees the same masks.
     """
     generator = torch.Generator().manual_seed(seed)
-    means = []
+    head, means = loaded.model.get_output_embeddings(), []
     for prompt_ids, canvas in canvases:
         masked = level_masks(len(canvas), generator)  # (L, T)
         noised = torch.where(masked, loaded.spec.mask_token_id, canvas)
         ids = torch.cat([prompt_ids.cpu().expand(len(masked), -1), noised], 1).to(loaded.device)
-        logits = loaded.model(ids, use_cache=False, logits_to_keep=len(canvas)).logits.float().transpose(1, 2)
-        target = canvas.expand(len(masked), -1).to(loaded.device)
-        losses = torch.stack([F.cross_entropy(scale * logits, target, reduction="none").cpu() for scale in scales])
-        means.append(((losses * masked).sum(2) / masked.sum(1)).mean(1))
+        hidden = masked_hidden(loaded, ids, F.pad(masked, (prompt_ids.shape[1], 0)))  # (M, D)
+        targets = canvas.expand(len(masked), -1)[masked]
+        losses = torch.stack([cross_entropy(head, hidden, targets, scale).cpu() for scale in scales])  # (S, M)
+        means.append(torch.stack([part.mean(1) for part in losses.split(masked.sum(1).tolist(), 1)]).mean(0))
     return torch.stack(means).mean(0)
 
 

@@ -2,12 +2,12 @@
 
     torchrun --nproc-per-node 4 -m sinkprune.training.train build/base build/data build/model --minutes 15
 
-AdamW with a linear warm-up, a constant rate and a linear decay over the last 40 % of the time; float32 weights, bf16 autocast;
-the layers are compiled once (regional compilation). build/data holds train.npz, held-out.npz and, for cached batches, own.npz.
+AdamW runs with a linear warm-up, a constant rate and a linear decay over the last 40 % of the time. Weights are float32, with bf16
+autocast. The layers are compiled once (regional compilation). build/data holds train.npz, held-out.npz and, for cached batches, own.npz.
 In the last part of the time the loss also asks for certainty (`--certainty`, `--certain`). `--init` goes on from a trained model,
-with one separator between prompt and answer (`--separator`); the first phase draws one for each row. From `--guided-from` of
+with one separator between prompt and answer (`--separator`); the first phase draws a separator per row. From `--guided-from` of
 the time on, guided batches (`--guided`) learn from a frozen average of the model, and masked batches mask whole rows. The log goes to
-build/model/training-log.jsonl: for each phase one line of settings, then one per measurement.
+build/model/training-log.jsonl: per phase one line of settings, then one line per measurement.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The states that block-wise decoding with the dual cache met while the student wrote its own answers.
 
-A state is a block as it stood before one of its forwards: what earlier forwards had committed is known, the rest is MASK, and the keys and
-values of everything outside are those of the block's first forward, when the block was nothing but MASK. Which forward committed a token
-is known (`training.own_answers`). A student that learns to write in one forward what it wrote in several needs fewer of them next time;
-pseudo-trajectories are dLLM distillation's name for this (d3LLM, arXiv 2601.07568).
+A state is a block as it stood before one of its forwards. Tokens that earlier forwards committed are known; the rest is MASK. Keys and
+values outside the block are those of the block's first forward, when the block was nothing but MASK. Which forward committed a token is
+known (`training.own_answers`). A student that learns to write in one forward what it wrote in several needs fewer forwards next time. The
+literature calls these states pseudo-trajectories (d3LLM, arXiv 2601.07568).
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """Tiny models of every architecture, with plain and shifted logits, and a prompt for them."""
 
+import dataclasses
+
 import torch
 
 from tests.tiny_models import VOCABULARY, make_tiny
@@ -11,6 +13,10 @@ LLAMA = MODELS["llama", False]
 
 def some_prompt(length=6, seed=0):
     return torch.randint(4, VOCABULARY, (1, length), generator=torch.Generator().manual_seed(seed))
+
+
+def without_end(loaded):
+    return dataclasses.replace(loaded, spec=dataclasses.replace(loaded.spec, eos_token_id=None))
 
 
 def kept_of_blocks(steps):

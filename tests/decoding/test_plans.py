@@ -1,7 +1,5 @@
 """What a run fills in: blanks inside a text, and the rest of a run after a token was touched; and what steps carry on request."""
 
-import dataclasses
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,7 +7,7 @@ from hypothesis import strategies as st
 
 from sinkprune.decoding import DecodeConfig, autoregress, denoise, generate, resume, resume_autoregress
 from sinkprune.sinks import record_attention
-from tests.decoding.samples import FAMILIES, LLAMA, MODELS, some_prompt
+from tests.decoding.samples import FAMILIES, LLAMA, MODELS, some_prompt, without_end
 from tests.pruning.structured_twins import some_ids, uneven_twins
 from tests.tiny_models import MASK
 
@@ -151,10 +149,6 @@ def test_what_cannot_be_resumed_is_refused(changed, message):
     asked = {"prompt_ids": some_prompt(), "config": CONFIG, "steps": steps, "step": 3, "edits": {7: 9}}
     with pytest.raises(ValueError, match=message):
         resume(LLAMA, **asked | changed)
-
-
-def without_end(loaded):
-    return dataclasses.replace(loaded, spec=dataclasses.replace(loaded.spec, eos_token_id=None))
 
 
 def test_the_autoregressive_lane_goes_on_from_a_step():

@@ -62,6 +62,9 @@ def test_ngrams_golden():
     assert repeated_ngrams([1, 2, 3, 4, 1, 2, 3, 4]) == pytest.approx(0.2)  # five 4-grams, the last one again
     assert repeated_ngrams([1, 1, 1, 1, 1, 1, 1]) == 0.75
     assert distinct_ngrams([1, 2], n=1) == 1
+    assert distinct_ngrams(range(50)) == 1
+    assert distinct_ngrams([1, 2] * 25) < 0.1
+    assert distinct_ngrams([1, 2, 3]) == 1
     assert repeated_ngrams([1, 2, 3]) == 0
 
 

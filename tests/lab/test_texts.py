@@ -1,12 +1,22 @@
 import json
+from pathlib import Path
 
 import pytest
 import torch
+from transformers import AutoTokenizer
 
 from sinkprune.lab import texts
-from sinkprune.lab.texts import SENTENCE_END, file_texts, held_out_answers, held_out_texts, whole_sentences
+from sinkprune.lab.texts import (
+    SENTENCE_END,
+    file_texts,
+    held_out_answers,
+    held_out_texts,
+    sentence_ends,
+    whole_sentences,
+)
 
 END = 2
+BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "bundled"
 
 
 @pytest.fixture
@@ -48,6 +58,22 @@ def test_whole_sentences_leave_room(loaded):
 )
 def test_sentence_ends(text, ends):
     assert SENTENCE_END.findall(text) == ends
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("It rains. Go home!", ["It rains.", "It rains. Go home!"]),
+        ("Two steps:\n1. Wash them.\n2. Eat", ["Two steps:\n1. Wash them."]),  # a list number ends no sentence
+        ('He said "go." Now', ['He said "go."']),
+        ("Pi is 3.14", []),
+    ],
+)
+def test_sentences_end_after_whole_tokens(text, sentences):
+    tokenizer = AutoTokenizer.from_pretrained(BUNDLED)
+    ids, ends = sentence_ends(tokenizer, text)
+    assert ids == tokenizer(text, add_special_tokens=False).input_ids
+    assert [tokenizer.decode(ids[:end]) for end in ends] == sentences
 
 
 def test_the_shipped_held_out_set_is_long_enough():

@@ -7,18 +7,17 @@ import math
 import numpy as np
 import pytest
 
-from sinkprune.recorded.claims import (
+from sinkprune.recorded.claim_verdicts import (
     AGREES,
-    FILE,
     MISSING,
     NOT,
     PART,
     VERDICTS,
     Recordings,
-    all_claims,
     drift,
     load_recordings,
 )
+from sinkprune.recorded.claims import FILE, all_claims
 from sinkprune.recorded.head_changes import correlation, record_head_changes
 from sinkprune.recorded.microscope import load_microscope
 from sinkprune.recorded.predictions import predictions

@@ -18,28 +18,14 @@ from sinkprune.training.examples import (
     SURPRISE,
     as_arrays,
     cuts,
-    distinct_4grams,
     examples_of_file,
     joined,
     make_examples,
-    sentence_ends,
     thinned,
 )
 from sinkprune.training.teacher import PAD
 
 BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "bundled"
-
-
-def test_repetition_is_measured():
-    assert distinct_4grams(list(range(50))) == 1.0
-    assert distinct_4grams([1, 2] * 25) < 0.1
-    assert distinct_4grams([1, 2, 3]) == 1.0
-
-
-def test_a_list_number_ends_no_sentence():
-    closes, digits = np.zeros(10, bool), np.zeros(10, bool)
-    closes[5], digits[7] = True, True
-    assert sentence_ends([1, 5, 7, 5, 5], closes, digits) == [2, 5]
 
 
 def test_a_finished_answer_fits_every_larger_canvas_and_is_cut_for_smaller_ones():

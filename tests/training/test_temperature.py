@@ -46,7 +46,7 @@ def test_a_model_that_knows_nothing_loses_the_logarithm_of_its_vocabulary(tiny):
 def test_as_many_tokens_are_masked_as_the_levels_say(tiny):
     loaded = tiny("llama")
     seen = []
-    handle = loaded.model.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    handle = loaded.model.base_model.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
     try:
         scaled_cross_entropy(loaded, canvases()[:1], (1.0,))
     finally:

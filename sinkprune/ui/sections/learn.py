@@ -21,7 +21,8 @@ from sinkprune.lab.microscope import ANSWER, measure, microscope, text_ids
 from sinkprune.models import LoadedModel
 from sinkprune.pruning import SINK_RULES, PruneConfig
 from sinkprune.pruning.explain import LINEARS, Evidence, Spot
-from sinkprune.recorded.claims import load_claims, load_recordings
+from sinkprune.recorded.claim_verdicts import load_recordings
+from sinkprune.recorded.claims import load_claims
 from sinkprune.recorded.microscope import load_microscope
 from sinkprune.recorded.predictions import predictions
 from sinkprune.recorded.presets import Preset
