@@ -34,7 +34,7 @@ def _device(name: str | int | torch.device) -> torch.device:
     module = getattr(torch, place.type, None)
     if not hasattr(module, "is_available") or not module.is_available():
         kind = "GPU" if place.type == "cuda" else f"device {place.type!r}"
-        raise ValueError(f"there is no {kind} that torch can use here: leave the device out, or use cpu")
+        raise ValueError(f"there is no {kind} that torch can use here: leave --device out")
     if place.index is not None and place.index >= module.device_count():
         raise ValueError(
             f"there is no device {str(place)!r} here: {place.type} has {module.device_count()}, counted from 0"
