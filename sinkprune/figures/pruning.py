@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from sinkprune.figures.style import STYLES, TEXT, signed_colours, styled
+from sinkprune.numbers import percent
 from sinkprune.recorded.pruned_sinks import PrunedRivers
 
 SYMBOLS = ("circle", "diamond")
@@ -25,7 +26,7 @@ def sparsity_per_layer(achieved: Sequence[float], asked: float) -> go.Figure:
         marker={"color": STYLES[0].colour}, hovertemplate="layer %{x}: %{y:.2f} %<extra></extra>",
     )  # fmt: skip
     figure.add_hline(
-        y=100 * asked, line={"color": STYLES[1].colour, "dash": "dash"}, annotation_text=f"asked {asked:.0%}"
+        y=100 * asked, line={"color": STYLES[1].colour, "dash": "dash"}, annotation_text=f"asked {percent(asked)}"
     )
     figure.update_xaxes(title="layer", type="category").update_yaxes(title="sparsity (%)", range=[0, 105])
     return styled(figure, height=220)
@@ -37,8 +38,7 @@ def gain_figure(table: dict, kind: str) -> go.Figure:
     table: a summary (recorded.table_summary); kind: "official" or "ablation". Above zero it wins, below it loses;
     open markers are ties, whose interval holds zero. Structured methods stand in a separate table.
     """
-    structured = {row["variant"] for row in table["rows"] if "speed_up" in row}
-    gains = [gain for gain in table["gains"] if gain["kind"] == kind and gain["variant"] not in structured]
+    gains = _unstructured_gains(table, kind)
     sparsities = sorted({gain["sparsity"] for gain in gains})
     figure = go.Figure()
     variants = list(dict.fromkeys(gain["variant"] for gain in gains))
@@ -47,12 +47,39 @@ def gain_figure(table: dict, kind: str) -> go.Figure:
         shift = DODGE * (2 * number - len(variants) + 1)
         _add_gains(figure, number, some, [sparsities.index(gain["sparsity"]) + shift for gain in some])
     figure.add_hline(y=0, line={"color": TEXT, "width": 1.5})
-    ticks = [f"{sparsity:.0%}" for sparsity in sparsities]
+    ticks = [percent(sparsity) for sparsity in sparsities]
     figure.update_xaxes(
         title="sparsity", tickvals=list(range(len(ticks))), ticktext=ticks, range=[-0.5, len(ticks) - 0.5]
     )
-    figure.update_yaxes(title="worse ← bits per token saved → better")
+    figure.update_yaxes(title="worse ← bits per token saved → better", range=gain_range(gains))
     return styled(figure, height=320)
+
+
+def gain_caption(table: dict, kind: str) -> str:
+    """What the figure leaves out, in words; every number stands in the table of all numbers."""
+    gains = _unstructured_gains(table, kind)
+    low, high = gain_range(gains)
+    out = sum(not low <= gain["gain"][0] <= high for gain in gains)
+    cut = sum(not (low <= gain["gain"][1] and gain["gain"][2] <= high) for gain in gains)
+    said = "Open marks are ties: their 95 % interval holds 0."
+    if not cut:
+        return said
+    return (
+        f"{said} The axis fits the certain effects, so that they can be seen: of {len(gains)} intervals {cut} leave it and are cut, "
+        f"and {out} means lie outside."
+    )
+
+
+def gain_range(gains: list[dict]) -> tuple[float, float]:
+    """The axis, alike on both sides of 0: half as long again as the certain effects (wins and losses) reach; all means without any."""
+    certain = [abs(end) for gain in gains if gain["verdict"] != "tie" for end in gain["gain"][1:]]
+    top = 1.5 * max(certain or [abs(gain["gain"][0]) for gain in gains], default=0) or SMALLEST_SCALE
+    return -top, top
+
+
+def _unstructured_gains(table: dict, kind: str) -> list[dict]:
+    structured = {row["variant"] for row in table["rows"] if "speed_up" in row}
+    return [gain for gain in table["gains"] if gain["kind"] == kind and gain["variant"] not in structured]
 
 
 def difference_rivers(rivers: PrunedRivers, way: str) -> go.Figure:
@@ -98,7 +125,7 @@ def _add_gains(figure: go.Figure, number: int, gains: list[dict], x: list[float]
             "size": 10, "color": style.colour, "line": {"width": 2, "color": style.colour},
             "symbol": [symbol + ("-open" if gain["verdict"] == "tie" else "") for gain in gains],
         },
-        customdata=[[f"{gain['sparsity']:.0%}", gain["baseline"], gain["verdict"], *gain["gain"][1:]] for gain in gains],
+        customdata=[[percent(gain["sparsity"]), gain["baseline"], gain["verdict"], *gain["gain"][1:]] for gain in gains],
         hovertemplate="%{customdata[0]}, against %{customdata[1]}: %{y:+.3f} bits [%{customdata[3]:+.3f}, %{customdata[4]:+.3f}], "
         "a %{customdata[2]}",
     )  # fmt: skip

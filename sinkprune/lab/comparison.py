@@ -13,11 +13,12 @@ from sinkprune.lab.card import RunCard, run_card, threads
 from sinkprune.lab.likelihood import ANSWER_DRAWS, ANSWER_LEVELS, answer_likelihood, paired_difference
 from sinkprune.lab.overlap import agreement, answer_end, repeated_ngrams
 from sinkprune.models import LoadedModel
+from sinkprune.numbers import bits, percent, signed
 from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneResult
 from sinkprune.pruning.methods import BY_NAME, Method
 from sinkprune.traces.parting import Divergence, answer_ids, first_divergence
 
-LIKELIHOOD = f"""Nats per token: cross-entropy of masked answer tokens, mean over {len(ANSWER_LEVELS)} mask levels with {ANSWER_DRAWS} draws
+LIKELIHOOD = f"""Bits per token: cross-entropy of masked answer tokens, mean over {len(ANSWER_LEVELS)} mask levels with {ANSWER_DRAWS} draws
 each, the same masks for both models; ± is the standard error over the draws: how far other masks may move it."""
 TURNS = """Both lanes took turns on this machine; each time is that lane's own, after one untimed forward pass of the same shape, with
 recording the attention."""
@@ -30,8 +31,8 @@ MEANINGS = {
     "Weights set to zero": "share of the weights in the layers",
     "Weights removed": "share of the layers' weights that left the model",
     "Parameters": "all numbers in the model, zeros included",
-    "Nats per token, dense answer": "how surprising this model finds what the dense one wrote: lower is likelier",
-    "Nats per token, pruned answer": "the same for what the pruned one wrote",
+    "Bits per token, dense answer": "how surprising this model finds what the dense one wrote: lower is likelier",
+    "Bits per token, pruned answer": "the same for what the pruned one wrote",
     "Repeated 4-grams": "four tokens in a row that stood there before: many where it goes in circles",
 }
 
@@ -80,7 +81,7 @@ class Comparison:
     @property
     def title(self) -> str:
         """The copy in a few words."""
-        return f"{self.pruned.method}, {self.pruned.sparsity_asked:.0%}"
+        return f"{self.pruned.method}, {percent(self.pruned.sparsity_asked)}"
 
     def rows(self) -> list[ComparedNumber]:
         """Every number, forward passes first."""
@@ -91,11 +92,11 @@ class Comparison:
             "Seconds": [f"{card.seconds:.2f}" for card in cards],
             "Tokens per second": [f"{card.tokens_per_second:.1f}" for card in cards],
             "Milliseconds per forward pass": [f"{1000 * card.seconds / card.forwards:.0f}" for card in cards],
-            cut: [f"{card.sparsity_achieved:.2%}" for card in cards],
+            cut: [percent(card.sparsity_achieved, 2) for card in cards],
             "Parameters": [f"{card.parameters / 1e6:.1f} M" for card in cards],
-            "Nats per token, dense answer": _with_errors(self.nats_dense_answer, self.error_dense_answer),
-            "Nats per token, pruned answer": _with_errors(self.nats_pruned_answer, self.error_pruned_answer),
-            "Repeated 4-grams": [f"{share:.0%}" for share in self.repeated],
+            "Bits per token, dense answer": _with_errors(self.nats_dense_answer, self.error_dense_answer),
+            "Bits per token, pruned answer": _with_errors(self.nats_pruned_answer, self.error_pruned_answer),
+            "Repeated 4-grams": [percent(share) for share in self.repeated],
         }
         return [ComparedNumber(name, MEANINGS[name], *values) for name, values in numbers.items()]
 
@@ -104,12 +105,12 @@ class Comparison:
         seed, samples = self.dense.decoding["seed"], self.pruned.calibration["samples"]
         source = f"calibrated on {samples} sequences" if self.method.reads_text else "no calibration"
         parts = (
-            f"The first position where they differ is {self.parting.position}, known at step {self.parting.step + 1}."
+            f"In time, they first differ at step {self.parting.step + 1}, position {self.parting.position}."
             if self.parting
             else "They never differ."
         )
         return [
-            f"{self.agreement:.0%} of the answer's positions hold the same token. {parts} Both started from the same masked canvas "
+            f"{percent(self.agreement)} of the answer's positions hold the same token. {parts} Both started from the same masked canvas "
             f"with seed {seed}; {source}; pruned in {self.pruned.prune_seconds:.1f} s "
             f"on {self.pruned.device}, {threads(self.pruned.threads)}.",
             self._differences(),
@@ -129,13 +130,14 @@ class Comparison:
     def _differences(self) -> str:
         """How much less likely the pruned model finds each answer, on the same masks, and where that is not shown."""
         found = [
-            f"{second - first:+.2f} on the {name} answer (95 % interval {low:+.2f} to {high:+.2f}{_unclear(low, high)})"
+            f"{signed(bits(second - first))} on the {name} answer "
+            f"(95 % interval {signed(bits(low))} to {signed(bits(high))}{_unclear(low, high)})"
             for name, (first, second), (low, high) in (
                 ("dense", self.nats_dense_answer, self.interval_dense_answer),
                 ("pruned", self.nats_pruned_answer, self.interval_pruned_answer),
             )
         ]
-        return f"Nats per token that the pruned model needs more, on the same masks: {found[0]}, {found[1]}."
+        return f"Bits per token that the pruned model needs more, on the same masks: {found[0]}, {found[1]}."
 
 
 def _unclear(low: float, high: float) -> str:
@@ -143,7 +145,7 @@ def _unclear(low: float, high: float) -> str:
 
 
 def _with_errors(nats: tuple[float, float], errors: tuple[float, float]) -> list[str]:
-    return [f"{value:.2f} ± {error:.2f}" for value, error in zip(nats, errors, strict=True)]
+    return [f"{bits(value):.2f} ± {bits(error):.2f}" for value, error in zip(nats, errors, strict=True)]
 
 
 def code(text: str) -> str:

@@ -28,7 +28,7 @@ class PruneConfig:
     heads leave with their query heads, and the model becomes smaller and faster. A sink-aware method weights sink tokens down.
     sparsity: share of the weights of every pruned linear that become zero, 0 to 1. Structured: share of the decoder layers' linear
     weights that leave, 0 to 0.7. The share is met as exactly as whole heads and channels allow; heads go at half the rate.
-    pattern: None (unstructured) or (n, m): n zeros in every m consecutive inputs; the sparsity is then n/m and `sparsity` is ignored.
+    pattern: None (unstructured) or (n, m): n zeros in every m consecutive inputs; `sparsity` is then n/m, whatever was given.
     sink_rule: how sinks are found by the sink-aware methods: "reference" (the official code) or "paper" (eq. 10-12).
     sink_weight: False is the ablation: same noise and same sums, every token's weight 1.
     allocation: structured only. "uniform": every layer loses the same share; "global": scores, in units of their layer's median, are
@@ -53,6 +53,7 @@ class PruneConfig:
             n, m = self.pattern
             if not 0 < n < m:
                 raise ValueError(f"pattern n:m needs 0 < n < m, not {n}:{m}")
+            object.__setattr__(self, "sparsity", n / m)  # equal copies have equal settings
         if self.sink_rule not in SINK_RULES:
             raise ValueError(f"sink_rule must be one of {', '.join(SINK_RULES)}, not {self.sink_rule!r}")
         if self.allocation not in ALLOCATIONS:
@@ -84,7 +85,7 @@ class PruneConfig:
     @property
     def target(self) -> float:
         """The share of weights asked to go."""
-        return self.sparsity if self.pattern is None else self.pattern[0] / self.pattern[1]
+        return self.sparsity
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from sinkprune.numbers import percent, signed
+
 WINS = {"win": "wins", "tie": "ties", "loss": "loses"}
 KINDS = {
     "ablation": "Sink weight on against off, all else equal",
@@ -67,11 +69,11 @@ def structured_table(table: dict) -> str:
     """Speed-up beside lost quality, one line a structured variant and sparsity."""
     columns = {
         "": lambda row: row["variant"],
-        "removed": lambda row: f"{row['achieved']:.1%}",
+        "removed": lambda row: percent(row["achieved"], 1),
         "bits per token": lambda row: f"{row['bits']:.3f}",
         "above dense": lambda row: _signed(row["above_dense"]),
         "forward pass": lambda row: f"{row['speed_up']:.2f} x",
-        "parameters left": lambda row: f"{row['parameters']:.0%}",
+        "parameters left": lambda row: percent(row["parameters"]),
     }
     return _columns([row for row in table["rows"] if "speed_up" in row], columns)
 
@@ -80,11 +82,11 @@ def details_table(table: dict) -> str:
     """Every row with its generated text and its cost."""
     columns = {
         "": lambda row: row["variant"],
-        "sparsity": lambda row: f"{row['sparsity']:.0%}",
+        "sparsity": lambda row: percent(row["sparsity"]),
         "bits per token": lambda row: f"{row['bits']:.3f}",
         "above dense": lambda row: _signed(row["above_dense"]),
-        "agreement": lambda row: f"{row['agreement']:.0%}",
-        "repeated 4-grams": lambda row: f"{row['repeated']:.0%}",
+        "agreement": lambda row: percent(row["agreement"]),
+        "repeated 4-grams": lambda row: percent(row["repeated"]),
         "seconds to prune": lambda row: f"{row['prune_seconds']:.1f}",
     }
     return _columns(table["rows"], columns)
@@ -92,7 +94,7 @@ def details_table(table: dict) -> str:
 
 def findings(table: dict) -> str:
     """One paragraph: where sink-aware pruning wins, ties or loses, as the intervals say."""
-    sentences = [f"**{_score(table['gains'])}**"]
+    sentences = [f"**{verdict(table)}**"]
     for kind, words in KINDS.items():
         comparisons = _comparisons(table["gains"], kind)
         if comparisons:
@@ -101,10 +103,21 @@ def findings(table: dict) -> str:
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def _score(gains: list[dict]) -> str:
-    verdicts = [gain["verdict"] for gain in gains if gain["kind"] == "ablation"]
+def verdict(table: dict) -> str:
+    """One sentence: how often the sink weight wins, ties and loses."""
+    verdicts = [gain["verdict"] for gain in table["gains"] if gain["kind"] == "ablation"]
     counts = [f"{word} {verdicts.count(verdict)}" for verdict, word in WINS.items()]
     return f"Of {len(verdicts)} comparisons the sink weight {_listed(counts)}."
+
+
+def verdicts_table(table: dict) -> str:
+    """Wins, ties and losses of the sink weight against the same method without it, a line a sparsity."""
+    gains = [gain for gain in table["gains"] if gain["kind"] == "ablation"]
+    lines = []
+    for sparsity in sorted({gain["sparsity"] for gain in gains}):
+        found = [gain["verdict"] for gain in gains if gain["sparsity"] == sparsity]
+        lines.append([percent(sparsity), *(str(found.count(one)) for one in WINS)])
+    return _table(["sparsity", "wins", "ties", "losses"], lines)
 
 
 def _comparisons(gains: list[dict], kind: str) -> list[list[dict]]:
@@ -164,7 +177,7 @@ def _largest(table: dict) -> str:
     )
     word = {"win": "saves", "loss": "costs"}[top["verdict"]]
     return (
-        f"Its largest certain effect {word} {abs(top['gain'][0]):.3f} bits per token ({top['variant']} at {top['sparsity']:.0%}), "
+        f"Its largest certain effect {word} {abs(top['gain'][0]):.3f} bits per token ({top['variant']} at {percent(top['sparsity'])}), "
         f"where pruning itself costs {lost:.3f}."
     )
 
@@ -184,14 +197,14 @@ def _listed(words: Iterable[str]) -> str:
 
 def _signed(interval: Sequence[float]) -> str:
     mean, _, high = interval
-    return f"{mean:+.3f} ± {high - mean:.3f}"
+    return f"{signed(mean, 3)} ± {high - mean:.3f}"
 
 
 def _grid(corner: str, sparsities: list[float], cells: dict[tuple[str, float], str]) -> str:
     """Row names x sparsities, in the order of the cells; empty where nothing was measured."""
     names = dict.fromkeys(name for name, _ in cells)
     lines = [[name, *(cells.get((name, sparsity), "") for sparsity in sparsities)] for name in names]
-    return _table([corner, *(f"{sparsity:.0%}" for sparsity in sparsities)], lines)
+    return _table([corner, *(percent(sparsity) for sparsity in sparsities)], lines)
 
 
 def _columns(rows: list[dict], columns: dict[str, Callable[[dict], str]]) -> str:

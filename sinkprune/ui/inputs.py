@@ -9,7 +9,6 @@ from __future__ import annotations
 import html
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 
 import gradio as gr
 
@@ -132,8 +131,7 @@ def pruning_from(
         raise ValueError(f"sparsity must lie between 0 and {MAX_SPARSITY}, not {sparsity}")
     if not isinstance(pattern, str) or pattern not in PATTERNS:
         raise ValueError(f"the pattern must be one of {', '.join(PATTERNS)}")
-    asked = PruneConfig(method, float(sparsity), PATTERNS[pattern], sink_rule, bool(sink_weight), allocation)
-    return replace(asked, sparsity=asked.target)
+    return PruneConfig(method, float(sparsity), PATTERNS[pattern], sink_rule, bool(sink_weight), allocation)
 
 
 def calibration_from(samples: int) -> CalibrationConfig:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import gradio as gr
 from gradio.components import Component
 
@@ -17,17 +19,26 @@ START = (WEB / "opening.js").read_text(encoding="utf-8")
 
 
 def open_links(
-    page: gr.Blocks, bench: Workbench, said: gr.HTML, tabs: gr.Tabs, controls: dict[str, Component], linked: gr.State
+    page: gr.Blocks,
+    bench: Workbench,
+    said: gr.HTML,
+    tabs: gr.Tabs,
+    controls: dict[str, Component],
+    linked: gr.State,
+    presets: Collection[str] = (),
 ) -> None:
     """Wire the page's opening.
 
     said: says what is wrong with a link, or that it was made with another model; then nothing starts by itself.
     controls: those that a link sets, by name (see `links.Link.values`). linked: see `compare_section`.
+    presets: the names of the recorded runs that the page has.
     """
 
     def opened(request: gr.Request) -> dict:
         try:
             link = read_link(dict(request.query_params))
+            if request.query_params.get("preset", "") not in {"", *presets}:
+                raise ValueError("its recorded run is not among those of this page")
         except ValueError as error:
             sentence = f"The link asks for something that this page does not have, so nothing was started: {error}."
             return {said: note("Link", sentence)}

@@ -79,6 +79,7 @@ def build_page(bench: Workbench) -> gr.Blocks:
                 models_section(bench)
         gr.HTML(ABOUT, js_on_load=PROMPT_KEYS)
         add_endpoints(bench)
-        open_links(demo, bench, said, tabs, {"prompt": prompt, "both": both, **decoding, **copy, **changes}, linked)
+        controls = {"prompt": prompt, "both": both, **decoding, **copy, **changes}
+        open_links(demo, bench, said, tabs, controls, linked, [preset.name for preset in presets])
     # Whoever waits does so in the lines of the workbench, with a thread each; this bound is for what the lines do not see.
     return demo.queue(max_size=200, default_concurrency_limit=4)

@@ -188,7 +188,7 @@ def test_prune_and_compare_at_half(page):
     page.locator("#card table").wait_for()
     assert "50.0%" in page.locator("#compare-status").inner_text()
     card = page.locator("#card").inner_text()
-    assert "50.00%" in card
+    assert "50.00 %" in card
     assert "Forward passes" in card
     assert len(answer(page, COMPARE, 0)) > 10
     assert len(answer(page, COMPARE, 1)) > 10

@@ -133,9 +133,6 @@ def test_a_cancelled_run_keeps_its_rows_and_frees_the_model(open_page, bench, mo
         page.locator("#all-status").get_by_text(f"method 1 of {len(ORDER)} · magnitude · Layer 1 of 2").wait_for()
         page.locator("#all-cancel").click()
         page.locator("#all-status").get_by_text("Cancelled").wait_for()
-        page.wait_for_timeout(600)  # longer than the pace of signs of life: a late one must not take the word's place
-        assert "Cancelled" in page.locator("#all-status").inner_text()
-        assert page.locator("#all-status progress").count() == 0
     assert methods_in_order(page) == ["dense"]
     run_all(page)
 

@@ -7,14 +7,14 @@ from contextlib import contextmanager
 import gradio as gr
 import pytest
 
-from sinkprune.recorded.table_text import findings
+from sinkprune.recorded.table_text import findings, verdict
 from sinkprune.ui.page import LAUNCH
 from sinkprune.ui.sections.results import table_section
 from tests.recorded.table_samples import GAINS, made_up_table
 
 pytestmark = pytest.mark.browser
 
-READY = "#findings"
+READY = ".reading"
 
 
 @contextmanager
@@ -35,6 +35,11 @@ def address():
 
 def test_findings_figures_and_tables_are_shown(open_page):
     page = open_page()
+    verdict_said = page.locator("#verdict").inner_text()
+    assert verdict(made_up_table()) in verdict_said
+    assert not page.locator("#findings").is_visible()
+    page.get_by_role("button", name="Which method").click()
+    page.locator("#findings").wait_for()
     said = page.locator("#findings").inner_text()
     assert said.split() == findings(made_up_table()).replace("**", "").split()
     for kind in ("ablation", "official"):
@@ -44,7 +49,9 @@ def test_findings_figures_and_tables_are_shown(open_page):
         )
         assert marks[0] == pytest.approx(list(GAINS.values()), abs=0.05)
         assert marks[1] == ["circle-open", "circle", "circle"]
-    assert page.locator(".numbers table").first.locator("tbody tr").count() == 6
+    assert page.locator("#verdict tbody tr").count() == len(GAINS)
+    assert page.locator(".numbers table").nth(1).locator("tbody tr").count() == 6
+    assert page.locator(".modebar").count() == 0 or not page.locator(".modebar").first.is_visible()
     assert page.get_by_text("1.40 x").first.is_visible()
     page.get_by_role("button", name="Every number").click()
     page.locator("#all-numbers table").last.get_by_text("seconds to prune").wait_for()

@@ -115,7 +115,7 @@ def test_generate_and_trace_change_what_was_asked(run, tmp_path):
     assert run("generate", "hello", *SHORT, "--cfg-scale", "0.5", "--steps", "16")[2].count("32 forward passes") == 1
     code, out, _ = run("generate", "hello", *SHORT, "--blanks", "ab ___ cd", "--blank-tokens", "3")
     assert code == 0
-    assert out.startswith("ab")
+    assert out.replace(" ", "").startswith("ab")  # the tiny model's tokenizer knows single letters alone
     for name, options, key in (
         ("cover", ("--cover", "leading", "--cover-count", "2", "--cover-same"), "covered"),
         ("heads", ("--leave-out-heads", "highest", "--heads", "1"), "leftOut"),

@@ -11,6 +11,7 @@ from sinkprune.lab.citation import bibtex_with_settings
 from sinkprune.lab.comparison import MEANINGS, code, measure
 from sinkprune.lab.likelihood import ANSWER_DRAWS, answer_likelihood, paired_difference
 from sinkprune.lab.overlap import answer_end
+from sinkprune.numbers import bits, percent
 from sinkprune.pruning import CalibrationConfig, PruneConfig, prune_model
 from sinkprune.traces.parting import answer_ids, fingerprint, first_divergence
 from sinkprune.traces.runs import compare_run, finish
@@ -46,7 +47,7 @@ def test_every_number_says_what_it_means(run):
     trace, comparison = run
     rows = {row.name: row for row in comparison.rows()}
     assert rows["Forward passes"].dense == str(trace["lanes"][0]["nfe"])
-    assert rows["Weights set to zero"].pruned == f"{comparison.pruned.sparsity_achieved:.2%}"
+    assert rows["Weights set to zero"].pruned == percent(comparison.pruned.sparsity_achieved, 2)
     assert all(row.meaning == MEANINGS[row.name] for row in comparison.rows())
     assert comparison.parting == first_divergence(*trace["lanes"])
     assert json.loads(json.dumps(comparison.as_dict()))["prompt"] == HOSTILE
@@ -58,8 +59,8 @@ def test_every_likelihood_stands_with_its_standard_error(run, loaded):
     answer = torch.tensor(answer[: answer_end(answer, loaded.spec.end_token_ids)])
     estimate = answer_likelihood(loaded, torch.tensor([trace["lanes"][0]["ids"]]), answer, draws=ANSWER_DRAWS)
     assert comparison.error_dense_answer[0] == estimate.standard_error > 0
-    likelihoods = [row for row in comparison.rows() if row.name.startswith("Nats")]
-    assert likelihoods[0].dense == f"{estimate.mean:.2f} ± {estimate.standard_error:.2f}"
+    likelihoods = [row for row in comparison.rows() if row.name.startswith("Bits")]
+    assert likelihoods[0].dense == f"{bits(estimate.mean):.2f} ± {bits(estimate.standard_error):.2f}"
     assert all(" ± " in value for row in likelihoods for value in (row.dense, row.pruned))
     assert "± is the standard error" in result_card(comparison)
 
@@ -83,13 +84,13 @@ def test_the_difference_is_paired_and_none_is_claimed_where_its_interval_holds_z
         interval_pruned_answer=(-0.5, 0.1),
     )
     card = result_card(changed)
-    assert "+0.50 on the dense answer (95 % interval +0.10 to +0.90)" in card
-    assert "-0.20 on the pruned answer (95 % interval -0.50 to +0.10: no difference is shown)" in card
+    assert "+0.72 on the dense answer (95 % interval +0.14 to +1.30)" in card
+    assert "−0.29 on the pruned answer (95 % interval −0.72 to +0.14: no difference is shown)" in card
 
 
 def test_the_card_escapes_what_it_shows(run):
     card = result_card(run[1])
-    assert "wanda, 70%" in card
+    assert "wanda, 70 %" in card
     assert "<img" not in card
     assert card.count("<tr>") == 1 + len(run[1].rows())
 

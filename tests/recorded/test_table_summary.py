@@ -63,7 +63,7 @@ def test_the_paragraph_says_the_verdicts(table):
     assert "sink-wanda against wanda wins at 50 %" in said
     assert "sink-sparsegpt against" not in said  # its official baseline is its ablation: told once
     assert "Of 7 comparisons the sink weight wins 2, ties 4 and loses 1." in said
-    assert re.search(r"largest certain effect (saves|costs) 0\.\d+ bits per token \(sink-wanda at (50|75)%\)", said)
+    assert re.search(r"largest certain effect (saves|costs) 0\.\d+ bits per token \(sink-wanda at (50|75) %\)", said)
 
 
 def test_a_paragraph_without_effects_claims_none(table):

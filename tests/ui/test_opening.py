@@ -32,7 +32,7 @@ def opened():
         said, linked = gr.HTML(), gr.State()
         both, decoding = decoding_controls()
         controls = {"prompt": gr.Textbox(), "both": both, **decoding, **copy_controls(None)}
-        open_links(page, bench, said, tabs, controls, linked)
+        open_links(page, bench, said, tabs, controls, linked, ["drift"])
     load = next(event for event in page.fns.values() if event.targets[0][1] == "load")
     names = {component: name for name, component in controls.items()} | {said: "said", tabs: "tabs", linked: "linked"}
 
@@ -98,6 +98,13 @@ def test_a_bad_link_is_refused_as_text_and_changes_nothing(opened):
     assert list(updates) == ["said"]
     assert "method must be one of" in updates["said"]
     assert "<img" not in updates["said"]
+
+
+def test_a_link_to_a_recorded_run_that_is_gone_is_said_as_other_stale_links_are(opened):
+    assert opened("?preset=drift")["said"] == ""
+    updates = opened("?preset=gone")
+    assert list(updates) == ["said"]
+    assert "recorded run is not among" in updates["said"]
 
 
 def test_updates_follow_the_method():
