@@ -14,7 +14,7 @@ from tests.recorded.table_samples import GAINS, made_up_table
 
 pytestmark = pytest.mark.browser
 
-READY = ".reading"
+READY = "h2"
 
 
 @contextmanager
