@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from sinkprune.figures.style import STYLES, TEXT, signed_colours, styled
-from sinkprune.numbers import percent
+from sinkprune.lab.numbers import percent
 from sinkprune.recorded.pruned_sinks import PrunedRivers
 
 SYMBOLS = ("circle", "diamond")

@@ -172,7 +172,7 @@ def test_gains_stand_above_below_or_across_zero(figures):
     assert low[1] > 0 > high[2]
     assert set(sparsegpt.marker.symbol) == {"diamond-open"}
     assert [part.customdata[0][1] for part in (wanda, sparsegpt)] == ["wanda", "sparsegpt"]
-    assert list(figures["gains"].layout.xaxis.ticktext) == ["25%", "50%", "75%"]
+    assert list(figures["gains"].layout.xaxis.ticktext) == ["25 %", "50 %", "75 %"]
     assert all(a < b for a, b in zip(wanda.x, sparsegpt.x, strict=True))  # beside each other, never on one spot
 
 
