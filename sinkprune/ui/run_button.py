@@ -6,6 +6,7 @@ One output is called "status": the line that says what goes on. `run_button` mak
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from gradio.events import Dependency
 
 from sinkprune.ui.events import QUICK_EVENT
 from sinkprune.ui.inputs import in_words
+from sinkprune.ui.server.runs import visitor
 from sinkprune.ui.server.workbench import Workbench
 from sinkprune.ui.server.zero_gpu import at_once, gpu_task
 from sinkprune.ui.words.text import note
@@ -27,6 +29,7 @@ MODEL_EVENT = {
     "show_progress": "hidden",
     "trigger_mode": "multiple",  # "once" would swallow a press while the run before it still closes
 }
+MOST_STOPPED = 50  # visitors whose Stop is remembered until their run has ended
 LOADING = "The model is still loading: this starts by itself."
 
 Update = dict[str, object]  # name of an output -> its new value; what it does not name stays
@@ -95,7 +98,10 @@ def wire_run(
     changed = list(named.values())
     task = gpu_task(_in_words(bench, work), bench)
 
+    stopped_with: OrderedDict[str, Update] = OrderedDict()  # visitor -> what Stop said
+
     def run(**values: object) -> Iterator[dict]:
+        stopped_with.pop(visitor(), None)
         news = _buttons(busy=True)  # with the first update: what is refused at once never looks busy
         with closing(task(values)) as updates:
             for update in updates:
@@ -103,12 +109,20 @@ def wire_run(
                 news = {}
 
     def after_stop(**values: object) -> dict:
-        return _by_component(named, stopped(**values) | _buttons(busy=False))
+        update = stopped(**values)
+        stopped_with[visitor()] = update
+        if len(stopped_with) > MOST_STOPPED:
+            stopped_with.popitem(last=False)
+        return _by_component(named, update | _buttons(busy=False))
+
+    def at_the_end() -> Update:
+        """A run that is stopped ends with its last update, which covers what Stop said: it is said again."""
+        return stopped_with.pop(visitor(), {})
 
     started = button.go.click(run, None, changed, inputs_kwargs=inputs, **MODEL_EVENT)
     stop = button.stop.click(after_stop, None, changed, inputs_kwargs=stopped_inputs, cancels=started, **QUICK_EVENT)
     wired = Run(named, started, stop)
-    wired.then(started, dict)
+    wired.then(started, at_the_end)
     return wired
 
 

@@ -197,7 +197,7 @@ def test_prune_and_compare_at_half(page):
     assert len(answer(page, COMPARE, 1)) > 10
     assert page.locator(f"{COMPARE} .sp-title").all_inner_texts() == ["Dense", "wanda, 50% pruned"]
     page.get_by_role("button", name="Prune and generate").click()
-    page.locator("#compare-status").get_by_text("pruned before").wait_for()
+    page.locator("#compare-status").get_by_text("An earlier visitor asked for the same").wait_for()
     page.locator("#compare-status").get_by_text("Done").wait_for()
 
 
