@@ -32,7 +32,7 @@ def table_section(table: dict | None) -> None:
     """Build the section from a summary (recorded.table_summary), or say that there is none."""
     heading = gr.HTML("<h2>Does sink-aware pruning help this model?</h2>", js_on_load=WHEN_SEEN + SCROLLERS)
     if table is None:
-        gr.Markdown(NO_TABLE, elem_id="findings", elem_classes="reading")
+        gr.Markdown(NO_TABLE, elem_id="verdict", elem_classes="reading")
         return
     gr.Markdown(
         f"**{verdict(table)}**\n\n{verdicts_table(table)}", elem_id="verdict", elem_classes=["reading", "numbers"]

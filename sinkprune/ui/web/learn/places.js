@@ -8,7 +8,7 @@ export const PLACES = {
   methods: "#method",
   scope: "#microscope",
   own: "#scope-run",
-  findings: "#findings",
+  findings: "#verdict",
   quiz: "#lesson-quiz",
 };
 
