@@ -68,5 +68,5 @@ def test_a_phone_needs_no_sideways_scrolling(open_page):
 def test_without_a_table_the_page_says_how_to_measure_one(open_page):
     with served(None) as url:
         page = open_page(url=url)
-        assert "python -m sinkprune.recorded.pruning_table" in page.locator("#findings").inner_text()
+        assert "python -m sinkprune.recorded.pruning_table" in page.locator("#verdict").inner_text()
         assert page.locator(".js-plotly-plot").count() == 0
