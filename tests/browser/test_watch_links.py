@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from player_driver import open_page, press, settle, state
+from player_driver import open_page, press, settle, show_how_it_is_drawn, state
 from test_player_saving import saved
 
 from tests.running_app import app_address
@@ -78,6 +78,7 @@ def test_a_saved_run_opens_and_its_heads_are_here(visit, tmp_path):
     page.locator("#note").get_by_text("A run from a file").wait_for()
     page.wait_for_function("(run) => document.querySelector('.sp-player').dataset.run !== run", arg=run)
     assert state(page)["frames"] == frames
+    show_how_it_is_drawn(page)
     page.locator(".sp-layer").first.select_option(label="2")
     page.locator(".sp-head-choice").first.select_option(label="1")
     page.wait_for_function("() => !document.querySelector('.sp-verdict').textContent.includes(' 0.0 %')")

@@ -99,6 +99,8 @@ def _decoding(config: DecodeConfig) -> dict:
     """The settings of a config by the names of the page's controls, without those that it does not use."""
     values = decoding_values(config)
     unused = {"threshold", "factor"} - {values["rule"]}
+    if not config.cfg_scale:
+        unused.add("cfg_scale")
     if config.cache != "sparse":
         unused |= set(SPARSE)
     return {name: value for name, value in values.items() if name not in unused}
