@@ -105,7 +105,7 @@ def test_blanks_are_filled_and_bad_ones_get_a_sentence(opened):
 
 def test_controls_of_the_sparse_cache_show_with_it(opened):
     page = opened(SHORT)
-    page.get_by_text("How it writes").click()
+    page.get_by_role("button", name="How it writes").click()
     page.locator("#cfg-scale").wait_for()
     assert not page.locator("#retention").is_visible()
     page.get_by_label("Key-value cache").click()
