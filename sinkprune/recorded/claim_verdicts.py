@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sinkprune.lab.intervals import Interval, crossed_interval
-from sinkprune.recorded.covering import covered, load_covering
+from sinkprune.recorded.covering import load_covering, one_covered
 from sinkprune.recorded.head_changes import load_head_changes
 from sinkprune.recorded.prompt_set import PromptSet, load_prompt_set
 from sinkprune.recorded.pruning_table import load_table
@@ -196,14 +196,8 @@ def _pairs_of_heads(heads: dict) -> list[dict]:
 
 
 def covering(found: Recordings) -> tuple[str, str] | None:
-    if found.covering is None:
-        return None
-    lost = {
-        (lane, which): covered(found.covering, lane, which, 1)
-        for lane in ("dlm", "ar")
-        for which in ("leading", "random")
-    }
-    if None in lost.values():
+    lost = one_covered(found.covering)
+    if lost is None:
         return None
     shows = (
         f"Covering the leading token costs {words(lost['dlm', 'leading'], 2, sign=True)} nats per token under diffusion and "

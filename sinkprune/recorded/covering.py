@@ -25,3 +25,13 @@ def covered(covering: dict, lane: str, which: str, count: int) -> list[float] | 
     return next(
         (row["nats"] for row in rows if (row["lane"], row["which"], row["count"]) == (lane, which, count)), None
     )
+
+
+def one_covered(covering: dict | None) -> dict[tuple[str, str], list[float]] | None:
+    """(lane, which) -> [mean, low, high] nats per token with one token covered; None where one of the four was not measured."""
+    if covering is None:
+        return None
+    lost = {
+        (lane, which): covered(covering, lane, which, 1) for lane in ("dlm", "ar") for which in ("leading", "random")
+    }
+    return None if None in lost.values() else lost

@@ -8,7 +8,7 @@ Which option is right is computed, never typed, so it may differ from the paper'
 from __future__ import annotations
 
 from sinkprune.recorded.claim_verdicts import Recordings, over, pairs, words
-from sinkprune.recorded.covering import covered
+from sinkprune.recorded.covering import one_covered
 
 
 def predictions(found: Recordings) -> dict[str, dict | None]:
@@ -73,14 +73,8 @@ def _helping(found: Recordings) -> dict | None:
 
 
 def _covering(found: Recordings) -> dict | None:
-    if found.covering is None:
-        return None
-    lost = {
-        (lane, which): covered(found.covering, lane, which, 1)
-        for lane in ("dlm", "ar")
-        for which in ("leading", "random")
-    }
-    if None in lost.values():
+    lost = one_covered(found.covering)
+    if lost is None:
         return None
     dlm, ar = lost["dlm", "leading"], lost["ar", "leading"]
     right = "ar" if ar[1] > dlm[2] else "dlm" if dlm[1] > ar[2] else "same"
