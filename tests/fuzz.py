@@ -20,6 +20,7 @@ import time
 import traceback
 import uuid
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args, get_origin, get_type_hints
@@ -121,7 +122,8 @@ def files(draw, fuzzed: Fuzzed) -> dict:
 
 def play(fuzzed: Fuzzed, function, values: list, yields: int, query: str = "", event: object = None) -> str:
     """Call a function, take some of what it yields, and leave: "answer" or "sentence". Raises whatever else came back."""
-    outcome = asyncio.run(_play(fuzzed, function, values, yields, query, event))
+    with ThreadPoolExecutor(1) as apart:  # a running browser keeps this thread's event loop
+        outcome = apart.submit(asyncio.run, _play(fuzzed, function, values, yields, query, event)).result()
     fuzzed.seen[outcome] += 1
     return outcome
 
