@@ -74,6 +74,12 @@ export class Drawing {
     if (this.signed) this.drawDifference(has);
     if (has("data", "step", "panel")) this.fetchWhatIsSeen();
     if (has("data", "step")) player.controls.showCaption(captionOf(this.scenes, (scene) => player.stepOf(scene)));
+    if (needed.size) this.say();
+  }
+
+  // What stands in the page's elements: touched only when a part has changed, since each touch costs a style pass.
+  say() {
+    const { player } = this;
     player.controls.showTime();
     player.share?.showLink();
     publish(player);
