@@ -11,8 +11,8 @@ from pathlib import Path
 from transformers.utils.logging import disable_progress_bar
 
 from sinkprune.decoding import DecodeConfig
+from sinkprune.decoding.cache import CACHE_MODES
 from sinkprune.decoding.eviction import POLICIES
-from sinkprune.decoding.records import CACHE_MODES
 from sinkprune.models import MODELS, LoadedModel, load_model
 from sinkprune.models.limits import check_seed
 from sinkprune.models.registry import QUANTIZATIONS

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from inspect import Parameter, Signature, getdoc
 from typing import Literal
 
+from sinkprune.decoding.cache import CACHE_MODES
 from sinkprune.decoding.eviction import POLICIES
-from sinkprune.decoding.records import CACHE_MODES
 from sinkprune.pruning import ALLOCATIONS, METHODS, SINK_RULES
 from sinkprune.traces.changes_asked import COVERS, HEADS
 from sinkprune.ui import inputs
