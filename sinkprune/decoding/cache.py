@@ -10,7 +10,6 @@ from __future__ import annotations
 import torch
 from transformers.cache_utils import Cache, DynamicLayer
 
-
 ROWS = {  # cache mode -> (first row, end row) of the forwards that follow a block's full one
     "none": lambda start, end, length: (0, length),
     "prefix": lambda start, end, length: (start, length),
