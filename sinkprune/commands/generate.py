@@ -15,17 +15,16 @@ import argparse
 import torch
 
 from sinkprune.commands.options import (
-    add_changes,
     add_decoding,
     add_model,
     add_prompt,
     add_seed,
-    changes_of_options,
     decoding_of,
     loaded_model,
     prompt_of,
 )
 from sinkprune.commands.progress import remark, write
+from sinkprune.commands.what_if_options import add_changes, changes_of_options
 from sinkprune.decoding import autoregress, denoise
 from sinkprune.models import causal_prompt, decode_answer, encode_prompt
 from sinkprune.traces.blanks import answer_with_blanks

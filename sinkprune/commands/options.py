@@ -10,17 +10,14 @@ from pathlib import Path
 
 from transformers.utils.logging import disable_progress_bar
 
-from sinkprune.decoding import Cover, DecodeConfig, LeaveOutHeads
+from sinkprune.decoding import DecodeConfig
+from sinkprune.decoding.cache import CACHE_MODES
 from sinkprune.decoding.eviction import POLICIES
-from sinkprune.decoding.interventions import COVERED, HEADS, PROTOCOLS
-from sinkprune.decoding.records import CACHE_MODES
 from sinkprune.models import MODELS, LoadedModel, load_model
 from sinkprune.models.limits import check_seed
 from sinkprune.models.registry import QUANTIZATIONS
 from sinkprune.pruning import ALLOCATIONS, METHODS, SINK_RULES, CalibrationConfig, PruneConfig
 from sinkprune.pruning.methods import BY_NAME
-from sinkprune.traces.blanks import Blanks
-from sinkprune.traces.changes_asked import blanks_asked, intervention_asked
 
 ALIASES = {method.alias: method.name for method in BY_NAME.values() if method.alias}  # the official repository's names
 PATTERNS = {"unstructured": None, "2:4": (2, 4), "4:8": (4, 8)}
@@ -136,70 +133,35 @@ def add_decoding(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="guidance towards the prompt, two forwards a step (default: %(default)s)",
     )
-    sparse = parser.add_argument_group("sparse cache", "for --cache sparse")
-    sparse.add_argument(
+    _add_sparse_cache(parser)
+
+
+def _add_sparse_cache(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("sparse cache", "for --cache sparse")
+    group.add_argument(
         "--retention",
         type=float,
         default=DecodeConfig.retention,
         metavar="SHARE",
         help="of the keys outside the block (default: %(default)s)",
     )
-    sparse.add_argument(
+    group.add_argument(
         "--kernel",
         type=int,
         default=DecodeConfig.kernel,
         metavar="N",
         help="pooling, odd; 1 is none (default: %(default)s)",
     )
-    sparse.add_argument(
+    group.add_argument(
         "--delay",
         type=int,
         default=DecodeConfig.delay,
         metavar="N",
         help="full forwards of a block before the choice (default: %(default)s)",
     )
-    sparse.add_argument(
+    group.add_argument(
         "--keep", choices=POLICIES, default=DecodeConfig.keep, help="which keys stay (default: %(default)s)"
     )
-
-
-def add_changes(parser: argparse.ArgumentParser) -> None:
-    """What is changed while the model writes."""
-    group = parser.add_argument_group("what if")
-    change = group.add_mutually_exclusive_group()
-    change.add_argument("--cover", choices=COVERED, help="these tokens get no attention at each step")
-    change.add_argument(
-        "--leave-out-heads", choices=HEADS, help="heads by sink strength that give nothing at each step"
-    )
-    group.add_argument(
-        "--cover-count", type=int, default=1, metavar="N", help="tokens to cover, 1 to 10 (default: %(default)s)"
-    )
-    group.add_argument("--cover-same", action="store_true", help="the same tokens everywhere, not each head its own")
-    group.add_argument(
-        "--cover-protocol",
-        choices=PROTOCOLS,
-        default=PROTOCOLS[0],
-        help="how the autoregressive lane finds sinks (default: %(default)s)",
-    )
-    group.add_argument(
-        "--cover-positions", type=int, nargs="+", default=[], metavar="N", help="positions, for --cover given"
-    )
-    group.add_argument(
-        "--heads", type=int, default=1, metavar="N", help="of all layers, for --leave-out-heads (default: %(default)s)"
-    )
-    group.add_argument("--blanks", metavar="TEXT", help="an answer in which ___ is filled in by diffusion")
-    group.add_argument(
-        "--blank-tokens", type=int, default=2, metavar="N", help="tokens in each blank, 1 to 8 (default: %(default)s)"
-    )
-
-
-def changes_of_options(options: argparse.Namespace) -> tuple[Cover | LeaveOutHeads | None, Blanks | None]:
-    """The intervention and the blanks of `add_changes`."""
-    intervention = intervention_asked(
-        options.cover, options.cover_count, not options.cover_same, options.cover_protocol,
-        options.cover_positions, options.leave_out_heads, options.heads, options.seed,
-    )  # fmt: skip
-    return intervention, blanks_asked(options.blanks, options.blank_tokens)
 
 
 def decoding_of(options: argparse.Namespace) -> DecodeConfig:

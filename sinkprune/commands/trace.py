@@ -12,18 +12,17 @@ import gzip
 from pathlib import Path
 
 from sinkprune.commands.options import (
-    add_changes,
     add_decoding,
     add_model,
     add_prompt,
     add_seed,
-    changes_of_options,
     decoding_of,
     loaded_model,
     output_file,
     prompt_of,
 )
 from sinkprune.commands.progress import bar, remark
+from sinkprune.commands.what_if_options import add_changes, changes_of_options
 from sinkprune.models.writing import write_whole
 from sinkprune.traces.check import trace_text
 from sinkprune.traces.controls import TITLES

@@ -10,6 +10,14 @@ from __future__ import annotations
 import torch
 from transformers.cache_utils import Cache, DynamicLayer
 
+ROWS = {  # cache mode -> (first row, end row) of the forwards that follow a block's full one
+    "none": lambda start, end, length: (0, length),
+    "prefix": lambda start, end, length: (start, length),
+    "dual": lambda start, end, length: (start, end),
+    "sparse": lambda start, end, length: (start, end),
+}
+CACHE_MODES = tuple(ROWS)
+
 
 class CanvasLayer(DynamicLayer):
     """One layer's keys and values of the whole canvas; a forward overwrites those of the rows it computed, from `start` on."""
@@ -59,6 +67,4 @@ class CanvasCache(Cache):
 
 def rows_to_forward(cache: str, first: bool, start: int, end: int, length: int) -> tuple[int, int]:
     """(first row, end row) of the forward for the block start..end on a canvas of `length`; first: one that forwards the whole canvas."""
-    if first or cache == "none":
-        return 0, length
-    return (start, length) if cache == "prefix" else (start, end)
+    return (0, length) if first else ROWS[cache](start, end, length)

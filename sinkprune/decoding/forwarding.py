@@ -38,7 +38,7 @@ class CanvasReader:
     ) -> None:
         self._loaded, self._config, self._wanted = loaded, config, wanted
         self._session = Session(intervention, loaded.model.config) if intervention else None
-        self._cache = CanvasCache() if config.cache in ("prefix", "dual") else None
+        self._cache = None if config.cache in ("none", "sparse") else CanvasCache()  # a block makes the sparse one
         self._layers, self._column_bytes = loaded.model.config.num_hidden_layers, column_bytes(loaded)
 
     def read(self, canvas: torch.Tensor, block: tuple[int, int], step: int, asked: torch.Tensor) -> Seen:

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 import torch
 
+from sinkprune.decoding.cache import CACHE_MODES
 from sinkprune.decoding.eviction import check_eviction
 from sinkprune.decoding.guidance import check_scale
 from sinkprune.models.limits import check_seed
 
-CACHE_MODES = ("none", "prefix", "dual", "sparse")
 REMASKING_RULES = ("low_confidence", "random")
 
 

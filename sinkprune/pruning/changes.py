@@ -30,17 +30,14 @@ class MaskChanges:
 
     sink_strength: (L, H) the share of its attention that a head of the dense model gives to sinks, 0 to 1 (Fig. 7, left).
     disagreement: share of the weights that exactly one of the two masks prunes, 0 to 1 (Fig. 7, centre and right).
-        by_head: (L, H) over q, k, v and o together; by_head_linear: (L, H, 4) for q, k, v, o; by_linear: (L, 7) in the order of `LINEARS`.
-    difference: sparsity of the sink-aware mask less that of the plain one, -1 to 1 (Fig. 8); the same three arrays.
+        by_head: (L, H) over q, k, v and o together; by_linear: (L, 7) in the order of `LINEARS`.
+    difference_by_head: (L, H) sparsity of the sink-aware mask less that of the plain one, -1 to 1 (Fig. 8).
     """
 
     sink_strength: torch.Tensor
     disagreement_by_head: torch.Tensor
-    disagreement_by_head_linear: torch.Tensor
     disagreement_by_linear: torch.Tensor
     difference_by_head: torch.Tensor
-    difference_by_head_linear: torch.Tensor
-    difference_by_linear: torch.Tensor
 
 
 def mask_changes(
@@ -58,18 +55,22 @@ def mask_changes(
     _check(dense, plain, aware)
     heads, head_dim = dense.model.config.num_attention_heads, dense.model.model.layers[0].self_attn.head_dim
     strength = sink_strength(dense, noised(calibration_ids, dense.spec.mask_token_id, seed), sink_rule)
-    arrays = []
-    for value in (lambda name: plain[name] ^ aware[name], lambda name: aware[name].float() - plain[name].float()):
-        by_linear, by_head_linear, by_head = [], [], []
-        for layer in range(len(dense.model.model.layers)):
-            values = {name: value(f"model.layers.{layer}.{name}").float() for name in LINEARS}
-            by_linear.append(torch.stack([values[name].mean() for name in LINEARS]))
-            parts = torch.stack([head_means(values[name], name, heads, head_dim) for name in ATTENTION], dim=1)
-            by_head_linear.append(parts)
-            owned = torch.tensor([values[name].numel() / heads for name in ATTENTION], device=parts.device)
-            by_head.append(parts @ owned / owned.sum())
-        arrays += [torch.stack([row.cpu() for row in rows]) for rows in (by_head, by_head_linear, by_linear)]
-    return MaskChanges(strength, *arrays)
+    by_linear, by_head, signed = [], [], []
+    for layer in range(len(dense.model.model.layers)):
+        names = [f"model.layers.{layer}.{linear}" for linear in LINEARS]
+        differ = [(plain[name] ^ aware[name]).float() for name in names]
+        by_linear.append(torch.stack([values.mean() for values in differ]).cpu())
+        by_head.append(_attention_means(differ, heads, head_dim))
+        signed.append(_attention_means([aware[name].float() - plain[name].float() for name in names], heads, head_dim))
+    return MaskChanges(strength, torch.stack(by_head), torch.stack(by_linear), torch.stack(signed))
+
+
+def _attention_means(values: list[torch.Tensor], heads: int, head_dim: int) -> torch.Tensor:
+    """(H,) mean over all attention weights that a head owns. values: per linear of a layer, in the order of `LINEARS`."""
+    attention = values[: len(ATTENTION)]
+    means = [head_means(each, name, heads, head_dim) for each, name in zip(attention, ATTENTION, strict=True)]
+    owned = torch.tensor([float(each.numel()) for each in attention], device=means[0].device)
+    return (torch.stack(means, dim=1) @ (owned / owned.sum())).cpu()
 
 
 @torch.no_grad()

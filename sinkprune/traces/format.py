@@ -189,14 +189,6 @@ def _changes(step: Step, length: int, loaded: LoadedModel) -> dict:
     return changes
 
 
-def frame_bits(frame: dict, name: str, *shape: int) -> np.ndarray | None:
-    """The bits of a frame's optional key as bool of that shape; None where the frame lacks it."""
-    if name not in frame:
-        return None
-    size = int(np.prod(shape))
-    return np.unpackbits(from_base64(frame[name], np.uint8), count=size).astype(bool).reshape(shape)
-
-
 def _committed(step: Step, loaded: LoadedModel) -> list[list]:
     ids = step.canvas[0, step.committed]
     confidence = step.confidence[step.committed].double().round(decimals=4).tolist()

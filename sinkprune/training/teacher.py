@@ -1,7 +1,8 @@
 """The teacher writes: batched decoding of the base model with a preallocated key-value cache and grouped-query attention.
 
-transformers' `generate` copies the cache and repeats the three key-value heads for the nine query heads at every token; this does neither.
-Rows that have ended leave the batch. A test holds the two equal.
+Rows that have ended leave the batch, and the cache is neither copied nor its three key-value heads repeated for the nine query heads.
+On one CPU core transformers' `generate` with a static cache takes 1.07 times as long (30 layers of 576, 8 texts, 24 tokens, no row ends
+early, best of 3). On a GPU with 2048 rows nothing was measured. A test holds the two equal.
 """
 
 from __future__ import annotations

@@ -124,11 +124,16 @@ def train(args: argparse.Namespace, rank: int, ranks: int, device: str) -> None:
         log.append(measure(model, held_out, window, step, tokens, time.perf_counter() - start))
         print(json.dumps(log[-1]), flush=True)
         save_model(model, tokenizer, args.model)
-        settings = {"minutes": args.minutes, "gpus": ranks, "tokens_per_gpu_step": args.tokens, "rate": args.rate}
-        recipe = settings | {"certainty": args.certainty, "certain": args.certain, **asdict(shares)}
-        recipe |= {"guidance": args.guidance, "guided_from": args.guided_from} if args.guided else {}
-        earlier = (args.init / LOG).read_text() if args.init else ""
-        (args.model / LOG).write_text(earlier + "".join(json.dumps(line) + "\n" for line in [recipe, *log]))
+        write_log(args, ranks, shares, log)
+
+
+def write_log(args: argparse.Namespace, ranks: int, shares: Shares, log: list[dict]) -> None:
+    """The log of the earlier phase, the settings of this one, and its measurements, one JSON line each."""
+    settings = {"minutes": args.minutes, "gpus": ranks, "tokens_per_gpu_step": args.tokens, "rate": args.rate}
+    recipe = settings | {"certainty": args.certainty, "certain": args.certain, **asdict(shares)}
+    recipe |= {"guidance": args.guidance, "guided_from": args.guided_from} if args.guided else {}
+    earlier = (args.init / LOG).read_text() if args.init else ""
+    (args.model / LOG).write_text(earlier + "".join(json.dumps(line) + "\n" for line in [recipe, *log]))
 
 
 def kind_weights(shares: Shares, has_guide: bool) -> tuple[float, float, float, float]:

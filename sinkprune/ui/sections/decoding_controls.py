@@ -23,72 +23,74 @@ def decoding_controls() -> tuple[gr.Checkbox, dict[str, gr.components.Component]
     """The choice of the autoregressive lane, and the controls of `decoding_from` by the names of its parameters, in a closed accordion."""
     with gr.Accordion("How it writes", open=False, elem_id="decoding"):
         both = gr.Checkbox(True, label="Autoregressive lane beside it, same weights", elem_id="both", container=False)
-        with gr.Row():
-            gen_length = gr.Dropdown(
-                list(GEN_LENGTHS),
-                value=DECODING["gen_length"],
-                label="Answer length",
-                info="tokens, end tokens included",
-            )
-            block_length = gr.Dropdown(
-                list(BLOCK_LENGTHS),
-                value=DECODING["block_length"],
-                label="Block length",
-                info="must divide the answer length",
-            )
-            cache = gr.Dropdown(
-                [(title, name) for name, title in CACHES.items()], value=DECODING["cache"], label="Key-value cache",
-                info="rows from a cache are not recomputed, so sinks are recorded from fewer queries",
-            )  # fmt: skip
-        with gr.Row():
-            rule = gr.Radio(
-                [(title, name) for name, title in RULES.items()],
-                value=DECODING["rule"],
-                label="Tokens committed in a step",
-                elem_classes="plain-radio",
-            )
-            threshold = gr.Slider(
-                *BOUNDS["threshold"], value=DECODING["threshold"], step=0.01, label="Confidence threshold",
-                info="lower is faster and less careful",
-            )  # fmt: skip
-            factor = gr.Slider(
-                *BOUNDS["factor"], value=DECODING["factor"], step=0.1, label="Factor", visible=False,
-                info="Fast-dLLM, eq. 3: larger commits more",
-            )  # fmt: skip
-        with gr.Row():
-            temperature = gr.Slider(
-                *BOUNDS["temperature"], value=DECODING["temperature"], step=0.1, label="Temperature",
-                info="0 always takes the likeliest token",
-            )  # fmt: skip
-            seed = gr.Number(
-                value=DECODING["seed"],
-                precision=0,
-                minimum=0,
-                label="Seed",
-                info="used above temperature 0",
-                interactive=DECODING["temperature"] > 0,
-                elem_id="seed",
-            )
-            cfg_scale = gr.Slider(
-                *BOUNDS["cfg_scale"], value=DECODING["cfg_scale"], step=0.1, label="Guidance",
-                info="pushes the answer towards the prompt; above 0 each step takes two forward passes", elem_id="cfg-scale",
-            )  # fmt: skip
+        controls = _canvas_controls() | _rule_controls() | _noise_controls()
         sparse = _sparse_controls()
+    cache = controls["cache"]
     cache.change(_show_sparse, cache, list(sparse.values()), **QUICK_EVENT)
-    temperature.change(lambda value: gr.Number(interactive=value > 0), temperature, seed, **QUICK_EVENT)
+    return both, controls | sparse
+
+
+def _canvas_controls() -> dict[str, gr.components.Component]:
+    with gr.Row():
+        gen_length = gr.Dropdown(
+            list(GEN_LENGTHS), value=DECODING["gen_length"], label="Answer length", info="tokens, end tokens included"
+        )
+        block_length = gr.Dropdown(
+            list(BLOCK_LENGTHS),
+            value=DECODING["block_length"],
+            label="Block length",
+            info="must divide the answer length",
+        )
+        cache = gr.Dropdown(
+            [(title, name) for name, title in CACHES.items()], value=DECODING["cache"], label="Key-value cache",
+            info="rows from a cache are not recomputed, so sinks are recorded from fewer queries",
+        )  # fmt: skip
+    return {"gen_length": gen_length, "block_length": block_length, "cache": cache}
+
+
+def _rule_controls() -> dict[str, gr.components.Component]:
+    """The rule by which tokens are committed, and the value that the chosen rule has."""
+    with gr.Row():
+        rule = gr.Radio(
+            [(title, name) for name, title in RULES.items()],
+            value=DECODING["rule"],
+            label="Tokens committed in a step",
+            elem_classes="plain-radio",
+        )
+        threshold = gr.Slider(
+            *BOUNDS["threshold"], value=DECODING["threshold"], step=0.01, label="Confidence threshold",
+            info="lower is faster and less careful",
+        )  # fmt: skip
+        factor = gr.Slider(
+            *BOUNDS["factor"], value=DECODING["factor"], step=0.1, label="Factor", visible=False,
+            info="Fast-dLLM, eq. 3: larger commits more",
+        )  # fmt: skip
     rule.change(_show_rule_value, rule, [threshold, factor], **QUICK_EVENT)
-    return both, {
-        "gen_length": gen_length,
-        "block_length": block_length,
-        "rule": rule,
-        "threshold": threshold,
-        "factor": factor,
-        "cache": cache,
-        "temperature": temperature,
-        "seed": seed,
-        "cfg_scale": cfg_scale,
-        **sparse,
-    }
+    return {"rule": rule, "threshold": threshold, "factor": factor}
+
+
+def _noise_controls() -> dict[str, gr.components.Component]:
+    """Temperature, the seed that it uses, and guidance."""
+    with gr.Row():
+        temperature = gr.Slider(
+            *BOUNDS["temperature"], value=DECODING["temperature"], step=0.1, label="Temperature",
+            info="0 always takes the likeliest token",
+        )  # fmt: skip
+        seed = gr.Number(
+            value=DECODING["seed"],
+            precision=0,
+            minimum=0,
+            label="Seed",
+            info="used above temperature 0",
+            interactive=DECODING["temperature"] > 0,
+            elem_id="seed",
+        )
+        cfg_scale = gr.Slider(
+            *BOUNDS["cfg_scale"], value=DECODING["cfg_scale"], step=0.1, label="Guidance",
+            info="pushes the answer towards the prompt; above 0 each step takes two forward passes", elem_id="cfg-scale",
+        )  # fmt: skip
+    temperature.change(lambda value: gr.Number(interactive=value > 0), temperature, seed, **QUICK_EVENT)
+    return {"temperature": temperature, "seed": seed, "cfg_scale": cfg_scale}
 
 
 def _sparse_controls() -> dict[str, gr.components.Component]:

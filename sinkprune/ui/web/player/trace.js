@@ -1,7 +1,6 @@
 // Reads a trace (format: the docstring of sinkprune/traces/format.py) into typed arrays.
 // A run only ever grows: `readRun` with the previous run of the same id decodes the new frames and nothing else.
 
-export const NOT_COMPUTED = 255;
 const NEVER = 1e9;
 
 export function decodeBytes(base64) {
