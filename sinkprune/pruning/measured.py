@@ -16,7 +16,7 @@ from sinkprune.pruning.settings import CalibrationConfig, PruneConfig
 
 @dataclass(frozen=True)
 class MeasuredKey:
-    """What tells a statistic of a dense model from others. statistic: `Method.measured_once`. rule: how sinks were found; None: weight 1."""
+    """What tells statistics of dense models apart. statistic: `Method.measured_once`. rule: how sinks were found; None: weight 1."""
 
     spec: ModelSpec
     text: CalibrationConfig
