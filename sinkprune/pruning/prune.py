@@ -8,10 +8,12 @@ would choose them. At sparsity 0 and 1 there is nothing to choose and no text is
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -39,6 +41,9 @@ from sinkprune.pruning.settings import (
     PruneResult,
 )
 from sinkprune.pruning.token_weights import token_weights
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 @dataclass
@@ -93,8 +98,6 @@ def prune_steps(
 ) -> Iterator[PruneProgress | PruneResult]:
     """Prune a copy of `loaded` layer by layer: yields `PruneProgress` several times a layer and, last, the `PruneResult`.
 
-    The copy shares with `loaded` what is not cut: embedding, norms and head.
-
     calibration_ids: LongTensor (samples, length) used instead of the built-in text; `calibration.seed` still seeds the noise.
     measured: statistics that earlier prunes took of the dense model; read, and filled for later ones, which then need not measure again
     for another sparsity. Models are told apart by their specs. The seconds of a prune count the measuring in either case, but for
@@ -112,14 +115,23 @@ def prune_steps(
         )
     given = calibration_ids is not None
     ids = calibration_set(loaded, calibration, calibration_ids) if config.reads_text or given else None
+    # Each weight is copied when it is cut, so that two whole models stand in memory at the end only.
     pruned = loaded if in_place else dataclasses.replace(loaded, model=copy_sharing_tensors(loaded.model))
     text = None if given else calibration
     job = _Job(pruned, config, ids, calibration.seed, started, text, {} if measured is None else measured)
     yield from _steps(job)
     zeros = sum(report.sparsity * job.masks[report.name].numel() for report in job.reports)
     weights = sum(mask.numel() for mask in job.masks.values())
+    if not in_place:
+        pruned = dataclasses.replace(loaded, model=_own_copy(pruned.model, loaded.model))
     seconds = time.perf_counter() - job.started
     yield PruneResult(pruned, job.reports, job.masks, zeros / weights, seconds, job.recorded)
+
+
+def _own_copy(pruned: PreTrainedModel, dense: PreTrainedModel) -> PreTrainedModel:
+    """The pruned model with copies of the tensors that it still shares with the dense one."""
+    shared = set(map(id, dense.parameters()))
+    return copy.deepcopy(pruned, {id(weight): weight for weight in pruned.parameters() if id(weight) not in shared})
 
 
 def _steps(job: _Job) -> Iterator[PruneProgress]:
