@@ -3,8 +3,9 @@
     python -m sinkprune.recorded.head_changes [--model NAME]     # writes assets/head-changes.json
 
 The file: {"model", "weights" (their hash), "sparsity", "calibration", "heads", "pairs": [{"base" ("wanda" or "sparsegpt"), "method",
-"against", "flipped" (share of all pruned weights), "alignment" (Pearson correlation over heads of sink strength and share of decisions
-that differ, with its 95 % interval), "moved" (mean over heads of |sparsity difference|, with its 95 % interval)}]}. An interval is [mean, low, high].
+"against", "flipped" (share of all pruned weights), "alignment", "moved"}]}. alignment: Pearson correlation over heads of sink strength and
+share of decisions that differ, with its 95 % interval. moved: mean over heads of |sparsity difference|, with its 95 % interval.
+An interval is [mean, low, high].
 """
 
 from __future__ import annotations
