@@ -17,6 +17,7 @@ from sinkprune.pruning import (
     draw_or_built_in,
     prune_steps,
 )
+from sinkprune.recorded.dense_statistics import load_statistics
 
 PHASES = {"sinks": "finding sinks", "inputs": "measuring inputs", "layer": "cutting"}
 
@@ -40,17 +41,21 @@ def write(steps: Iterator[Step], gen_length: int) -> Step:
 
 
 def prune(
-    loaded: LoadedModel, pruning: PruneConfig, calibration: CalibrationConfig
+    loaded: LoadedModel, pruning: PruneConfig, calibration: CalibrationConfig, in_place: bool = False
 ) -> tuple[PruneResult, CalibrationConfig]:
-    """Prune a copy under a bar; returns the result and the calibration that was used, the built-in text where a hub is out of reach."""
+    """Prune under a bar; returns the result and the calibration that was used, the built-in text where a hub is out of reach.
+
+    in_place: see `prune_steps`.
+    """
     ids, used = None, calibration
     if pruning.record.reads_text:
         ids, used, why = draw_or_built_in(loaded, calibration)
         if why:
             remark(f"{why}: the built-in text is used instead")
         remark(f"calibrating on {used.samples} x {used.length} tokens of {used.source}")
+    measured = load_statistics(loaded) if pruning.record.measured_once and used == CalibrationConfig() else {}
     with tqdm(disable=None, leave=False) as shown:
-        for step in prune_steps(loaded, pruning, used, ids):
+        for step in prune_steps(loaded, pruning, used, None if measured else ids, measured, in_place):
             if not isinstance(step, PruneResult):
                 _show(shown, step)
     return step, used

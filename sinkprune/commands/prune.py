@@ -46,9 +46,11 @@ def run(options: argparse.Namespace) -> None:
         check_save(loaded, options.model, options.save)
         if left := left_behind(options.model):
             remark(f"no part of the checkpoint, and not copied: {', '.join(left)}")
-    result, used = prune(loaded, pruning, calibration)
+    result, used = prune(loaded, pruning, calibration, in_place=True)
     layers = layer_sparsity(result.masks)
     print(f"{pruning.method}: asked {pruning.target:.2%}, achieved {result.sparsity:.4%}, in {result.seconds:.1f} s")
+    if result.recorded:
+        remark("the dense model was not measured: its statistics came with the project")
     print("per layer: " + ", ".join(f"{share:.2%}" for share in layers))
     remark(pruning.record.speed)
     if options.save:

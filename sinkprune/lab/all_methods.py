@@ -53,7 +53,8 @@ class MethodRow:
     `ANSWER_DRAWS` draws of masks, the same for all copies); above_dense and its standard error: the paired difference to the dense model.
     own_nats: per token of this text under the dense model. agreement: share of tokens equal to the dense model's at the same position.
     repeated: share of repeated 4-grams. achieved: zeros, or removed weights, / weights of the pruned linears. prune_seconds: when the
-    copy was made, maybe for somebody else. megabytes: of all weights while it writes, zeros included.
+    copy was made, maybe for somebody else; recorded: without measuring the dense model, see `PruneResult`. megabytes: of all weights
+    while it writes, zeros included.
     """
 
     method: str
@@ -68,6 +69,7 @@ class MethodRow:
     forwards: int
     write_seconds: float
     prune_seconds: float
+    recorded: bool
     achieved: float
     megabytes: float
 
@@ -162,6 +164,7 @@ def _row(
         forwards=last.nfe,
         write_seconds=last.seconds,
         prune_seconds=result.seconds if result else 0.0,
+        recorded=result.recorded if result else False,
         achieved=result.sparsity if result else 0.0,
         megabytes=sum(parameter.nbytes for parameter in loaded.model.parameters()) / 2**20,
     )

@@ -55,6 +55,7 @@ class CompactResult:
     reports: list[LinearReport]
     sparsity: float
     seconds: float
+    recorded: bool
 
     @property
     def nbytes(self) -> int:
@@ -72,7 +73,8 @@ def pack(dense: LoadedModel, result: PruneResult) -> CompactResult:
             narrow = True  # a cut takes whole rows and columns and changes nothing that stays
         elif not torch.equal(after, before.masked_fill(mask, 0)):
             changed[name] = after[~mask].cpu()
-    return CompactResult(PackedMasks(result.masks), changed, narrow, result.reports, result.sparsity, result.seconds)
+    masks = PackedMasks(result.masks)
+    return CompactResult(masks, changed, narrow, result.reports, result.sparsity, result.seconds, result.recorded)
 
 
 @torch.inference_mode(False)
@@ -89,7 +91,7 @@ def unpack(dense: LoadedModel, compact: CompactResult) -> PruneResult:
     if compact.narrow:
         _narrow(model, compact.masks)
     loaded = dataclasses.replace(dense, model=model)
-    return PruneResult(loaded, compact.reports, compact.masks, compact.sparsity, compact.seconds)
+    return PruneResult(loaded, compact.reports, compact.masks, compact.sparsity, compact.seconds, compact.recorded)
 
 
 def _pruned(before: torch.Tensor, mask: torch.Tensor, stayed: torch.Tensor | None) -> torch.Tensor:

@@ -111,7 +111,7 @@ class Comparison:
         )
         return [
             f"{percent(self.agreement)} of the answer's positions hold the same token. {parts} Both started from the same masked canvas "
-            f"with seed {seed}; {source}; pruned in {self.pruned.prune_seconds:.1f} s "
+            f"with seed {seed}; {source}; {self.pruned.prune_words} "
             f"on {self.pruned.device}, {threads(self.pruned.threads)}.",
             self._differences(),
             " ".join(f"{LIKELIHOOD} {TURNS} On speed: {self.method.speed}.".split()),

@@ -22,7 +22,7 @@ from sinkprune.decoding import DecodeConfig, generate
 from sinkprune.lab.overlap import answer_end
 from sinkprune.models import LoadedModel, encode_prompt
 from sinkprune.models.chat import running_texts
-from sinkprune.pruning import CalibrationConfig, PruneConfig, calibration_set
+from sinkprune.pruning import CalibrationConfig, Measured, PruneConfig, calibration_set, is_at_hand
 from sinkprune.pruning.calibration import MIN_NOISE, NOISE_STEPS, TOTAL_STEPS
 from sinkprune.pruning.explain import LINEARS, Decision, Evidence, Spot, explain_decision, measure_evidence
 from sinkprune.pruning.linears import INPUT_GROUPS
@@ -44,9 +44,20 @@ def text_ids(loaded: LoadedModel, prompt: str | None) -> torch.Tensor:
     return calibration_set(loaded, CalibrationConfig()) if prompt is None else prompt_ids(loaded, prompt)
 
 
-def measure(loaded: LoadedModel, ids: torch.Tensor, rule: str) -> Iterator[tuple[int, int] | Evidence]:
-    """Progress and, last, the evidence on ids (sequences, T)."""
-    yield from measure_evidence(loaded, PruneConfig(sink_rule=rule), calibration_ids=ids)
+def measure(
+    loaded: LoadedModel, ids: torch.Tensor | None, rule: str, measured: Measured | None = None
+) -> Iterator[tuple[int, int] | Evidence]:
+    """Progress and, last, the evidence on ids (sequences, T) or, for None, on the default calibration text.
+
+    measured: statistics of the dense model on calibration texts; read, and filled.
+    """
+    yield from measure_evidence(loaded, PruneConfig(sink_rule=rule), calibration_ids=ids, measured=measured)
+
+
+def is_quick(loaded: LoadedModel, rule: str, measured: Measured) -> bool:
+    """Whether the evidence on the default calibration text takes one sequence's time."""
+    configs = (PruneConfig(sink_rule=rule), PruneConfig(sink_rule=rule, sink_weight=False))
+    return all(is_at_hand(measured, loaded.spec, config, CalibrationConfig()) for config in configs)
 
 
 def microscope(

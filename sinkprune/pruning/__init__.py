@@ -2,7 +2,8 @@
 
 from sinkprune.pruning.calibration import calibration_set
 from sinkprune.pruning.changes import MaskChanges, mask_changes
-from sinkprune.pruning.prune import Measured, prune_model, prune_steps
+from sinkprune.pruning.measured import Measured, is_at_hand
+from sinkprune.pruning.prune import prune_model, prune_steps
 from sinkprune.pruning.quantised import QuantiseResult, quantise
 from sinkprune.pruning.settings import (
     ALLOCATIONS,
@@ -34,6 +35,7 @@ __all__ = [
     "QuantiseResult",
     "calibration_set",
     "draw_or_built_in",
+    "is_at_hand",
     "mask_changes",
     "prune_model",
     "prune_steps",

@@ -7,8 +7,9 @@ mask there. `measure_evidence` takes the time; `explain_decision` needs one forw
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -16,6 +17,7 @@ from sinkprune.models import LoadedModel
 from sinkprune.pruning.calibration import calibration_set, noised
 from sinkprune.pruning.cuts import wanda_decision
 from sinkprune.pruning.linears import INPUT_GROUPS, Group, check_prunable, input_groups
+from sinkprune.pruning.measured import Measured, measured_key
 from sinkprune.pruning.measuring import (
     Seen,
     Totals,
@@ -30,7 +32,7 @@ from sinkprune.pruning.statistics import SUMMED_NORMS, Statistic
 from sinkprune.pruning.token_weights import token_weights
 from sinkprune.sinks import reference_sink_set, sink_set
 
-EACH_INPUT = Statistic(lambda x, _: x.clone(), lambda total, _: total)  # the inputs themselves
+EACH_INPUT = Statistic("each input", lambda x, _: x.clone(), lambda total, _: total)  # the inputs themselves
 PATCH = (12, 24)  # output rows x inputs that are shown
 LINEARS = tuple(name.split(".")[1].removesuffix("_proj") for group in INPUT_GROUPS for name in group)  # q, k, v, o, …
 
@@ -108,20 +110,29 @@ def measure_evidence(
     config: PruneConfig,
     calibration: CalibrationConfig | None = None,
     calibration_ids: torch.Tensor | None = None,
+    measured: Measured | None = None,
 ) -> Iterator[tuple[int, int] | Evidence]:
-    """Yields (sequences done, of how many) and, last, the Evidence. Arguments and errors as in `prune_steps`."""
+    """Yields (sequences done, of how many) and, last, the Evidence. Arguments and errors as in `prune_steps`.
+
+    Where `measured` holds the norms with omega and those without, only the first sequence is run.
+    """
     _check(loaded, config)
     calibration = calibration or CalibrationConfig()
     ids = calibration_set(loaded, calibration, calibration_ids)
     sequences = noised(ids, loaded.spec.mask_token_id, calibration.seed)
     masked = measure_masked(loaded, sequences[0])
-    weighted: Totals = {}
-    plain: Totals = {}
-    for done, versions in enumerate(sequences, start=1):
-        add_noised_inputs(loaded, versions, masked, config.sink_rule, SUMMED_NORMS, weighted, plain)
-        yield done, len(sequences)
-    for totals in (weighted, plain):
-        check_finite(totals)
+    kept = {} if measured is None or calibration_ids is not None else measured
+    keys = [measured_key(loaded.spec, replace(config, sink_weight=on), calibration) for on in (True, False)]
+    if not all(key in kept for key in keys):
+        begun = time.perf_counter()
+        sums: tuple[Totals, Totals] = {}, {}
+        for done, versions in enumerate(sequences, start=1):
+            add_noised_inputs(loaded, versions, masked, config.sink_rule, SUMMED_NORMS, *sums)
+            yield done, len(sequences)
+        for totals in sums:
+            check_finite(totals)
+        kept |= {key: (totals, time.perf_counter() - begun) for key, totals in zip(keys, sums, strict=True)}
+    weighted, plain = (kept[key][0] for key in keys)
     yield Evidence(sequences[0], token_evidence(loaded, sequences[0], masked, config.sink_rule), weighted, plain)
 
 

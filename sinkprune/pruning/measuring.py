@@ -96,37 +96,30 @@ def add_noised_inputs(
 
     plain: gets the same statistic with weight 1, from the same forwards where the inputs are kept.
     """
-    of_batch = statistic.of_batch
     groups = all_groups(loaded.model)
 
-    def weigh(mass: torch.Tensor) -> torch.Tensor:
-        return torch.ones_like(mass) if rule is None else token_weights(mass, rule)
+    def add_seen(inputs: Totals, weights: torch.Tensor) -> None:
+        for name, x in inputs.items():
+            add(totals, name, statistic.of_batch(x, weights))
+            if plain is not None:
+                add(plain, name, statistic.of_batch(x, torch.ones_like(weights)))
 
-    if masked.inputs and _input_bytes(loaded, *versions.shape) <= KEPT_INPUTS:
-        seen = _measure(loaded, groups, versions[:-1])
-        weights = weigh(torch.cat([seen.mass, masked.mass]))
-        for name, x in seen.inputs.items():
-            add(totals, name, of_batch(x, weights[:-1]) + of_batch(masked.inputs[name], weights[-1:]))
-        if plain is not None:
-            ones = torch.ones_like(weights)
-            for name, x in seen.inputs.items():
-                add(plain, name, of_batch(x, ones[:-1]) + of_batch(masked.inputs[name], ones[-1:]))
-        return
-    if plain is not None:
-        add_noised_inputs(loaded, versions, masked, None, statistic, plain)
-    if (
-        masked.inputs and rule != "paper"
-    ):  # whose weights are a mean over all versions; any other version needs only its own
+    if masked.inputs and rule != "paper":  # each version's weights come from its own attention
         for seen in itertools.chain([masked], (_measure(loaded, groups, batch) for batch in batches(versions[:-1]))):
-            for name, x in seen.inputs.items():
-                add(totals, name, of_batch(x, weigh(seen.mass)))
-        return
-    if rule is None:
-        weights = torch.ones(versions.shape, device=versions.device)
+            add_seen(seen.inputs, torch.ones_like(seen.mass) if rule is None else token_weights(seen.mass, rule))
+    elif masked.inputs and _input_bytes(loaded, *versions.shape) <= KEPT_INPUTS:
+        seen = _measure(loaded, groups, versions[:-1])
+        weights = token_weights(torch.cat([seen.mass, masked.mass]), rule)
+        add_seen(seen.inputs, weights[:-1])
+        add_seen(masked.inputs, weights[-1:])
     else:
-        weights = token_weights(mass_of_versions(loaded, versions, masked), rule)
-    for batch, weight in zip(batches(versions), batches(weights), strict=True):
-        add_inputs(groups, lambda ids=batch: _forward(loaded.model, ids), statistic, weight, totals)
+        if plain is not None:
+            add_noised_inputs(loaded, versions, masked, None, statistic, plain)
+        weights = torch.ones(versions.shape, device=versions.device)
+        if rule is not None:
+            weights = token_weights(mass_of_versions(loaded, versions, masked), rule)
+        for batch, weight in zip(batches(versions), batches(weights), strict=True):
+            add_inputs(groups, lambda ids=batch: _forward(loaded.model, ids), statistic, weight, totals)
 
 
 def add(totals: Totals, name: str, value: torch.Tensor) -> None:

@@ -13,6 +13,7 @@ from sinkprune.pruning.cuts import cut_by_magnitude, cut_by_sparsegpt, cut_by_wa
 from sinkprune.pruning.statistics import HESSIAN, INPUT_NORM, SUMMED_NORMS, Statistic
 from sinkprune.pruning.structured import cut_units
 
+TOKEN_WEIGHTS = "token weights"
 NOISE_STEPS = tuple(range(5, 51, 5))  # of 50: the denoising steps whose noise level the official code samples
 ZEROS = "zeros in a dense matrix take as long to multiply as other numbers: this copy is not faster"
 SMALLER = "channels and heads were removed: the layers are smaller, so a forward pass takes less time and memory"
@@ -65,6 +66,16 @@ class Method:
         if self.noised:
             return 2 * len(NOISE_STEPS)
         return 2 if self.in_sequence else 1
+
+    @property
+    def measured_once(self) -> str | None:
+        """What is measured of the whole dense model before the first cut, by name; None where nothing is.
+
+        It serves every sparsity, and all methods with the same name here.
+        """
+        if self.in_sequence:
+            return TOKEN_WEIGHTS if self.sink_aware else None
+        return self.statistic and self.statistic.name
 
     @property
     def ablation(self) -> str | None:

@@ -13,13 +13,16 @@ import dataclasses
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import torch
 
 from sinkprune.models import LoadedModel
+from sinkprune.models.copies import copy_sharing_tensors
 from sinkprune.pruning.calibration import calibration_set, noised
 from sinkprune.pruning.cuts import Masks, cut_by_magnitude
 from sinkprune.pruning.linears import Group, all_groups, check_prunable, input_groups
+from sinkprune.pruning.measured import Measured, measured_key
 from sinkprune.pruning.measuring import (
     Totals,
     add_inputs,
@@ -39,7 +42,8 @@ from sinkprune.pruning.settings import (
 )
 from sinkprune.pruning.token_weights import token_weights
 
-Measured = dict[tuple, tuple[object, float]]  # what made a statistic of the dense model -> it, and the seconds it took
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 @dataclass
@@ -53,17 +57,13 @@ class _Job:
     started: float
     text: CalibrationConfig | None  # what made the ids; None where they were given
     measured: Measured
+    recorded: bool = False  # whether statistics came with the project
     masks: Masks = field(default_factory=dict)
     reports: list[LinearReport] = field(default_factory=list)
 
     @property
     def method(self) -> Method:
         return self.config.record
-
-    @property
-    def sink_rule(self) -> str | None:
-        """How sinks are found; None where they are not weighted down."""
-        return self.config.sink_rule if self.method.sink_aware and self.config.sink_weight else None
 
     @property
     def layers(self) -> int:
@@ -79,9 +79,10 @@ def prune_model(
     calibration: CalibrationConfig | None = None,
     calibration_ids: torch.Tensor | None = None,
     measured: Measured | None = None,
+    in_place: bool = False,
 ) -> PruneResult:
     """Prune a copy of `loaded`. See `prune_steps` for arguments and errors."""
-    for step in prune_steps(loaded, config, calibration, calibration_ids, measured):
+    for step in prune_steps(loaded, config, calibration, calibration_ids, measured, in_place):
         result = step
     return result
 
@@ -93,12 +94,15 @@ def prune_steps(
     calibration: CalibrationConfig | None = None,
     calibration_ids: torch.Tensor | None = None,
     measured: Measured | None = None,
+    in_place: bool = False,
 ) -> Iterator[PruneProgress | PruneResult]:
     """Prune a copy of `loaded` layer by layer: yields `PruneProgress` several times a layer and, last, the `PruneResult`.
 
     calibration_ids: LongTensor (samples, length) used instead of the built-in text; `calibration.seed` still seeds the noise.
     measured: statistics that earlier prunes took of the dense model; read, and filled for later ones, which then need not measure again
-    for another sparsity. Models are told apart by their specs. The seconds of a prune count the measuring in either case.
+    for another sparsity. Models are told apart by their specs. The seconds of a prune count the measuring in either case, but for
+    statistics that came with the project.
+    in_place: cut `loaded` itself, for whoever has no use for the dense model any more; a prune that is cancelled leaves it half cut.
     Raises ValueError where the weights cannot be pruned (offloaded, quantised, NaN), the pattern does not fit, or the
     calibration is unusable.
     """
@@ -111,13 +115,23 @@ def prune_steps(
         )
     given = calibration_ids is not None
     ids = calibration_set(loaded, calibration, calibration_ids) if config.reads_text or given else None
-    pruned = dataclasses.replace(loaded, model=copy.deepcopy(loaded.model))
+    # Each weight is copied when it is cut, so that two whole models stand in memory at the end only.
+    pruned = loaded if in_place else dataclasses.replace(loaded, model=copy_sharing_tensors(loaded.model))
     text = None if given else calibration
     job = _Job(pruned, config, ids, calibration.seed, started, text, {} if measured is None else measured)
     yield from _steps(job)
     zeros = sum(report.sparsity * job.masks[report.name].numel() for report in job.reports)
     weights = sum(mask.numel() for mask in job.masks.values())
-    yield PruneResult(pruned, job.reports, job.masks, zeros / weights, time.perf_counter() - job.started)
+    if not in_place:
+        pruned = dataclasses.replace(loaded, model=_own_copy(pruned.model, loaded.model))
+    seconds = time.perf_counter() - job.started
+    yield PruneResult(pruned, job.reports, job.masks, zeros / weights, seconds, job.recorded)
+
+
+def _own_copy(pruned: PreTrainedModel, dense: PreTrainedModel) -> PreTrainedModel:
+    """The pruned model with copies of the tensors that it still shares with the dense one."""
+    shared = set(map(id, dense.parameters()))
+    return copy.deepcopy(pruned, {id(weight): weight for weight in pruned.parameters() if id(weight) not in shared})
 
 
 def _steps(job: _Job) -> Iterator[PruneProgress]:
@@ -156,10 +170,11 @@ def _once(job: _Job, measure: Callable[[_Job], Generator]) -> Generator[PrunePro
     """What `measure` returns of the dense model, or returned for an earlier prune that measured the same."""
     if job.text is None:
         return (yield from measure(job))
-    key = (measure.__name__, job.method.statistic, job.loaded.spec, job.text, job.sink_rule)
+    key = measured_key(job.loaded.spec, job.config, job.text)
     if key in job.measured:
         statistic, seconds = job.measured[key]
-        job.started -= seconds
+        job.recorded = seconds is None
+        job.started -= seconds or 0.0
         return statistic
     begun = time.perf_counter()
     statistic = yield from measure(job)
@@ -173,7 +188,7 @@ def _noised_steps(job: _Job) -> Iterator[PruneProgress]:
     sequences = noised(job.ids, loaded.spec.mask_token_id, job.seed)
     masked = measure_masked(loaded, sequences[0])
     for done, versions in enumerate(sequences, start=1):
-        add_noised_inputs(loaded, versions, masked, job.sink_rule, job.method.statistic, totals)
+        add_noised_inputs(loaded, versions, masked, job.config.rule_in_use, job.method.statistic, totals)
         yield job.progress("sinks", None, done, len(sequences))
     return _finished(job, totals)
 
@@ -199,7 +214,7 @@ def _sequential_steps(job: _Job) -> Iterator[PruneProgress]:
     model, statistic = job.loaded.model, job.method.statistic
     parts = batches(job.ids)
     weights = [None] * len(parts)
-    if job.sink_rule is not None:
+    if job.config.rule_in_use is not None:
         weights = batches((yield from _once(job, _mean_weight_steps)))
     hidden = [model.model.embed_tokens(ids) for ids in parts]
     positions = torch.arange(job.ids.shape[1], device=job.ids.device)[None]
@@ -228,7 +243,7 @@ def _mean_weight_steps(job: _Job) -> Iterator[PruneProgress]:
     sequences = noised(job.ids, job.loaded.spec.mask_token_id, job.seed)
     masked = measure_masked(job.loaded, sequences[0])
     for done, versions in enumerate(sequences, start=1):
-        rows.append(token_weights(mass_of_versions(job.loaded, versions, masked), job.sink_rule).mean(0))
+        rows.append(token_weights(mass_of_versions(job.loaded, versions, masked), job.config.rule_in_use).mean(0))
         yield job.progress("sinks", None, done, len(sequences))
     return torch.stack(rows)
 

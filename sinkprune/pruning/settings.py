@@ -83,6 +83,11 @@ class PruneConfig:
         return self.record.reads_text and self.target not in (0.0, 1.0)
 
     @property
+    def rule_in_use(self) -> str | None:
+        """How sinks are found; None where they are not weighted down."""
+        return self.sink_rule if self.record.sink_aware and self.sink_weight else None
+
+    @property
     def target(self) -> float:
         """The share of weights asked to go."""
         return self.sparsity
@@ -145,6 +150,8 @@ class LinearReport:
 class PruneResult:
     """loaded: the pruned copy. masks: linear's name -> bool (out, in), True = pruned. sparsity: zeros / weights over all pruned linears.
 
+    seconds: with the measuring, also where an earlier prune did it; recorded: without, because the statistics came with the project.
+
     After a structured cut masks have the shapes from before the cut, True = removed, and sparsity is the removed share of those weights.
     """
 
@@ -153,6 +160,7 @@ class PruneResult:
     masks: dict[str, torch.Tensor]
     sparsity: float
     seconds: float
+    recorded: bool = False
 
 
 def layer_sparsity(masks: dict[str, torch.Tensor]) -> list[float]:

@@ -52,10 +52,11 @@ def gram(x: torch.Tensor, weight: torch.Tensor | None = None) -> torch.Tensor:
 class Statistic:
     """What a method measures of one input. of_batch(x, weight): the summand of a batch; finish(sum, sequences): what the cut reads."""
 
+    name: str
     of_batch: Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]
     finish: Callable[[torch.Tensor, int], torch.Tensor]
 
 
-INPUT_NORM = Statistic(sum_of_squared_norms, lambda total, sequences: (total / sequences).sqrt())
-SUMMED_NORMS = Statistic(sum_of_norms, lambda total, sequences: total)
-HESSIAN = Statistic(gram, lambda total, sequences: total * (2 / sequences))
+INPUT_NORM = Statistic("input norm", sum_of_squared_norms, lambda total, sequences: (total / sequences).sqrt())
+SUMMED_NORMS = Statistic("summed norms", sum_of_norms, lambda total, sequences: total)
+HESSIAN = Statistic("Hessian", gram, lambda total, sequences: total * (2 / sequences))

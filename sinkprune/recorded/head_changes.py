@@ -2,9 +2,10 @@
 
     python -m sinkprune.recorded.head_changes [--model NAME]     # writes assets/head-changes.json
 
-The file: {"model", "sparsity", "calibration", "heads", "pairs": [{"base" ("wanda" or "sparsegpt"), "method", "against", "flipped" (share of
-all pruned weights), "alignment" (Pearson correlation over heads of sink strength and share of decisions that differ, with its 95 %
-interval), "moved" (mean over heads of |sparsity difference|, with its 95 % interval)}]}. An interval is [mean, low, high].
+The file: {"model", "weights" (their hash), "sparsity", "calibration", "heads", "pairs": [{"base" ("wanda" or "sparsegpt"), "method",
+"against", "flipped" (share of all pruned weights), "alignment", "moved"}]}. alignment: Pearson correlation over heads of sink strength and
+share of decisions that differ, with its 95 % interval. moved: mean over heads of |sparsity difference|, with its 95 % interval.
+An interval is [mean, low, high].
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 
 from sinkprune.lab.intervals import crossed_interval
 from sinkprune.models import LoadedModel, load_model
+from sinkprune.models.fingerprint import weights_fingerprint
 from sinkprune.pruning import CalibrationConfig, PruneConfig, calibration_set, prune_model
 from sinkprune.pruning.changes import MaskChanges, mask_changes
 
@@ -52,6 +54,7 @@ def record_head_changes(
         )
     return {
         "model": loaded.spec.name,
+        "weights": weights_fingerprint(loaded),
         "sparsity": sparsity,
         "calibration": asdict(calibration),
         "heads": changes.sink_strength.numel(),

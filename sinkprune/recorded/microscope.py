@@ -1,7 +1,8 @@
 """The microscope's opening view, recorded so that it is there before the model is loaded.
 
-    python -m sinkprune.recorded.microscope [--model NAME]     # writes assets/microscope.json.gz (format: lab.microscope)
+    python -m sinkprune.recorded.microscope [--model NAME]     # writes assets/microscope.json.gz
 
+The file: {"weights": hash of those looked at, "shown": the view's value (format: lab.microscope)}.
 The layer and row are those in which the sink weight changes most decisions of the query projection, so that there is something to see:
 the page says so. Everything else is the page's default.
 """
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from sinkprune.lab.microscope import measure, microscope, prompt_ids
 from sinkprune.models import LoadedModel, load_model
+from sinkprune.models.fingerprint import weights_fingerprint
 from sinkprune.pruning import PruneConfig
 from sinkprune.pruning.cuts import wanda_decision
 from sinkprune.pruning.explain import Evidence, Spot
@@ -46,12 +48,19 @@ def record_microscope(loaded: LoadedModel, prompt: str = PROMPT) -> dict:
 
 
 def load_microscope(path: Path = FILE) -> dict | None:
-    """What was recorded; None where nothing was. Raises ValueError for a damaged file."""
+    """The view's value that was recorded; None where nothing was. Raises ValueError for a damaged file."""
+    recorded = read_recording(path)
+    return recorded and recorded["shown"]
+
+
+def read_recording(path: Path = FILE) -> dict | None:
+    """The whole file; None where there is none. Raises ValueError for a damaged one."""
     if not path.exists():
         return None
     try:
-        return json.loads(gzip.decompress(path.read_bytes()))
-    except (EOFError, OSError, ValueError) as error:
+        recorded = json.loads(gzip.decompress(path.read_bytes()))
+        return {name: recorded[name] for name in ("weights", "shown")}
+    except (EOFError, OSError, KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"{path.name} is damaged ({error}): record it again with `python -m sinkprune.recorded.microscope`"
         ) from error
@@ -63,8 +72,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--model", default="bundled", help="registry name, folder or hub id")
     parser.add_argument("--file", type=Path, default=FILE)
     options = parser.parse_args(arguments)
-    value = record_microscope(load_model(options.model))
-    options.file.write_bytes(gzip.compress(json.dumps(value, ensure_ascii=False).encode(), mtime=0))
+    loaded = load_model(options.model)
+    value = record_microscope(loaded)
+    recorded = {"weights": weights_fingerprint(loaded), "shown": value}
+    options.file.write_bytes(gzip.compress(json.dumps(recorded, ensure_ascii=False).encode(), mtime=0))
     print(
         f"{options.file.name}: {options.file.stat().st_size / 1024:.0f} KB, layer {value['layer'] + 1} {value['linear']}, row "
         f"{value['row']}: {value['flippedRow']} decisions of the row flip, {value['flipped']:.2%} of the projection's"

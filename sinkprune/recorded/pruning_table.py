@@ -23,6 +23,7 @@ import torch
 
 from sinkprune.lab.card import threads
 from sinkprune.models import LoadedModel, load_model
+from sinkprune.models.fingerprint import weights_fingerprint
 from sinkprune.models.writing import json_text
 from sinkprune.recorded.table_cells import (
     Cell,
@@ -33,7 +34,6 @@ from sinkprune.recorded.table_cells import (
     measure_dense,
     plan,
     read_cells,
-    weights_fingerprint,
     write_lines,
 )
 from sinkprune.recorded.table_summary import summarise

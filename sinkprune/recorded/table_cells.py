@@ -14,7 +14,6 @@ cells.jsonl holds one JSON object a line. The first line says what was measured 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Iterable
@@ -173,15 +172,6 @@ def _speed_up(dense: LoadedModel, pruned: LoadedModel, canvas: torch.Tensor) -> 
     models = {"dense": dense, "pruned": pruned}
     best = best_seconds({name: forward_of(loaded, canvas[None], 32) for name, loaded in models.items()}, rounds=8)
     return best["dense"] / best["pruned"]
-
-
-def weights_fingerprint(loaded: LoadedModel) -> str:
-    """A short hash of all weights, as float32 whatever they are loaded as: tells whether a table was measured on this very model."""
-    digest = hashlib.sha256()
-    for name, parameter in loaded.model.named_parameters():
-        digest.update(name.encode())
-        digest.update(parameter.detach().float().cpu().contiguous().view(torch.uint8).numpy())
-    return digest.hexdigest()[:16]
 
 
 def read_cells(path: Path) -> tuple[dict | None, list[dict]]:

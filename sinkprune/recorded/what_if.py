@@ -23,9 +23,10 @@ from sinkprune.decoding.packing import packed_view
 from sinkprune.lab.card import threads
 from sinkprune.lab.texts import held_out_answers
 from sinkprune.models import LoadedModel, causal_view, encode_prompt, load_model
+from sinkprune.models.fingerprint import weights_fingerprint
 from sinkprune.models.writing import json_text
 from sinkprune.recorded.eviction_times import load_times
-from sinkprune.recorded.table_cells import add_line, read_cells, weights_fingerprint, write_lines
+from sinkprune.recorded.table_cells import add_line, read_cells, write_lines
 from sinkprune.recorded.what_if_cells import (
     Subject,
     dense_answer,

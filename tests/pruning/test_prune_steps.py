@@ -1,15 +1,14 @@
 """Pruning as a generator: progress, cancelling, what it leaves behind, and what it refuses."""
 
-import copy
 import dataclasses
 import gc
 import weakref
-from types import SimpleNamespace
 
 import pytest
 import torch
 
 from sinkprune.models import set_causal
+from sinkprune.models.copies import copy_sharing_tensors
 from sinkprune.pruning import (
     METHODS,
     UNSTRUCTURED,
@@ -50,12 +49,12 @@ def test_progress_names_every_layer_and_linear_once_and_ends_with_the_result(mak
 def test_closing_anywhere_leaves_nothing_behind(make_model, make_ids, monkeypatch, method):
     loaded, ids, copies = make_model(), make_ids(samples=2), []
 
-    def noting_deepcopy(model):
-        made = copy.deepcopy(model)
+    def noting_copy(model):
+        made = copy_sharing_tensors(model)
         copies.append(weakref.ref(made))
         return made
 
-    monkeypatch.setattr(prune, "copy", SimpleNamespace(deepcopy=noting_deepcopy))
+    monkeypatch.setattr(prune, "copy_sharing_tensors", noting_copy)
     before = {name: tensor.clone() for name, tensor in loaded.model.state_dict().items()}
     attention = loaded.model.config._attn_implementation
     total = sum(1 for _ in prune_steps(loaded, PruneConfig(method), calibration_ids=ids))
@@ -71,6 +70,16 @@ def test_closing_anywhere_leaves_nothing_behind(make_model, make_ids, monkeypatc
     assert loaded.model.config._attn_implementation == attention
     assert torch.is_grad_enabled()
     assert all(torch.equal(tensor, before[name]) for name, tensor in loaded.model.state_dict().items())
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_in_place_the_model_itself_is_cut_and_nothing_is_copied(make_model, make_ids, method):
+    loaded, ids = make_model(), make_ids()
+    copied = prune_model(make_model(), PruneConfig(method, 0.5), calibration_ids=ids)
+    result = prune_model(loaded, PruneConfig(method, 0.5), calibration_ids=ids, in_place=True)
+    assert result.loaded is loaded
+    weights, others = loaded.model.state_dict(), copied.loaded.model.state_dict()
+    assert all(torch.equal(weight, others[name]) for name, weight in weights.items())
 
 
 def test_the_consumer_keeps_its_own_grad_mode(make_model, make_ids):

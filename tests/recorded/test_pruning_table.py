@@ -7,6 +7,7 @@ import torch
 
 from sinkprune.lab.intervals import crossed_interval
 from sinkprune.models import load_model
+from sinkprune.models.fingerprint import weights_fingerprint
 from sinkprune.pruning import METHODS, PruneConfig, prune_model
 from sinkprune.recorded import pruning_table as command
 from sinkprune.recorded.pruning_table import FOLDER, load_table, run_table
@@ -18,7 +19,6 @@ from sinkprune.recorded.table_cells import (
     measure_cell,
     plan,
     read_cells,
-    weights_fingerprint,
 )
 from sinkprune.recorded.table_summary import PAIRS, summarise
 

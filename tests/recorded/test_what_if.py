@@ -10,10 +10,11 @@ from sinkprune.decoding import DecodeConfig, denoise
 from sinkprune.decoding.interventions import Cover
 from sinkprune.figures.what_if import what_if_figure
 from sinkprune.models import causal_view, load_model
+from sinkprune.models.fingerprint import weights_fingerprint
 from sinkprune.recorded import what_if_cells
 from sinkprune.recorded.covering import covered, load_covering
 from sinkprune.recorded.eviction_times import load_times
-from sinkprune.recorded.table_cells import read_cells, weights_fingerprint
+from sinkprune.recorded.table_cells import read_cells
 from sinkprune.recorded.what_if import FILE, load_what_if, main, measure, write_summary
 from sinkprune.recorded.what_if_cells import Subject, measure_cache, measure_canvas, measure_causal
 from sinkprune.recorded.what_if_settings import Change, Cut, Protocol, covers, cuts, head_cuts

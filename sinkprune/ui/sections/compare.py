@@ -129,6 +129,8 @@ def _compare(bench: Workbench, values: dict) -> Iterator[Update]:
 
 def _pruned(copy: Pruned, pruning: PruneConfig) -> str:
     how = "was pruned before and kept" if copy.was_kept else f"was pruned in {copy.seconds:.1f} s"
+    if copy.recorded and not copy.was_kept:
+        how += " (statistics of the dense model came with the page)"
     are = "were removed" if pruning.method in STRUCTURED else "are zero"
     return f"The copy {how}: {copy.sparsity:.1%} of its layers' weights {are}."
 

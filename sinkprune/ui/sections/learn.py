@@ -17,9 +17,9 @@ import gradio as gr
 import torch
 from gradio.components import Component
 
-from sinkprune.lab.microscope import ANSWER, measure, microscope, text_ids
+from sinkprune.lab.microscope import ANSWER, is_quick, measure, microscope, text_ids
 from sinkprune.models import LoadedModel
-from sinkprune.pruning import SINK_RULES, PruneConfig
+from sinkprune.pruning import SINK_RULES, Measured, PruneConfig
 from sinkprune.pruning.explain import LINEARS, Evidence, Spot
 from sinkprune.recorded.claim_verdicts import load_recordings
 from sinkprune.recorded.claims import load_claims
@@ -149,9 +149,9 @@ def _look(bench: Workbench, kept: Kept, values: dict) -> Iterator[Update]:
     if asked is not None:
         check_prompt(dense, asked, ANSWER.gen_length)
     key = (dense.spec, id(dense.model), asked, config.sink_rule)
-    line = SHORT if asked is not None or kept.get(key) else LONG
-    work = _measured(dense, kept, key, asked, config, spot)
-    with closing(bench.lines.run(line, work, visitor(), kind="microscope")) as steps:
+    quick = asked is not None or kept.get(key) or is_quick(dense, config.sink_rule, bench.measured)
+    work = _measured(dense, kept, key, asked, config, spot, bench.measured)
+    with closing(bench.lines.run(SHORT if quick else LONG, work, visitor(), kind="microscope")) as steps:
         for step in now_and_then(steps, tuple):
             if isinstance(step, Waiting):
                 yield {"status": waiting_line(step)}
@@ -177,14 +177,14 @@ def _asked(
 
 
 def _measured(
-    dense: LoadedModel, kept: Kept, key: tuple, asked: str | None, config: PruneConfig, spot: Spot
+    dense: LoadedModel, kept: Kept, key: tuple, asked: str | None, config: PruneConfig, spot: Spot, measured: Measured
 ) -> Iterator[tuple[int, int] | dict]:
     """Yields (sequences measured, of how many), where they were not before, and the view's value."""
     found = kept.get(key)
     if found is None:
         ids = text_ids(dense, asked)
         yield 0, len(ids)
-        for step in measure(dense, ids, config.sink_rule):
+        for step in measure(dense, None if asked is None else ids, config.sink_rule, measured):
             if isinstance(step, Evidence):
                 found = ids, step
                 kept.put(key, found)

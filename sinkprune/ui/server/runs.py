@@ -36,11 +36,12 @@ FRAME_BYTES = 2000  # of a frame beside its long texts
 
 @dataclass(frozen=True)
 class Pruned:
-    """What became of the copy. was_kept: it had been made before, for this or another visitor."""
+    """What became of the copy. was_kept: it had been made before, for this or another visitor. recorded: see `PruneResult`."""
 
     sparsity: float
     seconds: float
     was_kept: bool
+    recorded: bool
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ def _compare(bench: Workbench, dense: LoadedModel, asked: Request, who: str) -> 
             if not isinstance(step, PruneResult):
                 was_kept = False
                 yield step
-    yield Pruned(step.sparsity, step.seconds, was_kept)
+    yield Pruned(step.sparsity, step.seconds, was_kept, step.recorded)
     with closing(bench.lines.run(SHORT, _write_and_measure(dense, step, asked), who, kind="compared")) as written:
         yield from written
 
@@ -160,9 +161,13 @@ def _write_and_measure(dense: LoadedModel, result: PruneResult, asked: Request) 
 def pruned(
     bench: Workbench, dense: LoadedModel, pruning: PruneConfig, calibration: CalibrationConfig, who: str
 ) -> Iterator[Waiting | PruneProgress | PruneResult]:
-    """A copy of `dense`, at once where it is kept, else after its turn in the long line; the result comes last."""
+    """A copy of `dense`, at once where it is kept, else after its turn; the result comes last.
+
+    The line is the short one where the dense model's statistics are at hand and no Hessian is needed: a second's work.
+    """
     key = store_key(dense.spec, pruning, calibration)
     steps = bench.prune(pruning, calibration, dense)
     if key in bench.store:
         return steps
-    return bench.lines.run(LONG, steps, who, pruning.method, needless=lambda: key in bench.store)
+    quick = bench.is_at_hand(pruning, calibration) and not pruning.record.second_order
+    return bench.lines.run(SHORT if quick else LONG, steps, who, pruning.method, needless=lambda: key in bench.store)

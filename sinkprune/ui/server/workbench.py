@@ -17,7 +17,16 @@ from sinkprune.lab.card import threads
 from sinkprune.lab.store import PrunedStore, store_key
 from sinkprune.models import LoadedModel, encode_prompt, load_model
 from sinkprune.models.registry import find_model, is_registered
-from sinkprune.pruning import CalibrationConfig, Measured, PruneConfig, PruneProgress, PruneResult, prune_steps
+from sinkprune.pruning import (
+    CalibrationConfig,
+    Measured,
+    PruneConfig,
+    PruneProgress,
+    PruneResult,
+    is_at_hand,
+    prune_steps,
+)
+from sinkprune.recorded.dense_statistics import load_statistics
 from sinkprune.ui.server.attention_maps import answer_map_question
 from sinkprune.ui.server.runs import kept_runs
 from sinkprune.ui.server.scheduler import Lines
@@ -39,18 +48,19 @@ class Workbench:
         self.name, self.public_name = name, info.name if is_registered(info) else None
         self.store, self.kept = PrunedStore(store_bytes), kept_runs()
         self.lines = Lines(alone=zero_gpu() is not None)
-        self._measured: Measured = {}
+        self._measured: Measured | None = None
         self._maps = threading.Lock()
         self._switching = threading.Lock()
         self._answer = on_gpu(partial(_map_or_reason, self.find), MAP_SECONDS)
         self._starting = threading.Lock()
         self._loading: Future[LoadedModel] | None = None
+        self._recorded: Future[Measured] | None = None
 
     def start(self) -> None:
         """Begin to load, once. app.py does so when the page is served: loading and serving share one interpreter."""
         with self._starting:
             if self._loading is None:
-                self._loading = _start_loading(self.name)
+                self._loading, self._recorded = _start_loading(self.name)
 
     @property
     def ready(self) -> bool:
@@ -76,11 +86,11 @@ class Workbench:
                 raise ValueError(f"{loaded.spec.name} has no tokenizer files, and this page writes from texts")
             if quantize is not None:  # its maps and copies are not those of the model as stored
                 loaded = replace(loaded, spec=replace(loaded.spec, name=f"{loaded.spec.name} ({quantize})"))
-            done: Future[LoadedModel] = Future()
-            done.set_result(loaded)
-            self.name, self.public_name, self._loading = loaded.spec.name, loaded.spec.public_name, done
+            recorded = _done(load_statistics(loaded))
+            self.name, self.public_name, self._loading = loaded.spec.name, loaded.spec.public_name, _done(loaded)
             # New ones, because two folders may share a name.
-            self.store, self.kept, self._measured = PrunedStore(self.store.max_bytes), kept_runs(), {}
+            self.store, self.kept = PrunedStore(self.store.max_bytes), kept_runs()
+            self._measured, self._recorded = None, recorded
         finally:
             self._switching.release()
 
@@ -116,11 +126,21 @@ class Workbench:
 
         dense: the model to prune, for those who began with it and must not get copies of another meanwhile; default the present one.
         """
-        loaded = dense or self.loaded
-        if len(self._measured) > MOST_MEASURED:
-            self._measured.clear()
+        loaded, measured = dense or self.loaded, self.measured
         key = store_key(loaded.spec, pruning, calibration)
-        return self.store.build(key, loaded, lambda: prune_steps(loaded, pruning, calibration, measured=self._measured))
+        return self.store.build(key, loaded, lambda: prune_steps(loaded, pruning, calibration, measured=measured))
+
+    @property
+    def measured(self) -> Measured:
+        """Statistics of the dense model: those that came with the project, and what was measured since. Read, and filled."""
+        self.start()
+        if self._measured is None or len(self._measured) > MOST_MEASURED:
+            self._measured = dict(self._recorded.result())
+        return self._measured
+
+    def is_at_hand(self, pruning: PruneConfig, calibration: CalibrationConfig) -> bool:
+        """Whether nothing of the whole dense model needs to be measured for this copy: see `pruning.is_at_hand`."""
+        return is_at_hand(self.measured, self.loaded.spec, pruning, calibration)
 
     def key(self, pruning: PruneConfig, calibration: CalibrationConfig) -> str:
         """The pruned model's name in the store and in traces."""
@@ -135,12 +155,19 @@ class Workbench:
         return f"{device.type.upper()}, {threads(torch.get_num_threads())}"
 
 
-def _start_loading(name: str) -> Future[LoadedModel]:
-    if zero_gpu() is None:
-        return ThreadPoolExecutor(1, "load-model").submit(_load, name)
-    loaded: Future[LoadedModel] = Future()
-    loaded.set_result(_load_for_workers(name))
-    return loaded
+def _start_loading(name: str) -> tuple[Future[LoadedModel], Future[Measured]]:
+    """The model, and after it the statistics that were recorded of it."""
+    if zero_gpu() is not None:
+        return _done(_load_for_workers(name)), _done({})
+    thread = ThreadPoolExecutor(1, "load-model")
+    loading = thread.submit(_load, name)
+    return loading, thread.submit(lambda: load_statistics(loading.result()))
+
+
+def _done(value: object) -> Future:
+    future: Future = Future()
+    future.set_result(value)
+    return future
 
 
 def _map_or_reason(find: Callable[[str], LoadedModel | None], question: object) -> dict | str:

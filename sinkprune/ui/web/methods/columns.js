@@ -44,9 +44,9 @@ export const COLUMNS = [
   {
     key: "prune_seconds",
     label: "Prune, s",
-    meaning: "Seconds it took to prune this copy, when that was done",
-    better: "less",
-    show: (row) => (row.method === "dense" ? "–" : row.prune_seconds.toFixed(1)),
+    // Not marked: with a star and without one, the seconds hold different work.
+    meaning: "Seconds it took to prune this copy, when that was done; *: the dense model was not measured, its statistics came with the page",
+    show: (row) => (row.method === "dense" ? "–" : row.prune_seconds.toFixed(1) + (row.recorded ? "*" : "")),
   },
   {
     key: "achieved",
