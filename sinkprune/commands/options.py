@@ -136,6 +136,7 @@ def add_decoding(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="guidance towards the prompt, two forwards a step (default: %(default)s)",
     )
+    group.add_argument("--stop-at-end", action="store_true", help="no forwards once the answer's end is written")
     sparse = parser.add_argument_group("sparse cache", "for --cache sparse")
     sparse.add_argument(
         "--retention",
@@ -222,6 +223,7 @@ def decoding_of(options: argparse.Namespace) -> DecodeConfig:
         kernel=options.kernel,
         delay=options.delay,
         keep=options.keep,
+        stop_at_end=options.stop_at_end,
     )
 
 

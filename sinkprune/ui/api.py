@@ -81,6 +81,7 @@ class Endpoints:
         autoregressive: bool = True,
         model: str = "bundled",
         cfg_scale: float = 0.0,
+        stop_at_end: bool = True,
         retention: float = 0.5,
         kernel: int = 1,
         delay: int = 0,
@@ -110,6 +111,7 @@ class Endpoints:
             autoregressive: record the same weights writing token by token as well
             model: the name of the page's model
             cfg_scale: guidance towards the prompt, up to 10; above 0 each step takes two forwards
+            stop_at_end: no forwards once the answer's end is written; the text stays the same
             retention: sparse cache only, as the next three: share of the keys outside the block that stay
             kernel: neighbours whose best score counts, odd; 1 is no pooling
             delay: full forwards of a block before the choice
@@ -129,7 +131,7 @@ class Endpoints:
             loaded = self._bench.check_model(model)
             config = _decoding(
                 gen_length, block_length, threshold, factor, cache, temperature, seed,
-                cfg_scale=cfg_scale, retention=retention, kernel=kernel, delay=delay, keep=keep,
+                cfg_scale=cfg_scale, stop_at_end=stop_at_end, retention=retention, kernel=kernel, delay=delay, keep=keep,
             )  # fmt: skip
             intervention = intervention_asked(
                 cover, cover_count, cover_per_head, cover_protocol, cover_positions, leave_out_heads, heads_count, seed
@@ -158,6 +160,7 @@ class Endpoints:
         seed: int = 0,
         model: str = "bundled",
         cfg_scale: float = 0.0,
+        stop_at_end: bool = True,
         retention: float = 0.5,
         kernel: int = 1,
         delay: int = 0,
@@ -185,6 +188,7 @@ class Endpoints:
             seed: of the noise, used above temperature 0
             model: the name of the page's model
             cfg_scale: guidance towards the prompt, up to 10; above 0 each step takes two forwards
+            stop_at_end: no forwards once the answer's end is written; the text stays the same
             retention: sparse cache only, as the next three: share of the keys outside the block that stay
             kernel: neighbours whose best score counts, odd; 1 is no pooling
             delay: full forwards of a block before the choice
@@ -203,7 +207,7 @@ class Endpoints:
             loaded = self._bench.check_model(model)
             config = _decoding(
                 gen_length, block_length, threshold, factor, cache, temperature, seed,
-                cfg_scale=cfg_scale, retention=retention, kernel=kernel, delay=delay, keep=keep,
+                cfg_scale=cfg_scale, stop_at_end=stop_at_end, retention=retention, kernel=kernel, delay=delay, keep=keep,
             )  # fmt: skip
             intervention = intervention_asked(
                 cover, cover_count, cover_per_head, cover_protocol, cover_positions, leave_out_heads, heads_count, seed

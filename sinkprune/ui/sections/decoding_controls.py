@@ -73,6 +73,10 @@ def decoding_controls() -> tuple[gr.Checkbox, dict[str, gr.components.Component]
                 *BOUNDS["cfg_scale"], value=DECODING["cfg_scale"], step=0.1, label="Guidance",
                 info="pushes the answer towards the prompt; above 0 each step takes two forward passes", elem_id="cfg-scale",
             )  # fmt: skip
+            stop_at_end = gr.Checkbox(
+                DECODING["stop_at_end"], label="Stop at the answer's end", elem_id="stop-at-end",
+                info="the text stays the same; end marks fill the rest without a forward pass",
+            )  # fmt: skip
         sparse = _sparse_controls()
     cache.change(_show_sparse, cache, list(sparse.values()), **QUICK_EVENT)
     temperature.change(lambda value: gr.Number(interactive=value > 0), temperature, seed, **QUICK_EVENT)
@@ -87,6 +91,7 @@ def decoding_controls() -> tuple[gr.Checkbox, dict[str, gr.components.Component]
         "temperature": temperature,
         "seed": seed,
         "cfg_scale": cfg_scale,
+        "stop_at_end": stop_at_end,
         **sparse,
     }
 
