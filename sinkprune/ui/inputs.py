@@ -96,7 +96,7 @@ def decoding_from(
     temperature: float,
     seed: int,
     cfg_scale: float = DECODING["cfg_scale"],
-    stop_at_end: bool = DECODING["stop_at_end"],
+    stop_at_end: bool = DecodeConfig.stop_at_end,
     **sparse: object,
 ) -> DecodeConfig:
     """The DecodeConfig of the page's controls. sparse: the values of SPARSE, read where the cache is sparse."""
