@@ -133,6 +133,7 @@ def add_decoding(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="guidance towards the prompt, two forwards a step (default: %(default)s)",
     )
+    group.add_argument("--stop-at-end", action="store_true", help="no forwards once the answer's end is written")
     _add_sparse_cache(parser)
 
 
@@ -184,6 +185,7 @@ def decoding_of(options: argparse.Namespace) -> DecodeConfig:
         kernel=options.kernel,
         delay=options.delay,
         keep=options.keep,
+        stop_at_end=options.stop_at_end,
     )
 
 

@@ -36,7 +36,7 @@ def write(steps: Iterator[Step], gen_length: int) -> Step:
     """Run a decoding generator to its end under a bar of committed tokens; returns the last step."""
     with bar(gen_length, "writing", "token") as shown:
         for step in steps:
-            shown.update(len(step.committed))
+            shown.update(len(step.committed) + (0 if step.filled is None else len(step.filled)))
     return step
 
 

@@ -51,11 +51,22 @@ def choose(confidence: torch.Tensor, config: DecodeConfig, steps_left: int) -> t
     if config.threshold is not None:
         count = int((ranked >= config.threshold).sum())
     elif config.factor is not None:
-        nth = torch.arange(1, ranked.numel() + 1, device=ranked.device)
-        count = int(((nth + 1) * (1 - ranked) < config.factor).sum())  # the left side grows with n
+        count = _count_by_factor(ranked, config.factor)
     else:
         count = math.ceil(ranked.numel() / max(1, steps_left))
     return order[: max(1, count)]
+
+
+def _count_by_factor(ranked: torch.Tensor, factor: float) -> int:
+    """How many of the confidences (R,), highest first, Fast-dLLM's code commits (arXiv 2505.22618, eq. 3).
+
+    The first one passes; the n-th passes from 1 - factor / (n + 1) on. Where only the last one fails, that code commits it too.
+    """
+    nth = torch.arange(2, ranked.numel() + 1, device=ranked.device)
+    count = 1 + int(
+        (ranked[1:] >= 1 - factor / (nth + 1)).sum()
+    )  # the bound grows with n, so those that pass come first
+    return ranked.numel() if count == ranked.numel() - 1 else count
 
 
 def _with_gumbel_noise(logits: torch.Tensor, temperature: float, generator: torch.Generator | None) -> torch.Tensor:

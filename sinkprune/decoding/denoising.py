@@ -1,8 +1,8 @@
 """The denoising loop: a canvas of MASK tokens is filled in block by block, one forward and one `Step` at a time.
 
-One loop serves all cache modes. The mode says which rows are forwarded (forwarding.py). A pure function of logits says which tokens are
-committed (commit.py). One loop also for all that can be filled in (plan.py): an answer after a prompt, blanks inside a text, or what
-an edited step leaves open. A block ends when it is full, so no forward is wasted.
+One loop serves all cache modes. The mode says which rows are forwarded (forwarding.py). Pure functions say which tokens are committed
+(commit.py) and whether the answer has ended (ending.py). One loop also for all that can be filled in (plan.py): an answer after a prompt,
+blanks inside a text, or what an edited step leaves open. A block ends when it is full, so no forward is wasted.
 Nothing is changed outside between two steps: inference mode, recording, an intervention and random numbers belong to a single forward or to
 this generator.
 """
@@ -16,6 +16,7 @@ import torch
 
 from sinkprune.decoding.checks import check_denoises, check_edits, check_finite, check_prompt_ids
 from sinkprune.decoding.commit import best_tokens, choose, likeliest, negative_entropy
+from sinkprune.decoding.ending import positions_after_end
 from sinkprune.decoding.forwarding import CanvasReader
 from sinkprune.decoding.guidance import guided, without_given
 from sinkprune.decoding.interventions import Intervention, check_intervention
@@ -124,6 +125,7 @@ def _denoise(
             logits = guided(seen.logits, bare[0].logits, config.cfg_scale) if bare else seen.logits
             committed, tokens, confidence = _commit(logits, asked, loaded, config, plan.steps[block] - step, generator)
             canvas[0, committed] = tokens
+            filled = _fill_after_end(canvas, plan, loaded) if config.stop_at_end else None
             nfe += len(readers)
             seconds += time.perf_counter() - began
             yield Step(
@@ -135,11 +137,28 @@ def _denoise(
                 confidence=torch.full((canvas.shape[1],), torch.nan).index_copy(0, asked, confidence),
                 seconds=seconds,
                 candidates=likeliest(logits, asked, mask) if wanted.candidates else None,
+                filled=filled,
                 kv_entries=seen.kv_entries * len(readers),
                 kv_bytes=seen.kv_bytes * len(readers),
                 **seen.shown,
             )
+            if filled is not None:
+                return
             index += 1
+
+
+def _fill_after_end(canvas: torch.Tensor, plan: Plan, loaded: LoadedModel) -> torch.Tensor | None:
+    """(F,) the canvas positions that got the end token because the answer has ended, ascending; None while it has not ended.
+
+    The canvas (1, N) is changed. The end token is the last one on it: a model with several ends an answer with one and repeats another.
+    """
+    start, spec = int(plan.blocks[0][0]), loaded.spec
+    after = positions_after_end(canvas[0, start:], spec.mask_token_id, spec.end_token_ids)
+    if after is None:
+        return None
+    written = canvas[0, canvas[0] != spec.mask_token_id]
+    canvas[0, start + after] = written[-1]
+    return start + after
 
 
 def _positions_to_fill(

@@ -21,11 +21,13 @@ class DecodeConfig:
     gen_length: MASK tokens appended to the prompt; block_length must divide it; blocks are written left to right.
     steps: denoising steps over all blocks; the number of blocks must divide it. Unused with threshold or factor.
     threshold: commit every masked token of the block whose confidence is at least this (parallel decoding), the best one always.
-    factor: commit the largest n whose n-th confidence c satisfies (n + 1)(1 - c) < factor, at least one.
+    factor: commit the largest n whose n-th confidence c satisfies (n + 1)(1 - c) <= factor, at least one; as in Fast-dLLM's code, also
+        the last masked token of the block where it is the only one that fails.
     cache: "none" forwards the whole canvas; "prefix" keeps keys and values before the block; "dual" also those after it;
         "sparse" is "dual" with a share of them only, chosen once in each block (eviction.py; Sparse-dLLM, arXiv 2508.02558).
     temperature: 0 is greedy; above, Gumbel noise is added to the logits, drawn from `seed`.
     cfg_scale: classifier-free guidance (guidance.py); above 0 each step takes two forwards, and both count.
+    stop_at_end: stop once the answer's end is written (ending.py); end tokens then fill the rest of the canvas without a forward.
     retention: share of the keys outside the block that the sparse cache keeps, floor(retention (N - block_length)) in each layer.
     kernel: keys are scored by the best of so many neighbours, odd; 1 is no pooling, Sparse-dLLM's code has 3.
     delay: full forwards of a block before the one that chooses; 0 is the cheapest, Sparse-dLLM's code has 1.
@@ -46,6 +48,7 @@ class DecodeConfig:
     kernel: int = 1
     delay: int = 0
     keep: str = "attention"
+    stop_at_end: bool = False
 
     def __post_init__(self) -> None:
         _check_lengths(self.gen_length, self.block_length)
@@ -58,6 +61,8 @@ class DecodeConfig:
             raise ValueError(f"temperature must lie between 0 and 5, not {self.temperature}")
         check_seed(self.seed)
         check_scale(self.cfg_scale)
+        if not isinstance(self.stop_at_end, bool):
+            raise ValueError(f"stop_at_end must be True or False, not {str(self.stop_at_end)[:40]!r}")
         check_eviction(self)
 
     @property
@@ -120,7 +125,9 @@ class Step:
 
     nfe: forwards so far.
     canvas: (1, N) token ids after the commit. Autoregressive lane: N grows by one a step.
-    committed: (C,) positions filled by this step, ascending.
+    committed: (C,) positions that this step's forward predicted and filled, ascending.
+    filled: (F,) positions that got the end token without a forward, because the answer had ended (`DecodeConfig.stop_at_end`); only the
+        last step has them, else None.
     confidence: (N,) float32, probability of each position's best token in this forward; NaN where none was computed.
     rows: (start, end), the query positions this forward computed; the whole canvas without a cache.
     column_mass: (L, H, N) float32, attention received by each key position summed over `rows` (eq. 5), or None when not recorded.
@@ -152,6 +159,7 @@ class Step:
     left_out: torch.Tensor | None = None
     value_norms: torch.Tensor | None = None
     candidates: Candidates | None = None
+    filled: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)

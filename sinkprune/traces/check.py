@@ -181,6 +181,11 @@ def _check_changes(frame: dict, length: int, layers: int, heads: int, where: str
         _need(
             key not in frame or _is_base64(frame[key], -(-size // 8)), f'{where}: "{key}" must be base64 of {size} bits'
         )
+    filled = frame.get("filled", [])
+    _need(
+        isinstance(filled, list) and len(filled) <= length and all(_is_given(entry, 0, length) for entry in filled),
+        f'{where}: "filled" must hold [position, id, text] within the length',
+    )
     touched = frame.get("kv", [0, 0])
     _need(
         _is_list(touched, 2) and all(_is_int(number, high=2**53) for number in touched),

@@ -30,7 +30,9 @@ frame = {"step": 0, "block": 0, "nfe": 1, "seconds": 0.031,
          "kept": bits (L, N),                  columns that each layer's sparse cache had; a column left out has share 0
          "covered": bits (L, H, N),            columns that an intervention gave no attention
          "leftOut": bits (L, H),               heads that an intervention left out; they have share 0 everywhere
-         "candidates": [[position, [[text, probability], …]], …]}   optional, on request: the likeliest tokens of masked positions
+         "candidates": [[position, [[text, probability], …]], …],   optional, on request: the likeliest tokens of masked positions
+         "filled": [[position, id, text], …]}  optional, in a last frame: the answer had ended, so end tokens filled the rest of
+                                               the canvas; no forward predicted them
 ```
 bits: base64 of the array's bits in C order, eight a byte, the first one highest. Earlier files lack the optional keys and stay valid.
 A head that a structured cut removed has share 0 everywhere; means are over the heads that exist.
@@ -170,8 +172,13 @@ def encode_frame(step: Step, length: int, loaded: LoadedModel) -> dict:
 
 
 def _changes(step: Step, length: int, loaded: LoadedModel) -> dict:
-    """The optional keys of a frame: what the forward read, and what was left out of it."""
+    """The optional keys of a frame: what the forward read, what was left out of it, what was written without it."""
     changes = {"kv": [step.kv_entries, step.kv_bytes]} if step.kv_entries else {}
+    if step.filled is not None and len(step.filled):
+        ids = step.canvas[0, step.filled]
+        changes["filled"] = list(
+            map(list, zip(step.filled.tolist(), ids.tolist(), token_texts(loaded, ids), strict=True))
+        )
     for name, bits in (("kept", step.kept), ("covered", step.covered), ("leftOut", step.left_out)):
         if bits is not None:
             room = 0 if name == "leftOut" else length - bits.shape[-1]
@@ -187,6 +194,11 @@ def _changes(step: Step, length: int, loaded: LoadedModel) -> dict:
             )
         ]
     return changes
+
+
+def tokens_written(frame: dict) -> dict[int, int]:
+    """Position -> token id of all that a frame's step wrote on the canvas, by a forward or because the answer had ended."""
+    return {position: token for position, token, *_ in [*frame["committed"], *frame.get("filled", ())]}
 
 
 def _committed(step: Step, loaded: LoadedModel) -> list[list]:

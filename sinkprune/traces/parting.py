@@ -6,6 +6,8 @@ import hashlib
 import json
 from dataclasses import dataclass
 
+from sinkprune.traces.format import tokens_written
+
 
 @dataclass(frozen=True)
 class Divergence:
@@ -25,9 +27,9 @@ def first_divergence(first: dict, second: dict) -> Divergence | None:
         new: set[int] = set()
         for lane, canvas in zip((first, second), written, strict=True):
             if step < len(lane["frames"]):
-                committed = {entry[0]: entry[1] for entry in lane["frames"][step]["committed"]}
-                canvas.update(committed)
-                new |= committed.keys()
+                written_now = tokens_written(lane["frames"][step])
+                canvas.update(written_now)
+                new |= written_now.keys()
         parted = [p for p in new if p in written[0] and p in written[1] and written[0][p] != written[1][p]]
         if parted:
             return Divergence(step, min(parted))
@@ -37,7 +39,8 @@ def first_divergence(first: dict, second: dict) -> Divergence | None:
 def answer_ids(lane: dict, mask_token_id: int) -> list[int]:
     """The answer of a lane as token ids, position by position; MASK where nothing is written yet."""
     written = {position: token for position, token, _ in lane.get("given", ())}
-    written |= {entry[0]: entry[1] for frame in lane["frames"] for entry in frame["committed"]}
+    for frame in lane["frames"]:
+        written |= tokens_written(frame)
     visible = lane["frames"][-1]["visible"] if lane["frames"] else lane["promptLength"]
     return [written.get(position, mask_token_id) for position in range(lane["promptLength"], visible)]
 

@@ -44,6 +44,9 @@ FIELDS = {
     "cfg_scale": Field(
         float, "guidance towards the prompt, up to 10; above 0 each step takes two forwards", DECODING["cfg_scale"]
     ),
+    "stop_at_end": Field(
+        bool, "no forwards once the answer's end is written; the text stays the same", DECODING["stop_at_end"]
+    ),
     "retention": Field(
         float, "sparse cache only, as kernel, delay and keep: share of the keys outside the block that stay", DECODING["retention"]
     ),
@@ -101,7 +104,7 @@ FIELDS = {
     ),
 }  # fmt: skip
 RULE = ("gen_length", "block_length", "threshold", "factor", "cache", "temperature", "seed")
-KEYS = ("cfg_scale", *inputs.SPARSE)
+KEYS = ("cfg_scale", "stop_at_end", *inputs.SPARSE)
 CHANGE = (
     "cover", "cover_count", "cover_per_head", "cover_protocol", "cover_positions", "leave_out_heads", "heads_count",
 )  # fmt: skip

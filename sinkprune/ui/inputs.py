@@ -57,6 +57,7 @@ DECODING = {  # control, and parameter of `decoding_from` -> what the page opens
     "temperature": 0.0,
     "seed": 0,
     "cfg_scale": 0.0,
+    "stop_at_end": True,
     "retention": 0.5,
     "kernel": 1,
     "delay": 0,
@@ -95,6 +96,7 @@ def decoding_from(
     temperature: float,
     seed: int,
     cfg_scale: float = DECODING["cfg_scale"],
+    stop_at_end: bool = DecodeConfig.stop_at_end,
     **sparse: object,
 ) -> DecodeConfig:
     """The DecodeConfig of the page's controls. sparse: the values of SPARSE, read where the cache is sparse."""
@@ -112,6 +114,7 @@ def decoding_from(
         temperature=temperature,
         seed=seed,
         cfg_scale=cfg_scale,
+        stop_at_end=stop_at_end,
         **(sparse if cache == "sparse" else {}),
     )
 
@@ -177,6 +180,7 @@ def decoding_values(config: DecodeConfig) -> dict:
         "temperature": config.temperature,
         "seed": config.seed,
         "cfg_scale": config.cfg_scale,
+        "stop_at_end": config.stop_at_end,
         **{name: getattr(config, name) for name in SPARSE},
     }
 

@@ -89,6 +89,18 @@ def test_token_states(run):
     assert ar[14:18] == ["settled", "revealed", "absent", "absent"]
 
 
+def test_end_marks_that_no_forward_predicted_stand_from_the_last_step_on(run):
+    trace = make_trace(length=46, steps=4, layers=1, heads=1, block=16, kinds=("dlm",))
+    *_, last = trace["lanes"][0]["frames"]
+    position, token, text, _ = last["committed"].pop()
+    last["filled"] = [[position, token, text]]
+    function = """(m, [t, p]) => {
+      const [lane] = m.readRun(t).lanes;
+      return [lane.ids[p], lane.texts[p], m.tokenState(lane, p, 2), m.tokenState(lane, p, 3), Number.isNaN(lane.certainty[p])];
+    }"""
+    assert run("trace", function, [trace, position]) == [token, text, "masked", "revealed", True]
+
+
 def test_mass_of_a_layer_and_a_head(run):
     trace = make_trace(length=46, steps=2, layers=3, heads=4, block=16, kinds=("dlm",))
     frame = trace["lanes"][0]["frames"][1]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from sinkprune.decoding import DecodeConfig
 from sinkprune.decoding.commit import best_tokens, choose, negative_entropy
+from tests.decoding.official_factor import official_walk
 
 CONFIG = DecodeConfig(gen_length=32, block_length=32, steps=32)
 MASK = 3
@@ -41,11 +42,25 @@ def test_threshold_commits_all_above_and_the_best_always(confidence, threshold):
 
 
 @given(confidences, st.floats(0.0625, 4, width=32))
-def test_factor_commits_the_largest_n_that_fits(confidence, factor):
+def test_factor_commits_what_the_official_walk_commits(confidence, factor):
     ranked = sorted(confidence.tolist(), reverse=True)
-    fits = [n for n, c in enumerate(ranked, 1) if (n + 1) * (1 - torch.tensor(c)) < factor]
     chosen = choose(confidence, dataclasses.replace(CONFIG, factor=factor), 1)
-    assert confidence[chosen].tolist() == ranked[: max([1, *fits])]
+    assert confidence[chosen].tolist() == ranked[: official_walk(ranked, factor)]
+
+
+@pytest.mark.parametrize(
+    ("ranked", "count"),
+    [
+        ([0.1], 1),  # the best one always
+        ([0.9, 0.2], 2),  # only the last one fails
+        ([0.1, 0.1], 2),
+        ([0.9, 0.8, 0.2], 3),
+        ([0.9, 0.2, 0.1], 1),
+        ([0.9, 0.8, 0.7, 0.2, 0.1], 2),  # two fail
+    ],
+)
+def test_where_only_the_last_one_fails_the_factor_commits_it_too(ranked, count):
+    assert choose(torch.tensor(ranked), dataclasses.replace(CONFIG, factor=1.0), 1).tolist() == list(range(count))
 
 
 def test_mask_is_never_chosen_but_stays_in_the_sum():

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sinkprune.decoding import DecodeConfig, denoise, generate
+from tests.decoding.official_factor import slow_factor
 from tests.decoding.samples import FAMILIES, LLAMA, MODELS, some_prompt
 from tests.tiny_models import FIXTURES, MASK, VOCABULARY, make_tiny
 
@@ -48,6 +49,16 @@ def test_tokens_are_the_official_ones_with_no_more_forwards(run, record, llada):
         result = generate(llada, torch.tensor(prompt).view(1, -1), config, record)
         assert result.tokens[0].tolist() == official["output_ids"]
         assert result.nfe <= official["forward_calls"]
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.0, 1.5, 2.5])
+def test_factor_writes_what_the_official_walk_writes_in_as_many_forwards(factor, llada):
+    for prompt in OFFICIAL["prompts"]:
+        ids = torch.tensor(prompt).view(1, -1)
+        result = generate(llada, ids, DecodeConfig(32, 8, 32, factor=factor))
+        tokens, forwards = slow_factor(llada, ids, 32, 8, factor)
+        assert torch.equal(result.tokens, tokens)
+        assert result.nfe == forwards
 
 
 @settings(max_examples=60)

@@ -69,3 +69,15 @@ def test_half_characters_anywhere_are_refused(trace, place):
 def test_settings_are_bounded(trace, settings):
     with pytest.raises(ValueError, match="settings"):
         read_trace(json.dumps(trace | {"settings": settings}))
+
+
+def test_tokens_that_no_forward_predicted_are_checked(trace):
+    def with_filled(filled):
+        spoilt = copy.deepcopy(trace)
+        spoilt["lanes"][0]["frames"][-1]["filled"] = filled
+        return json.dumps(spoilt)
+
+    read_trace(with_filled([[9, 2, "."]]))
+    for filled in ("x", [[9, 2]], [[999, 2, "."]], [[9, 2, 3]], [[9, 2, "."]] * 99):
+        with pytest.raises(ValueError, match="filled"):
+            read_trace(with_filled(filled))

@@ -8,13 +8,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sinkprune.decoding import DecodeConfig, autoregress, generate
+from sinkprune.decoding import DecodeConfig, autoregress, denoise, generate
+from sinkprune.models import encode_prompt
 from sinkprune.pruning import CalibrationConfig, PruneConfig, prune_model
 from sinkprune.traces import runs
 from sinkprune.traces.check import check_trace
-from sinkprune.traces.format import decode_lane
+from sinkprune.traces.format import add_step, decode_lane, start_lane, start_trace
 from sinkprune.traces.parting import answer_ids
 from sinkprune.traces.runs import check_prompt, compare_run, decode_config, finish, trace_run
+from tests.word_model import END
 
 PROMPT = "why do stars shine ?"
 CONFIG = DecodeConfig(gen_length=8, block_length=4, steps=8)
@@ -189,3 +191,31 @@ def test_decode_config_refuses_a_threshold_that_is_no_number():
         decode_config(threshold="high")
     with pytest.raises(ValueError, match="threshold is a probability"):
         decode_config(threshold=float("nan"))
+
+
+def test_a_run_that_stops_at_its_end_still_says_what_stands_on_the_whole_canvas(loaded):
+    """Of a plain run, the token of the first position ends the answer: the short run is over when that position is written."""
+    config = DecodeConfig(gen_length=8, block_length=8, steps=8)
+    mask = loaded.spec.mask_token_id
+    end = answer_ids(finish(trace_run(loaded, PROMPT, config, ["dlm"]))["lanes"][0], mask)[0]
+    ends = dataclasses.replace(loaded, spec=dataclasses.replace(loaded.spec, eos_token_id=end, other_end_ids=(END,)))
+    whole, short = (
+        finish(trace_run(ends, PROMPT, dataclasses.replace(config, stop_at_end=stop), ["dlm"]))["lanes"][0]
+        for stop in (False, True)
+    )
+    assert mask not in answer_ids(short, mask)
+    assert short["text"] == whole["text"]
+    assert len(short["frames"]) <= len(whole["frames"])
+    filled = [frame.get("filled", []) for frame in short["frames"]]
+    assert not any(filled[:-1])
+
+
+def test_a_filled_end_is_read_back(loaded):
+    step = next(denoise(loaded, encode_prompt(loaded, PROMPT), CONFIG, record=True))
+    open_ = (step.canvas[0] == loaded.spec.mask_token_id).nonzero()[:, 0]
+    canvas = step.canvas.index_fill(1, open_, END)
+    lane = start_lane("dlm", "Diffusion", "tiny", loaded, encode_prompt(loaded, PROMPT), canvas.shape[1])
+    lane = add_step(lane, dataclasses.replace(step, canvas=canvas, filled=open_), loaded)
+    assert lane["frames"][0]["filled"] == [[position, END, "<end>"] for position in open_.tolist()]
+    assert answer_ids(lane, loaded.spec.mask_token_id) == canvas[0, lane["promptLength"] :].tolist()
+    check_trace(start_trace(PROMPT, loaded, {}, [{**lane, "done": True}]))

@@ -16,14 +16,15 @@ from sinkprune.ui.server.links import OWN, Link, link_to, preset_link, read_link
 
 RULES = st.sampled_from([{"threshold": 0.87}, {"factor": 1.3}, {}])
 DECODINGS = st.builds(
-    lambda length, cache, seed, temperature, rule: DecodeConfig(
-        length, 32, length, cache=cache, seed=seed, temperature=temperature, **rule
+    lambda length, cache, seed, temperature, rule, stop: DecodeConfig(
+        length, 32, length, cache=cache, seed=seed, temperature=temperature, stop_at_end=stop, **rule
     ),
     st.sampled_from([32, 64, 96, 128]),
     st.sampled_from(["none", "prefix", "dual"]),
     st.integers(0, 2**31 - 1),
     st.sampled_from([0.0, 0.7]),
     RULES,
+    st.booleans(),
 )
 PRUNINGS = st.one_of(
     st.builds(

@@ -70,7 +70,7 @@ def _rule_controls() -> dict[str, gr.components.Component]:
 
 
 def _noise_controls() -> dict[str, gr.components.Component]:
-    """Temperature, the seed that it uses, and guidance."""
+    """Temperature, the seed of its noise, guidance, and the stop at the end."""
     with gr.Row():
         temperature = gr.Slider(
             *BOUNDS["temperature"], value=DECODING["temperature"], step=0.1, label="Temperature",
@@ -89,8 +89,12 @@ def _noise_controls() -> dict[str, gr.components.Component]:
             *BOUNDS["cfg_scale"], value=DECODING["cfg_scale"], step=0.1, label="Guidance",
             info="pushes the answer towards the prompt; above 0 each step takes two forward passes", elem_id="cfg-scale",
         )  # fmt: skip
+        stop_at_end = gr.Checkbox(
+            DECODING["stop_at_end"], label="Stop at the answer's end", elem_id="stop-at-end",
+            info="the text stays the same; end marks fill the rest without a forward pass",
+        )  # fmt: skip
     temperature.change(lambda value: gr.Number(interactive=value > 0), temperature, seed, **QUICK_EVENT)
-    return {"temperature": temperature, "seed": seed, "cfg_scale": cfg_scale}
+    return {"temperature": temperature, "seed": seed, "cfg_scale": cfg_scale, "stop_at_end": stop_at_end}
 
 
 def _sparse_controls() -> dict[str, gr.components.Component]:

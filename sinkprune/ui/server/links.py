@@ -6,7 +6,7 @@ model                                                         what wrote it: com
 preset                                                        the recorded run that is shown
 prompt                                                        the text in the prompt box
 gen_length block_length rule threshold factor cache temperature seed
-cfg_scale retention kernel delay keep                         how it writes (parameters of `inputs.decoding_from`)
+cfg_scale stop_at_end retention kernel delay keep             how it writes (parameters of `inputs.decoding_from`)
 method sparsity pattern sink_rule sink_weight allocation samples        the pruned copy; with tab=compare it is made and compared at once
 change lane covered … blank_tokens                            what is changed while it writes (`what_if_inputs.WHAT_IF`)
 lanes                                                         dlm or dlm,ar: the prompt is run at once and watched in these lanes
@@ -44,6 +44,7 @@ from sinkprune.ui.what_if_inputs import WHAT_IF, check_what_if, decoding_shown, 
 
 TABS = ("watch", "compare", "whatif", "methods", "table", "learn")
 WORDS = {"rule", "cache", "keep", "method", "pattern", "sink_rule", "allocation"}
+FLAGS = {"sink_weight", "stop_at_end"}
 WORDS |= {name for name, value in WHAT_IF.items() if isinstance(value, str)}
 EXPECT = re.compile(r"[0-9a-f]{12}")
 PRESET = re.compile(r"[a-z0-9-]{1,40}")
@@ -147,9 +148,9 @@ def _asked(query: Mapping[str, str], defaults: dict, check: Callable[[dict], obj
 def _value(name: str, text: str) -> str | float | bool:
     if name in WORDS:
         return text
-    if name == "sink_weight":
+    if name in FLAGS:
         if text not in ("True", "False"):
-            raise ValueError("the link's sink_weight must be True or False")
+            raise ValueError(f"the link's {name} must be True or False")
         return text == "True"
     try:
         number = float(text)

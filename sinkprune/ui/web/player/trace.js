@@ -42,7 +42,7 @@ function emptyLane(source) {
   lane.ids = new Int32Array(length).fill(-1);
   lane.texts = new Array(length).fill("");
   lane.born = new Int32Array(length).fill(NEVER); // the step that committed a position; -1 for the prompt
-  lane.certainty = new Float32Array(length).fill(NaN);
+  lane.certainty = new Float32Array(length).fill(NaN); // stays NaN where no forward pass predicted the token
   for (let i = 0; i < promptLength; i++) {
     lane.ids[i] = source.ids[i];
     lane.texts[i] = String(source.tokens[i]);
@@ -64,6 +64,11 @@ function growLane(lane, source) {
       lane.texts[position] = String(text);
       lane.born[position] = step;
       lane.certainty[position] = certainty;
+    }
+    for (const [position, id, text] of frame.filled ?? []) { // the answer had ended: no forward pass predicted these
+      lane.ids[position] = id;
+      lane.texts[position] = String(text);
+      lane.born[position] = step;
     }
     lane.frames.push(readFrame(frame));
   }

@@ -83,8 +83,12 @@ export function readout({ lane, position, step, mass, visible }) {
   if (position === startOfAnswer(lane)) parts.push("stands where the prompt ends and the answer begins");
   else if (state === "prompt") parts.push("prompt");
   else if (state === "masked") parts.push(maskWords(lane.frames[step].confidence[position]));
-  else parts.push(`written at step ${lane.born[position] + 1}, ${percent(lane.certainty[position])} sure`);
+  else parts.push(`written at step ${lane.born[position] + 1}, ${sureWords(lane.certainty[position])}`);
   return parts;
+}
+
+function sureWords(certainty) {
+  return Number.isNaN(certainty) ? "because the answer had ended" : `${percent(certainty)} sure`;
 }
 
 function maskWords(confidence) {
