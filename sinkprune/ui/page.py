@@ -5,6 +5,7 @@ from __future__ import annotations
 import gradio as gr
 from starlette.middleware import Middleware
 
+from sinkprune.recorded.comparison import load_comparison
 from sinkprune.recorded.eviction_times import load_times
 from sinkprune.recorded.presets import load_presets
 from sinkprune.recorded.pruned_sinks import load_pruned_sinks
@@ -46,7 +47,7 @@ LAUNCH = {
 
 def build_page(bench: Workbench) -> gr.Blocks:
     """The page as Gradio Blocks; `demo.launch(**LAUNCH)` shows it."""
-    presets, table = load_presets(), load_table()
+    presets, table, compared = load_presets(), load_table(), load_comparison()
     with gr.Blocks(
         title="sinkprune: attention sinks that move", analytics_enabled=False, delete_cache=(3600, 3600)
     ) as demo:
@@ -64,11 +65,12 @@ def build_page(bench: Workbench) -> gr.Blocks:
             with gr.Tab("Watch the sinks", id="watch"):
                 watch_section(bench, presets, prompt, both, button, decoding)
             with gr.Tab("Prune and compare", id="compare"):
-                copy, linked = compare_section(bench, prompt, decoding, table)
+                copy, linked = compare_section(bench, prompt, decoding, table, compared)
             with gr.Tab("What if", id="whatif"):
                 changes = what_if_section(bench, prompt, decoding)
             with gr.Tab("All methods", id="methods"):
-                sweep_section(bench, prompt, decoding, methods_section(bench, prompt, decoding), table)
+                samples = methods_section(bench, prompt, decoding, compared)
+                sweep_section(bench, prompt, decoding, samples, table)
             with gr.Tab("Results", id="table"):
                 table_section(table)
                 what_if_results_section(load_what_if(), load_times())

@@ -32,7 +32,7 @@ def address(bench):
     with gr.Blocks() as demo:
         prompt = gr.Textbox("why do stars shine ?", label="Prompt")
         _, decoding = decoding_controls()
-        samples = methods_section(bench, prompt, decoding)
+        samples = methods_section(bench, prompt, decoding, None)
         decoding["gen_length"].value, samples.value = 32, 8  # the shortest answer and calibration that the page offers
         sweep_section(bench, prompt, decoding, samples, made_up_table() | {"model": bench.name})
     _, url, _ = demo.queue().launch(prevent_thread_lock=True, quiet=True, **LAUNCH)

@@ -12,7 +12,9 @@ import gradio as gr
 from gradio.components import Component
 
 from sinkprune.lab.all_methods import ORDER, MethodRow, Refusal, Underway, compare_all
+from sinkprune.lab.numbers import percent
 from sinkprune.pruning import CalibrationConfig
+from sinkprune.recorded.comparison import RecordedComparison
 from sinkprune.ui.components.methods_table import methods_table
 from sinkprune.ui.events import QUICK_EVENT, now_and_then
 from sinkprune.ui.inputs import BOUNDS, COPY, MAX_SPARSITY, PATTERNS, calibration_from, pruning_from, request_from
@@ -21,7 +23,7 @@ from sinkprune.ui.sections.copy_controls import sparsity_slider
 from sinkprune.ui.server.runs import visitor
 from sinkprune.ui.server.scheduler import LONG, Waiting
 from sinkprune.ui.server.workbench import Workbench
-from sinkprune.ui.words.text import note, progress_line, waiting_line
+from sinkprune.ui.words.text import note, progress_line, recorded_note, waiting_line
 
 EMPTY = "No method has run yet."
 INVITATION = "The prompt above is written by the whole model and by one pruned copy a method, all decoded alike."
@@ -35,8 +37,13 @@ DEFINITIONS = """
 """
 
 
-def methods_section(bench: Workbench, prompt: gr.Textbox, decoding: dict[str, Component]) -> gr.Slider:
-    """Build the section and wire it to the page's prompt and decoding controls; returns the control of `calibration_from`."""
+def methods_section(
+    bench: Workbench, prompt: gr.Textbox, decoding: dict[str, Component], recorded: RecordedComparison | None
+) -> gr.Slider:
+    """Build the section and wire it to the page's prompt and decoding controls; returns the control of `calibration_from`.
+
+    recorded: what the table opens with.
+    """
     gr.HTML("<h2>All methods at one sparsity</h2>")
     with gr.Row(elem_classes="choices"):
         sparsity = gr.Slider(
@@ -51,13 +58,21 @@ def methods_section(bench: Workbench, prompt: gr.Textbox, decoding: dict[str, Co
     pattern.change(partial(sparsity_slider, COPY["method"]), [sparsity, pattern], sparsity, **QUICK_EVENT)
     with gr.Row(elem_classes="actions"):
         button = run_button("Run all methods", "all-run", "Cancel", "all-cancel")
-    status = gr.HTML(note("", INVITATION), elem_id="all-status")
-    shown = methods_table(EMPTY, elem_id="all-methods")
+    status = gr.HTML(_opening_note(recorded), elem_id="all-status")
+    rows = recorded and {"run": "recorded", "rows": [asdict(row) for row in recorded.methods], "refused": []}
+    shown = methods_table(EMPTY, elem_id="all-methods", value=rows)
     with gr.Accordion("What the numbers mean", open=False):
         gr.Markdown(DEFINITIONS)
     inputs = {"prompt": prompt, "sparsity": sparsity, "pattern": pattern, "samples": samples, **decoding}
     wire_run(button, bench, partial(_run, bench), inputs, {"status": status, "shown": shown}, _cancelled)
     return samples
+
+
+def _opening_note(recorded: RecordedComparison | None) -> str:
+    if recorded is None:
+        return note("", INVITATION)
+    copies = f"a copy of every method at {percent(recorded.request.pruning.target)}"
+    return recorded_note(recorded, copies, "Run all methods")
 
 
 def all_methods(

@@ -7,6 +7,7 @@ import html
 from sinkprune.models.chat import without_final_mark
 from sinkprune.pruning import PruneProgress
 from sinkprune.pruning.methods import RECORDS
+from sinkprune.recorded.comparison import RecordedComparison
 from sinkprune.ui.server.kept_runs import KEPT, LIVE, SHARED
 from sinkprune.ui.server.scheduler import Waiting
 
@@ -92,6 +93,15 @@ def note(kind: str, sentence: str) -> str:
     """The line that says what is shown: a recorded run, a live one, a stopped one."""
     badge = f"<b class='badge'>{html.escape(kind)}</b> " if kind else ""
     return f"<p class='note' role='status'>{badge}{html.escape(sentence)}</p>"
+
+
+def recorded_note(found: RecordedComparison, written_by: str, button: str) -> str:
+    """What stands above the comparison that the page opens with. button: what replaces it by the visitor's own."""
+    return note(
+        "Recorded",
+        f"“{found.request.prompt}”, written by the model {found.request.model} and by {written_by}, in seconds of the machine that "
+        f"recorded it ({found.machine}). {button} does the same with the prompt above, on this machine.",
+    )
 
 
 def waiting_line(place: Waiting) -> str:
