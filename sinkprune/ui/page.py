@@ -64,8 +64,8 @@ def build_page(bench: Workbench) -> gr.Blocks:
         with gr.Tabs(elem_id="sections") as tabs:
             with gr.Tab("Watch the sinks", id="watch"):
                 watch_section(bench, presets, prompt, both, button, decoding)
-            with gr.Tab("Prune and compare", id="compare"):
-                copy, linked = compare_section(bench, prompt, decoding, table, compared)
+            with gr.Tab("Prune and compare", id="compare") as tab:
+                copy, linked = compare_section(bench, tab, prompt, decoding, compared)
             with gr.Tab("What if", id="whatif"):
                 changes = what_if_section(bench, prompt, decoding)
             with gr.Tab("All methods", id="methods"):
@@ -77,8 +77,8 @@ def build_page(bench: Workbench) -> gr.Blocks:
                 pruned_sinks_section(load_pruned_sinks())
             with gr.Tab("Learn", id="learn"):
                 learn_section(bench, prompt, presets, table)
-            with gr.Tab("Bring your own model", id="models"):
-                models_section(bench)
+            with gr.Tab("Bring your own model", id="models") as tab:
+                models_section(bench, tab)
         gr.HTML(ABOUT, js_on_load=PROMPT_KEYS)
         add_endpoints(bench)
         controls = {"prompt": prompt, "both": both, **decoding, **copy, **changes}

@@ -183,7 +183,7 @@ def test_prune_and_compare_at_half(page):
     short_answers(page)
     page.get_by_role("tab", name="Prune and compare").click()
     page.get_by_label("Prompt", exact=True).fill("What is a star?")
-    page.locator("#method label").filter(has_text="wanda: weight times").click()
+    page.get_by_role("radio", name="wanda", exact=True).click()
     page.get_by_role("button", name="Advanced").click()
     page.get_by_label("number input for Calibration sequences").fill("8")
     page.get_by_role("button", name="Prune and generate").click()
@@ -236,7 +236,8 @@ def test_a_structured_copy_writes_beside_the_dense_model(page):
     short_answers(page)
     page.get_by_role("tab", name="Prune and compare").click()
     page.get_by_label("number input for Sparsity").fill("0.9")
-    page.locator("#method label").filter(has_text="structured: whole MLP channels").click()
+    page.get_by_role("radio", name="structured", exact=True).click()
+    page.locator("#method-line").get_by_text("whole MLP channels").wait_for()
     page.get_by_text("share of the layers' weights removed").wait_for()
     assert page.get_by_label("number input for Sparsity").input_value() == "0.7"
     assert page.get_by_label("2:4", exact=True).is_disabled()

@@ -25,11 +25,11 @@ from sinkprune.traces.runs import check_prompt
 from sinkprune.traces.sink_statistics import trace_statistics
 from sinkprune.ui.components.pins import pin_of, pins
 from sinkprune.ui.components.player import player
-from sinkprune.ui.events import STATE_SECONDS
+from sinkprune.ui.events import QUICK_EVENT, STATE_SECONDS
 from sinkprune.ui.inputs import request_from
 from sinkprune.ui.run_button import Update, run_button, wire_run
 from sinkprune.ui.sections.changes import changes_section, show_changes
-from sinkprune.ui.sections.copy_controls import copy_controls
+from sinkprune.ui.sections.copy_controls import copy_controls, copy_line
 from sinkprune.ui.sections.watch import ended
 from sinkprune.ui.server.kept_runs import KEPT
 from sinkprune.ui.server.links import link_to, without_expect
@@ -45,16 +45,17 @@ INVITATION = "The prompt above is written twice: by the whole model and by its p
 
 def compare_section(
     bench: Workbench,
+    tab: gr.Tab,
     prompt: gr.Textbox,
     decoding: dict[str, Component],
-    table: dict | None,
     recorded: RecordedComparison | None,
 ) -> tuple[dict[str, Component], gr.State]:
-    """Build the section and wire it to the page's prompt and decoding controls. recorded: what it opens with.
+    """Build the section in its tab and wire it to the page's prompt and decoding controls. recorded: what it opens with.
 
     Returns the controls of the copy, by name, and the state that holds the link the page was opened with, or None.
     """
-    copy = copy_controls(table)
+    copy, line = copy_controls()
+    tell = partial(copy_line, bench)
     linked = gr.State()
     with gr.Row(elem_classes="actions"):
         button = run_button("Prune and generate", "compare-run", "Cancel", "compare-cancel", min_width=220)
@@ -68,7 +69,9 @@ def compare_section(
     outputs["pinned"] = pins(elem_id="pins")
     outputs["last"] = gr.State(time_to_live=STATE_SECONDS)
     inputs = {"linked": linked, "prompt": prompt, **copy, **decoding}
-    wire_run(button, bench, partial(_compare, bench), inputs, outputs, _cancelled, {"trace": outputs["last"]})
+    run = wire_run(button, bench, partial(_compare, bench), inputs, outputs, _cancelled, {"trace": outputs["last"]})
+    for event in (tab.select, *(control.change for control in copy.values()), run.started.then):
+        event(tell, None, line, inputs_kwargs=copy, **QUICK_EVENT)
     return copy, linked
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 
@@ -14,6 +15,7 @@ from transformers.utils.logging import disable_progress_bar
 from sinkprune.decoding import DecodeConfig, generate
 from sinkprune.decoding.checks import check_denoises
 from sinkprune.lab.card import threads
+from sinkprune.lab.forecast import Forecast, measure_speed
 from sinkprune.lab.store import PrunedStore, store_key
 from sinkprune.models import LoadedModel, encode_prompt, load_model
 from sinkprune.models.registry import find_model, is_registered
@@ -45,12 +47,13 @@ class Workbench:
         self._answer = on_gpu(partial(_map_or_reason, self.find), MAP_SECONDS)
         self._starting = threading.Lock()
         self._loading: Future[LoadedModel] | None = None
+        self._forecast: Future[Forecast] | None = None
 
     def start(self) -> None:
         """Begin to load, once. app.py does so when the page is served: loading and serving share one interpreter."""
         with self._starting:
             if self._loading is None:
-                self._loading = _start_loading(self.name)
+                self._loading, self._forecast = _start_loading(self.name)
 
     @property
     def ready(self) -> bool:
@@ -76,9 +79,9 @@ class Workbench:
                 raise ValueError(f"{loaded.spec.name} has no tokenizer files, and this page writes from texts")
             if quantize is not None:  # its maps and copies are not those of the model as stored
                 loaded = replace(loaded, spec=replace(loaded.spec, name=f"{loaded.spec.name} ({quantize})"))
-            done: Future[LoadedModel] = Future()
-            done.set_result(loaded)
-            self.name, self.public_name, self._loading = loaded.spec.name, loaded.spec.public_name, done
+            forecast = _done(Forecast(measure_speed(loaded)))
+            self.name, self.public_name = loaded.spec.name, loaded.spec.public_name
+            self._loading, self._forecast = _done(loaded), forecast
             # New ones, because two folders may share a name.
             self.store, self.kept, self._measured = PrunedStore(self.store.max_bytes), kept_runs(), {}
         finally:
@@ -120,7 +123,33 @@ class Workbench:
         if len(self._measured) > MOST_MEASURED:
             self._measured.clear()
         key = store_key(loaded.spec, pruning, calibration)
-        return self.store.build(key, loaded, lambda: prune_steps(loaded, pruning, calibration, measured=self._measured))
+        return self.store.build(key, loaded, lambda: self._prune(loaded, pruning, calibration))
+
+    def _prune(
+        self, loaded: LoadedModel, pruning: PruneConfig, calibration: CalibrationConfig
+    ) -> Iterator[PruneProgress | PruneResult]:
+        forecast = self._forecast.result()
+        with closing(prune_steps(loaded, pruning, calibration, measured=self._measured)) as steps:
+            for step in steps:
+                if isinstance(step, PruneResult):
+                    forecast.learn(loaded, pruning, calibration, step)
+                yield step
+
+    def seconds_to_prune(self, pruning: PruneConfig, calibration: CalibrationConfig) -> float | None:
+        """How long somebody who asks for this copy now waits for it: 0 where it is kept, None while nothing is known of this machine."""
+        if self._forecast is None or not self._forecast.done() or self._forecast.exception():
+            return None
+        loaded = self.loaded
+        if store_key(loaded.spec, pruning, calibration) in self.store:
+            return 0.0
+        return self._forecast.result().seconds(loaded, pruning, calibration, self.at_hand(loaded, pruning, calibration))
+
+    def at_hand(self, loaded: LoadedModel, pruning: PruneConfig, calibration: CalibrationConfig) -> bool:
+        """Whether what this copy needs of the dense model is measured already, so that the cut (or the pass in sequence) is left."""
+        method = pruning.record
+        rule = pruning.sink_rule if method.sink_aware and pruning.sink_weight else None
+        needed = (method.statistic, loaded.spec, calibration, rule)
+        return any(measured[1:] == needed for measured in list(self._measured))
 
     def key(self, pruning: PruneConfig, calibration: CalibrationConfig) -> str:
         """The pruned model's name in the store and in traces."""
@@ -135,12 +164,18 @@ class Workbench:
         return f"{device.type.upper()}, {threads(torch.get_num_threads())}"
 
 
-def _start_loading(name: str) -> Future[LoadedModel]:
+def _start_loading(name: str) -> tuple[Future[LoadedModel], Future[Forecast]]:
     if zero_gpu() is None:
-        return ThreadPoolExecutor(1, "load-model").submit(_load, name)
-    loaded: Future[LoadedModel] = Future()
-    loaded.set_result(_load_for_workers(name))
-    return loaded
+        one_thread = ThreadPoolExecutor(1, "load-model")
+        loading = one_thread.submit(_load, name)
+        return loading, one_thread.submit(lambda: Forecast(measure_speed(loading.result())))
+    return _done(_load_for_workers(name)), _done(Forecast(None))
+
+
+def _done(result: object) -> Future:
+    done: Future = Future()
+    done.set_result(result)
+    return done
 
 
 def _map_or_reason(find: Callable[[str], LoadedModel | None], question: object) -> dict | str:

@@ -6,7 +6,7 @@ import html
 
 from sinkprune.models.chat import without_final_mark
 from sinkprune.pruning import PruneProgress
-from sinkprune.pruning.methods import RECORDS
+from sinkprune.pruning.methods import BY_NAME
 from sinkprune.recorded.comparison import RecordedComparison
 from sinkprune.ui.server.kept_runs import KEPT, LIVE, SHARED
 from sinkprune.ui.server.scheduler import Waiting
@@ -131,21 +131,17 @@ def final_mark(prompt: str, dropped: bool) -> str:
     return DROPPED if dropped else HOLDS
 
 
-METHODS_IN_WORDS = {method.name: f"{method.name}: {method.words}" for method in RECORDS}
-
-
-def method_choices(table: dict | None) -> list[tuple[str, str]]:
-    """(words, method) of every method, with the seconds that the table (recorded.table_summary) measured at 50 %, if there is one."""
-    rows = table["rows"] if table else []
-    seconds = {row["variant"]: f" ({row['prune_seconds']:.0f} s)" for row in rows if row["sparsity"] == 0.5}
-    return [(words + seconds.get(name, ""), name) for name, words in METHODS_IN_WORDS.items()]
-
-
-def seconds_info(table: dict | None) -> str | None:
-    """What the seconds in `method_choices` are; None without a table."""
-    if table is None:
-        return None
-    return f"in brackets: seconds measured at 50 % with {table['protocol']['samples']} calibration sequences ({table['machine']})"
+def method_line(method: str, seconds: float | None) -> str:
+    """What a method does, and how long its copy takes here. seconds: see `Workbench.seconds_to_prune`."""
+    words = f"<b>{method}</b>: {BY_NAME[method].words}."
+    if seconds is None:
+        return f"<p class='method-line'>{words}</p>"
+    wait = (
+        "This copy is there already."
+        if seconds == 0
+        else f"Pruning takes about {max(1, round(seconds))} s on this machine."
+    )
+    return f"<p class='method-line'>{words} {wait}</p>"
 
 
 def progress_line(progress: PruneProgress | None, method: str = "") -> str:
