@@ -165,14 +165,15 @@ def test_mistakes_are_said_and_lose_nothing(page):
     for text, words in (("  ", "type a few words"), ("word " * 199, "shorten"), ("x" * 1001, "shorten it to at most")):
         prompt.fill(text)
         go.click()
-        page.get_by_text(words).first.wait_for()
+        page.locator("#note").get_by_text(words).wait_for()  # beside the prompt, in one line that the next mistake replaces
+        assert page.locator("#note .badge").inner_text() == "Not started"
+        assert page.get_by_test_id("toast-body").count() == 0
         assert prompt.input_value() == text
-        page.get_by_test_id("toast-close").evaluate_all("(all) => all.forEach((one) => one.click())")
     prompt.fill("Why is the sky blue?")
     page.get_by_role("button", name="How it writes").click()
     choose(page, "Block length", "64")
     go.click()
-    page.get_by_text("block_length 64 must divide gen_length 96").first.wait_for()
+    page.locator("#note").get_by_text("block_length 64 must divide gen_length 96").wait_for()
     assert state(page)["run"] == before
     choose(page, "Answer length", "64")
     run(page, "Why is the sky blue?")

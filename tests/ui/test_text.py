@@ -7,6 +7,7 @@ from sinkprune.pruning.methods import BY_NAME
 from sinkprune.ui.words.text import (
     DROPPED,
     HOLDS,
+    as_sentence,
     final_mark,
     method_line,
     note,
@@ -16,6 +17,12 @@ from sinkprune.ui.words.text import (
 
 def test_a_note_is_text():
     assert "<img" not in note("<img src=x>", "<img src=x onerror=alert(1)>")
+
+
+def test_errors_become_sentences():
+    assert as_sentence(ValueError("the prompt is empty: type a few words")) == "The prompt is empty: type a few words."
+    assert as_sentence(ValueError("gen_length 33 is odd.")) == "gen_length 33 is odd."
+    assert as_sentence(ValueError("")) == "."
 
 
 def test_only_a_prompt_that_ends_with_a_mark_is_told_what_became_of_the_mark():

@@ -28,7 +28,7 @@ from sinkprune.ui.server.links import link_to, preset_link
 from sinkprune.ui.server.runs import seen_as, watched
 from sinkprune.ui.server.scheduler import Waiting
 from sinkprune.ui.server.workbench import Workbench
-from sinkprune.ui.words.text import final_mark, kept_words, note, waiting_line
+from sinkprune.ui.words.text import as_sentence, final_mark, kept_words, note, waiting_line
 
 FIGURES_EVERY = 2.0  # seconds between two updates of the figures during a run
 
@@ -158,8 +158,7 @@ def _open_saved(path: str | None) -> Update:
             raise ValueError(TOO_LARGE)
         trace = {**read_trace(Path(path).read_bytes()), "run": uuid.uuid4().hex, "query": None}
     except (ValueError, OSError) as error:
-        sentence = str(error)
-        return {"status": note("Not opened", f"{sentence[:1].upper()}{sentence[1:]}.")}
+        return {"status": note("Not opened", as_sentence(error))}
     if not _has_steps(trace):
         return {"status": note("Not opened", "The file holds a run that has not taken a step.")}
     trace = ended(trace)

@@ -95,6 +95,13 @@ def note(kind: str, sentence: str) -> str:
     return f"<p class='note' role='status'>{badge}{html.escape(sentence)}</p>"
 
 
+def as_sentence(error: Exception) -> str:
+    """What an error says, with a capital letter, unless the name of a setting comes first, and a full stop."""
+    said = str(error)
+    first = said[:1] if "_" in said.partition(" ")[0] else said[:1].upper()
+    return f"{first}{said[1:]}{'' if said.endswith(('.', '?', '!')) else '.'}"
+
+
 def recorded_note(found: RecordedComparison, written_by: str, button: str) -> str:
     """What stands above the comparison that the page opens with. button: what replaces it by the visitor's own."""
     return note(
