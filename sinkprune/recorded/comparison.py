@@ -25,6 +25,7 @@ from sinkprune.decoding import DecodeConfig
 from sinkprune.lab.all_methods import MethodRow, compare_all
 from sinkprune.lab.card import RunCard, threads
 from sinkprune.lab.comparison import Comparison, measure
+from sinkprune.lab.numbers import bits
 from sinkprune.lab.request import Request
 from sinkprune.lab.store import PrunedStore, store_key
 from sinkprune.models import LoadedModel, load_model
@@ -165,7 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     found = load_comparison(options.file)
     print(f"{options.file.name}: {options.file.stat().st_size / 1024:.0f} KB\n{found.comparison.as_markdown()}")
     for row in found.methods:
-        print(f"{row.method:<16} {row.nats:.3f} nats, pruned in {row.prune_seconds:.1f} s: {row.text[:100]!r}")
+        print(f"{row.method:<16} {bits(row.nats):.3f} bits, pruned in {row.prune_seconds:.1f} s: {row.text[:100]!r}")
 
 
 if __name__ == "__main__":

@@ -80,9 +80,7 @@ def in_words() -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise gr.Error(
-            html.escape(str(error), quote=False), title="Not possible", print_exception=False
-        ) from None
+        raise gr.Error(html.escape(str(error), quote=False), title="Not possible", print_exception=False) from None
 
 
 def decoding_from(

@@ -148,6 +148,9 @@ def _in_words(bench: Workbench, work: Work) -> Work:
                     begun = True
                     yield update
         except ValueError as error:
-            yield {"status": note("Ended early" if begun else "Not started", as_sentence(error)), **_buttons(busy=False)}
+            yield {
+                "status": note("Ended early" if begun else "Not started", as_sentence(error)),
+                **_buttons(busy=False),
+            }
 
     return task

@@ -165,7 +165,9 @@ def test_mistakes_are_said_and_lose_nothing(page):
     for text, words in (("  ", "type a few words"), ("word " * 199, "shorten"), ("x" * 1001, "shorten it to at most")):
         prompt.fill(text)
         go.click()
-        page.locator("#note").get_by_text(words).wait_for()  # beside the prompt, in one line that the next mistake replaces
+        page.locator("#note").get_by_text(
+            words
+        ).wait_for()  # beside the prompt, in one line that the next mistake replaces
         assert page.locator("#note .badge").inner_text() == "Not started"
         assert page.get_by_test_id("toast-body").count() == 0
         assert prompt.input_value() == text
@@ -196,7 +198,7 @@ def test_prune_and_compare_at_half(page):
     assert "Forward passes" in card
     assert len(answer(page, COMPARE, 0)) > 10
     assert len(answer(page, COMPARE, 1)) > 10
-    assert page.locator(f"{COMPARE} .sp-title").all_inner_texts() == ["Dense", "wanda, 50% pruned"]
+    assert page.locator(f"{COMPARE} .sp-title").all_inner_texts() == ["Dense", "wanda, 50 % pruned"]
     page.get_by_role("button", name="Prune and generate").click()
     page.locator("#compare-status").get_by_text("An earlier visitor asked for the same").wait_for()
     page.locator("#compare-status").get_by_text("Done").wait_for()
@@ -245,7 +247,7 @@ def test_a_structured_copy_writes_beside_the_dense_model(page):
     few_sequences(page)
     page.get_by_role("button", name="Prune and generate").click()
     page.locator("#compare-status").get_by_text("Done").wait_for()
-    assert page.locator(f"{COMPARE} .sp-title").all_inner_texts() == ["Dense", "structured, 70% pruned"]
+    assert page.locator(f"{COMPARE} .sp-title").all_inner_texts() == ["Dense", "structured, 70 % pruned"]
     assert "Weights removed" in page.locator("#card").inner_text()
     assert len(answer(page, COMPARE, 1)) > 0
     assert not page.locator("#changes-run").is_visible()  # not sink-aware: there is no plain twin

@@ -59,7 +59,7 @@ def test_the_table_fills_and_sorts_by_keyboard(open_page):
     page = open_page()
     run_all(page)
     assert methods_in_order(page) == ["dense", *ORDER]
-    button = page.get_by_role("button", name="Nats of the dense answer")
+    button = page.get_by_role("button", name="Bits of the dense answer")
     button.focus()
     page.keyboard.press("Enter")
     assert column(page, 2)[1:] == sorted(column(page, 2)[1:])
@@ -67,8 +67,8 @@ def test_the_table_fills_and_sorts_by_keyboard(open_page):
     assert page.locator("th[aria-sort=ascending]").count() == 1
     page.keyboard.press("Space")
     assert column(page, 2)[1:] == sorted(column(page, 2)[1:], reverse=True)
-    assert "descending by Nats of the dense answer" in page.locator(".mt-spoken").text_content()
-    assert page.evaluate("document.activeElement.textContent") == "Nats of the dense answer"  # the focus is not lost
+    assert "descending by Bits of the dense answer" in page.locator(".mt-spoken").text_content()
+    assert page.evaluate("document.activeElement.textContent") == "Bits of the dense answer"  # the focus is not lost
     page.keyboard.press("Enter")
     assert methods_in_order(page) == ["dense", *ORDER]
 

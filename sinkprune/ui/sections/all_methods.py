@@ -28,10 +28,11 @@ from sinkprune.ui.words.text import note, progress_line, recorded_note, waiting_
 EMPTY = "No method has run yet."
 INVITATION = "The prompt above is written by the whole model and by one pruned copy a method, all decoded alike."
 DEFINITIONS = """
-- **Nats of the dense answer**: cross-entropy of masked tokens of the dense model's answer under this copy, mean over five mask levels with
-  four draws each, the same masks for every copy. Below it: the difference to the dense model ± its standard error over the draws. It says
-  how much the copy lost on this one answer, not on language as a whole: the sweep below can be measured on held-out answers.
-- **Nats of its text**: the same for what this copy wrote, under the dense model: low means that the dense model could have written it.
+- **Bits of the dense answer**: cross-entropy, in bits per token, of masked tokens of the dense model's answer under this copy. It is the
+  mean over five mask levels with four draws each, the same masks for every copy. Below it: the difference to the dense model ± its
+  standard error over the draws. It says how much the copy lost on this one answer, not on language as a whole: the sweep below can be
+  measured on held-out answers.
+- **Bits of its text**: the same for what this copy wrote, under the dense model: low means that the dense model could have written it.
 - **Best and worst** are marked by the number as it is shown, among the pruned copies. A loop of one word can win a column: read the text.
 - **Write, s** is one measurement on this machine without recording attention; copies with the same shape differ by chance and by forwards.
 """
