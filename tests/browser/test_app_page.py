@@ -134,11 +134,15 @@ def test_a_live_run_moves_and_ends_with_readable_text(page):
 
 
 def test_stop_keeps_what_was_written(page):
-    short_answers(page)
-    choose(page, "Answer length", "160")
-    page.get_by_label("one token a step", exact=True).check()  # long enough to be stopped, however fast the machine
+    page.get_by_role("button", name="How it writes").click()
+    page.locator("#recorded-settings").get_by_text("64 tokens in blocks of 16, one token a step").wait_for()
+    page.locator("#use-settings").click()
+    page.wait_for_function("() => document.querySelector('input[aria-label=\"Block length\"]').value === '16'")
+    assert page.get_by_label("one token a step", exact=True).is_checked()
+    choose(page, "Answer length", "160")  # long enough to be stopped, however fast the machine
     run(page, "Write a short story about a fox who learns to swim.")
     wait_for(page, "d.live === 'true' && d.frames > 2")
+    page.locator("#use-settings").wait_for(state="hidden")  # no recorded run is on screen
     page.get_by_role("button", name="Stop", exact=True).click()
     page.locator("#note").get_by_text("Stopped").wait_for()
     wait_for(page, "d.live === 'false' && d.frames > 2 && d.frames < 160")

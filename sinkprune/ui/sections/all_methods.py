@@ -23,9 +23,10 @@ from sinkprune.ui.sections.copy_controls import sparsity_slider
 from sinkprune.ui.server.runs import visitor
 from sinkprune.ui.server.scheduler import LONG, Waiting
 from sinkprune.ui.server.workbench import Workbench
-from sinkprune.ui.words.text import note, progress_line, recorded_note, waiting_line
+from sinkprune.ui.words.text import note, progress_bar, progress_line, recorded_note, waiting_line
 
 EMPTY = "No method has run yet."
+PRUNED = 0.9  # of the time of a method, when its copy is there
 INVITATION = "The prompt above is written by the whole model and by one pruned copy a method, all decoded alike."
 DEFINITIONS = """
 - **Bits of the dense answer**: cross-entropy, in bits per token, of masked tokens of the dense model's answer under this copy. It is the
@@ -99,20 +100,28 @@ def new_table() -> dict:
     return {"run": uuid.uuid4().hex, "rows": [], "refused": []}
 
 
-def underway_line(step: Waiting | Underway, place: str = "") -> str:
-    """What goes on, as a line of the page. place: where in the whole that is, such as "method 3 of 7"; "" where it is not counted."""
+def underway_line(step: Waiting | Underway) -> str:
+    """What goes on, as a line of the page."""
     if isinstance(step, Waiting):
         return waiting_line(step)
-    named = f"{place} · {step.method}" if place else step.method
     if step.progress is not None:
-        return progress_line(step.progress, named)
-    doing = f"writes, {step.forwards} forward passes so far" if step.doing == "writing" else "is measured"
-    return note("Live", f"{'The dense model' if named == 'dense' else named} {doing}.")
+        return progress_line(step.progress, step.method)
+    return note("Live", f"{'The dense model' if step.method == 'dense' else step.method} {_doing(step)}.")
 
 
-def _place(step: Waiting | Underway) -> str:
-    known = isinstance(step, Underway) and step.method in ORDER
-    return f"method {ORDER.index(step.method) + 1} of {len(ORDER)}" if known else ""
+def _doing(step: Underway) -> str:
+    return f"writes, {step.forwards} forward passes so far" if step.doing == "writing" else "is measured"
+
+
+def _line(step: Waiting | Underway) -> str:
+    """The same with a bar for the whole: which of all methods it is, and how far that method is."""
+    if isinstance(step, Waiting) or step.method not in ORDER:
+        return underway_line(step)
+    before, count = ORDER.index(step.method), len(ORDER)
+    named = f"method {before + 1} of {count} · {step.method}"
+    if step.progress is not None:
+        return progress_line(step.progress, named, before, count)
+    return progress_bar((before + PRUNED) / count, "All methods", f"{named} {_doing(step)}.")
 
 
 def _cancelled() -> Update:
@@ -129,7 +138,7 @@ def _run(bench: Workbench, values: dict) -> Iterator[Update]:
     with closing(steps):
         for step in now_and_then(steps, Underway):
             if isinstance(step, Waiting | Underway):
-                yield {"status": underway_line(step, _place(step))}
+                yield {"status": _line(step)}
             else:
                 table = collect(table, step)
                 yield {"shown": table}

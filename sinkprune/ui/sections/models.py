@@ -46,6 +46,7 @@ COMPUTED = (
     "Memory is computed from each model's config, without a download: the weights, and what a pruned copy takes beside them. "
     "Pinned revisions are those found in public caches; they were not compared with the hub."
 )
+FITS = {"fits": "fits this machine, with a pruned copy", "runs": "fits this machine"}  # where the page cannot load it
 HEADS = ("Model", "Parameters", "Licence", "Load", "Prune", "Here")
 
 
@@ -123,7 +124,8 @@ def _load(bench: Workbench, name: str, form: str) -> Iterator[tuple]:
 def _table(form: str) -> str:
     from sinkprune.lab.model_table import KINDS, model_rows  # with transformers' models: not before somebody looks
 
-    rows = "".join(_row(row, KINDS[row.verdict]) for row in model_rows(form if form in QUANTIZATIONS else None))
+    kinds = KINDS if own_models_allowed() else KINDS | FITS
+    rows = "".join(_row(row, kinds[row.verdict]) for row in model_rows(form if form in QUANTIZATIONS else None))
     head = "".join(f"<th scope='col'>{title}</th>" for title in HEADS)
     return (
         f"<div class='known'><table><thead><tr>{head}</tr></thead>"

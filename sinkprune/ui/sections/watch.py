@@ -22,6 +22,7 @@ from sinkprune.ui.components.player import player
 from sinkprune.ui.events import QUICK_EVENT, STATE_SECONDS
 from sinkprune.ui.inputs import request_from
 from sinkprune.ui.run_button import RunButton, Update, wire_run
+from sinkprune.ui.sections.recorded_settings import recorded_settings
 from sinkprune.ui.sections.sink_figures import MEAN, draw, draw_layer, figure_section, layer_index, layer_list
 from sinkprune.ui.server.kept_runs import KEPT
 from sinkprune.ui.server.links import link_to, preset_link
@@ -52,6 +53,7 @@ def watch_section(
         opened = gr.UploadButton(
             "Open a saved run", file_types=[".json", ".gz"], elem_id="open-run", size="sm", scale=0, min_width=150
         )
+    recorded_settings(presets, chips, {"both": both, **decoding})
     status = gr.HTML(_preset_note(first), elem_id="note")
     gr.HTML("<h2 class='quiet'>The run</h2>")
     shown = player(bench.answer_map, elem_id="watch-player", value=trace)

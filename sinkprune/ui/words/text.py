@@ -151,8 +151,17 @@ def method_line(method: str, seconds: float | None) -> str:
     return f"<p class='method-line'>{words} {wait}</p>"
 
 
-def progress_line(progress: PruneProgress | None, method: str = "") -> str:
-    """Where a prune is, as a bar and a sentence; None before its first step. method: named where several are pruned in turn."""
+def progress_bar(share: float, about: str, words: str) -> str:
+    """How much is done, as a bar and a sentence, which is HTML already."""
+    bar = f"<progress value='{share:.3f}' max='1' aria-label='{about}'></progress>"
+    return f"<div class='progress'>{bar}<p>{words}</p></div>"
+
+
+def progress_line(progress: PruneProgress | None, method: str = "", before: int = 0, methods: int = 1) -> str:
+    """Where a prune is, as a bar and a sentence; None before its first step. method: named where several are pruned in turn.
+
+    before, methods: how many of them are done, and of how many; the bar is that of the whole.
+    """
     if progress is None:
         return (
             "<div class='progress'><progress aria-label='Pruning'></progress><p>Preparing a copy of the model</p></div>"
@@ -167,6 +176,5 @@ def progress_line(progress: PruneProgress | None, method: str = "") -> str:
     }[progress.phase]
     layer = "" if progress.layer is None else f"Layer {progress.layer + 1} of {progress.layers}: "
     share = progress.done / progress.total if progress.layer is None else (progress.layer + 0.5) / progress.layers
-    bar = f"<progress value='{share:.3f}' max='1' aria-label='Pruning'></progress>"
     named = f"{html.escape(method)} · " if method else ""
-    return f"<div class='progress'>{bar}<p>{named}{layer}{where} · {progress.seconds:.1f} s</p></div>"
+    return progress_bar((before + share) / methods, "Pruning", f"{named}{layer}{where} · {progress.seconds:.1f} s")
