@@ -7,6 +7,7 @@ from plotly.subplots import make_subplots
 
 from sinkprune.figures.style import STYLES, TEXT, Style, styled
 from sinkprune.traces.commits import LaneCommits, confidence_needed, lane_commits
+from sinkprune.traces.numbers import percent
 
 
 def commit_figure(trace: dict) -> go.Figure:
@@ -35,7 +36,7 @@ def _add_lane(figure: go.Figure, lane: LaneCommits, style: Style) -> None:
     )  # fmt: skip
     figure.add_scatter(
         x=passes, y=lane.surest, mode="lines", line=line | {"width": 1.5}, name=lane.title, legendgroup=lane.title, showlegend=False,
-        hovertemplate="forward pass %{x}: surest token %{y:.0%}", row=2, col=1,
+        text=[percent(sure) for sure in lane.surest], hovertemplate="forward pass %{x}: surest token %{text}", row=2, col=1,
     )  # fmt: skip
     stalls = [(at, sure) for at, sure, stalled in zip(passes, lane.surest, lane.stalled, strict=True) if stalled]
     if stalls:

@@ -17,7 +17,7 @@ from sinkprune.traces.stages import Stages
 
 MARKERS = (("circle", "top center"), ("diamond-open", "bottom center"))  # both are seen where they fall on one spot
 LAYER_FLOOR = 0.01  # tokens squared: a centroid that stays within a tenth of a token
-SMALLEST_BAR = 1e-3  # a log axis has no zero: variances below this are drawn here, with their true value written
+SMALLEST_BAR = 1e-3  # a log axis has no zero: a variance below this has no bar, only its value, which is written
 
 
 def sink_trajectory(statistics: Sequence[LaneStatistics], over_prompts: Sequence[LaneStatistics] = ()) -> go.Figure:
@@ -100,7 +100,7 @@ def variance_bars(statistics: Sequence[LaneStatistics]) -> go.Figure:
 def _add_variance(figure: go.Figure, column: int, title: str, style: Style, values: np.ndarray) -> None:
     mean = float(values.mean())
     figure.add_bar(
-        x=[title], y=[max(mean, SMALLEST_BAR)], name=title, showlegend=column == 1,
+        x=[title], y=[mean if mean >= SMALLEST_BAR else None], name=title, showlegend=column == 1,
         marker={"color": style.colour, "pattern": {"shape": style.hatch}}, row=1, col=column,
         hovertemplate=f"%{{x}}: {mean:.4g}, mean of {len(values)} run(s)<extra></extra>",
     )  # fmt: skip

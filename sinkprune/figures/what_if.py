@@ -6,6 +6,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from sinkprune.figures.style import STYLES, TEXT, styled
+from sinkprune.lab.numbers import bits
 from sinkprune.recorded.what_if_settings import COUNTS, RETENTIONS
 
 POLICIES = (
@@ -24,7 +25,7 @@ DODGE = 0.05
 
 
 def what_if_figure(summary: dict) -> go.Figure:
-    """Nats per token that the dense answer loses, mean and 95 % interval: by retention, and by columns covered for each head."""
+    """Bits per token that the dense answer loses, mean and 95 % interval: by retention, and by columns covered for each head."""
     figure = make_subplots(
         2, 1, vertical_spacing=0.2, subplot_titles=["Keys that a sparse cache keeps", "Columns covered for each head"]
     )
@@ -43,11 +44,13 @@ def what_if_figure(summary: dict) -> go.Figure:
     for row, words in enumerate(ticks, start=1):
         figure.update_xaxes(tickvals=list(range(len(words))), ticktext=words, range=[-0.4, len(words) - 0.6], row=row)
     figure.add_hline(y=0, line={"color": TEXT, "width": 1.5})
-    figure.update_yaxes(title="nats lost → worse")
+    figure.update_yaxes(title="bits lost → worse")
     return styled(figure, height=680).update_layout(legend={"y": -0.08, "yanchor": "top"}, margin={"b": 20})
 
 
 def _add(figure: go.Figure, row: int, place: int, name: str, costs: list[list[float]], look: list[str]) -> None:
+    """costs: [mean, low, high] in nats."""
+    costs = [[bits(nats) for nats in interval] for interval in costs]
     colour, symbol, dash = look
     figure.add_scatter(
         x=[x + DODGE * (place - 1.5) for x in range(len(costs))], y=[mean for mean, _, _ in costs], name=name,
@@ -57,5 +60,5 @@ def _add(figure: go.Figure, row: int, place: int, name: str, costs: list[list[fl
         },
         mode="lines+markers", line={"color": colour, "dash": dash}, marker={"color": colour, "symbol": symbol, "size": 9},
         customdata=[[low, high] for _, low, high in costs],
-        hovertemplate="%{y:+.2f} nats (%{customdata[0]:+.2f} to %{customdata[1]:+.2f})", row=row, col=1,
+        hovertemplate="%{y:+.2f} bits (%{customdata[0]:+.2f} to %{customdata[1]:+.2f})", row=row, col=1,
     )  # fmt: skip

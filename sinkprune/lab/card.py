@@ -10,6 +10,7 @@ import torch
 import transformers
 
 from sinkprune.decoding import DecodeConfig
+from sinkprune.lab.numbers import percent
 from sinkprune.models import LoadedModel
 from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneResult
 from sinkprune.pruning.methods import BY_NAME
@@ -65,7 +66,7 @@ class RunCard:
             "Machine": f"{self.device}, {threads(self.threads)}, {self.dtype}, {_settings(self.versions)}",
         }
         if self.sparsity_per_layer:
-            facts["Achieved per layer"] = ", ".join(f"{share:.1%}" for share in self.sparsity_per_layer)
+            facts["Achieved per layer"] = ", ".join(percent(share, 1) for share in self.sparsity_per_layer)
             facts["Calibration"] = f"{self._calibration_fact()}; {self.prune_words}"
             facts["Note"] = BY_NAME[self.method].speed
         return "\n".join(f"- **{name}:** {fact}" for name, fact in facts.items())
@@ -87,7 +88,8 @@ class RunCard:
         if not self.sparsity_per_layer:
             return "none (dense)"
         settings = {key: value for key, value in self.pruning.items() if key not in ("method", "sparsity")}
-        return f"{self.method}, asked {self.sparsity_asked:.1%}, achieved {self.sparsity_achieved:.2%} ({_settings(settings)})"
+        shares = f"asked {percent(self.sparsity_asked, 1)}, achieved {percent(self.sparsity_achieved, 2)}"
+        return f"{self.method}, {shares} ({_settings(settings)})"
 
 
 def run_card(

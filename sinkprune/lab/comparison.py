@@ -105,7 +105,7 @@ class Comparison:
         seed, samples = self.dense.decoding["seed"], self.pruned.calibration["samples"]
         source = f"calibrated on {samples} sequences" if self.method.reads_text else "no calibration"
         parts = (
-            f"In time, they first differ at step {self.parting.step + 1}, position {self.parting.position}."
+            f"Both first hold words that differ at step {self.parting.step + 1}, position {self.parting.position}."
             if self.parting
             else "They never differ."
         )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 
-MINUS = "\u2212"
+from sinkprune.traces.numbers import MINUS, percent
+
+__all__ = ["MINUS", "bits", "percent", "plain", "signed"]
 
 
-def percent(share: float, digits: int = 0) -> str:
-    """A share as "50 %"."""
-    return f"{100 * share:.{digits}f} %".replace("-", MINUS)
+def plain(value: float, digits: int = 2) -> str:
+    """A number without a plus sign, "0.20" or "−0.20"."""
+    return f"{value:.{digits}f}".replace("-", MINUS)
 
 
 def signed(value: float, digits: int = 2) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sinkprune.lab.intervals import Interval, crossed_interval
+from sinkprune.lab.numbers import percent, plain, signed
 from sinkprune.recorded.covering import load_covering, one_covered
 from sinkprune.recorded.head_changes import load_head_changes
 from sinkprune.recorded.prompt_set import PromptSet, load_prompt_set
@@ -55,8 +56,8 @@ def over(values: np.ndarray) -> Interval:
 def words(interval: Interval | Sequence[float], digits: int = 1, sign: bool = False) -> str:
     """ "2.3 (1.9 to 2.7)"."""
     mean, low, high = (interval.mean, interval.low, interval.high) if isinstance(interval, Interval) else interval
-    form = f"{'+' if sign else ''}.{digits}f"
-    return f"{mean:{form}} ({low:{form}} to {high:{form}})"
+    said = [(signed if sign else plain)(value, digits) for value in (mean, low, high)]
+    return f"{said[0]} ({said[1]} to {said[2]})"
 
 
 def drift(lane: LaneStatistics) -> float:
@@ -87,8 +88,8 @@ def flips(found: Recordings) -> tuple[str, str] | None:
     ablation = next(pair for pair in found.heads["pairs"] if "weight 1" in pair["against"])
     official = next(pair for pair in found.heads["pairs"] if pair["against"] == "wanda")
     shows = (
-        f"At {found.heads['sparsity']:.0%} the sink weight alone changes {ablation['flipped']:.2%} of all decisions; sink-wanda and the "
-        f"official Wanda differ in {official['flipped']:.2%}, because noise and sums differ too."
+        f"At {percent(found.heads['sparsity'])} the sink weight alone changes {percent(ablation['flipped'], 2)} of all decisions; "
+        f"sink-wanda and the official Wanda differ in {percent(official['flipped'], 2)}, because noise and sums differ too."
     )
     return shows, AGREES if ablation["flipped"] > 0 else NOT
 
@@ -144,7 +145,7 @@ def _against_official(found: Recordings, wanted: Callable[[dict], bool]) -> tupl
 
 
 def _gain_words(gain: dict) -> str:
-    return f"{gain['variant']} at {gain['sparsity']:.0%} {words(gain['gain'], 3, sign=True)}"
+    return f"{gain['variant']} at {percent(gain['sparsity'])} {words(gain['gain'], 3, sign=True)}"
 
 
 def growth(found: Recordings) -> tuple[str, str] | None:
@@ -159,8 +160,8 @@ def growth(found: Recordings) -> tuple[str, str] | None:
         least, most = gains[0], gains[-1]
         grows.append(most["gain"][1] > least["gain"][2] and most["gain"][1] > 0)
         said.append(
-            f"{variant}: {words(least['gain'], 3, sign=True)} at {least['sparsity']:.0%}, {words(most['gain'], 3, sign=True)} at "
-            f"{most['sparsity']:.0%}"
+            f"{variant}: {words(least['gain'], 3, sign=True)} at {percent(least['sparsity'])}, {words(most['gain'], 3, sign=True)} at "
+            f"{percent(most['sparsity'])}"
         )
     return f"Bits per token saved against the official baseline. {'; '.join(said)}.", _both(*grows)
 
@@ -200,7 +201,7 @@ def covering(found: Recordings) -> tuple[str, str] | None:
     if lost is None:
         return None
     shows = (
-        f"Covering the leading token costs {words(lost['dlm', 'leading'], 2, sign=True)} nats per token under diffusion and "
+        f"Covering the leading token costs {words(lost['dlm', 'leading'], 2, sign=True)} bits per token under diffusion and "
         f"{words(lost['ar', 'leading'], 2, sign=True)} autoregressively; a random token "
         f"{words(lost['dlm', 'random'], 2, sign=True)} and {words(lost['ar', 'random'], 2, sign=True)}."
     )

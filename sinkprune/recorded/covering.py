@@ -1,4 +1,4 @@
-"""What covering the sinks costs, for the claims and Learn: nats per token that the dense answer loses, out of assets/what-if.json.
+"""What covering the sinks costs, for the claims and Learn: bits per token that the dense answer loses, out of assets/what-if.json.
 
 Only covers that are chosen for each head, and where both lanes define their sinks alike (recorded.what_if_summary).
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sinkprune.lab.numbers import bits
 from sinkprune.recorded.what_if import FILE, load_what_if
 
 
@@ -20,15 +21,13 @@ def load_covering(path: Path = FILE) -> dict | None:
 
 
 def covered(covering: dict, lane: str, which: str, count: int) -> list[float] | None:
-    """[mean, low, high] nats per token; None where that was not measured."""
-    rows = covering["rows"]
-    return next(
-        (row["nats"] for row in rows if (row["lane"], row["which"], row["count"]) == (lane, which, count)), None
-    )
+    """[mean, low, high] bits per token; None where that was not measured."""
+    rows = (row for row in covering["rows"] if (row["lane"], row["which"], row["count"]) == (lane, which, count))
+    return next(([bits(nats) for nats in row["nats"]] for row in rows), None)
 
 
 def one_covered(covering: dict | None) -> dict[tuple[str, str], list[float]] | None:
-    """(lane, which) -> [mean, low, high] nats per token with one token covered; None where one of the four was not measured."""
+    """(lane, which) -> [mean, low, high] bits per token with one token covered; None where one of the four was not measured."""
     if covering is None:
         return None
     lost = {

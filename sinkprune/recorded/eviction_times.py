@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 
 from sinkprune.lab.card import threads
+from sinkprune.lab.numbers import percent
 
 FILE = Path(__file__).resolve().parents[2] / "assets" / "eviction-time.json"
 RETENTIONS = (1.0, 0.5, 0.25, 0.125, 0.0)
@@ -29,7 +30,7 @@ def times_table(found: dict) -> str:
     ]
     for canvas in dict.fromkeys(row["canvas"] for row in found["rows"]):
         cut = [rows[canvas, retention] for retention in RETENTIONS[1:]]
-        cells = [f"{row['ratio']:.2f} ({row['touched']:.0%})" for row in cut]
+        cells = [f"{row['ratio']:.2f} ({percent(row['touched'])})" for row in cut]
         whole, full = (1000 * rows[canvas, name]["cpu"] for name in (1.0, None))
         lines.append(f"| {canvas} | {whole:.0f} | {' | '.join(cells)} | {full:.0f} |")
     said = (

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sinkprune.lab.microscope import measure, microscope, prompt_ids
+from sinkprune.lab.numbers import percent
 from sinkprune.models import LoadedModel, load_model
 from sinkprune.models.fingerprint import weights_fingerprint
 from sinkprune.pruning import PruneConfig
@@ -78,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.file.write_bytes(gzip.compress(json.dumps(recorded, ensure_ascii=False).encode(), mtime=0))
     print(
         f"{options.file.name}: {options.file.stat().st_size / 1024:.0f} KB, layer {value['layer'] + 1} {value['linear']}, row "
-        f"{value['row']}: {value['flippedRow']} decisions of the row flip, {value['flipped']:.2%} of the projection's"
+        f"{value['row']}: {value['flippedRow']} decisions of the row flip, {percent(value['flipped'], 2)} of the projection's"
     )
 
 

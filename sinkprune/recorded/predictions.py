@@ -7,6 +7,7 @@ Which option is right is computed, never typed, so it may differ from the paper'
 
 from __future__ import annotations
 
+from sinkprune.lab.numbers import percent
 from sinkprune.recorded.claim_verdicts import Recordings, over, pairs, words
 from sinkprune.recorded.covering import one_covered
 
@@ -56,7 +57,7 @@ def _helping(found: Recordings) -> dict | None:
     if largest:
         effect = (
             f"The largest certain effect, bits per token saved (below 0: lost): {words(largest['gain'], 3, sign=True)}, "
-            f"{largest['variant']} at {largest['sparsity']:.0%}."
+            f"{largest['variant']} at {percent(largest['sparsity'])}."
         )
     return _prediction(
         "Two pruned copies differ in one thing: whether sinks were weighted down. Which copy predicts held-out text better?",
@@ -86,7 +87,7 @@ def _covering(found: Recordings) -> dict | None:
             "same": "About the same: the difference cannot be told from chance",
         },
         right,
-        f"Covering the leading token costs {words(dlm, 2, sign=True)} nats per token under diffusion and {words(ar, 2, sign=True)} "
+        f"Covering the leading token costs {words(dlm, 2, sign=True)} bits per token under diffusion and {words(ar, 2, sign=True)} "
         f"autoregressively. Covering a random token costs {words(lost['dlm', 'random'], 2, sign=True)} and "
         f"{words(lost['ar', 'random'], 2, sign=True)}. In brackets: 95 % interval.",
     )

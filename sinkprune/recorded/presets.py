@@ -8,10 +8,8 @@ Sentences are read off the recordings as they are stored, so they are
 true of them whatever model wrote them. Answers that are short or repeat themselves are left out, and runs of few steps wherever steps
 are to be watched. It says which property no run showed.
 
-A preset is one gzip file of JSON: {"name", "title", "look", "trace"}; its name is that of its property. The heads of a trace are by far
-its largest part. They are stored per lane as differences from step to step, which compress well: "packed" = {"step": q, "data": base64
-lzma}. Where a file would still exceed MAX_BYTES, heads are rounded to multiples of the smallest q in ROUNDINGS
-that fits; everything else stays exact.
+A preset is one gzip file of JSON: {"name", "title", "look", "trace"}; its name is that of its property. The heads of its trace are packed
+(`recorded.packed_heads`), rounded as far as MAX_BYTES asks.
 """
 
 from __future__ import annotations
@@ -24,20 +22,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from sinkprune.lab.overlap import repeated_ngrams
 from sinkprune.models import LoadedModel, load_model
 from sinkprune.recorded.candidates import CANDIDATES, Candidate
+from sinkprune.recorded.packed_heads import ROUNDINGS, pack_heads, unpack_heads
 from sinkprune.recorded.properties import PROPERTIES, Finding, best_finding
 from sinkprune.recorded.watched import Watched
 from sinkprune.traces.check import check_trace
 from sinkprune.traces.runs import finish, trace_run
-from sinkprune.traces.shares import from_base64, from_differences, to_base64, to_differences
 
 PRESET_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "presets"
 MAX_BYTES = 300 * 1024
-ROUNDINGS = (1, 2, 4, 8, 16)
 MIN_WORDS = 8  # an answer with fewer is too short to be watched
 MAX_REPEATED = 0.1  # share of an answer's word triples that were there before
 MIN_STEPS = 16  # a run of fewer is over before its sinks were seen to move
@@ -65,8 +60,7 @@ def read_preset(path: Path) -> Preset:
     try:
         stored = json.loads(gzip.decompress(path.read_bytes()))
         trace = stored["trace"]
-        for lane in trace["lanes"]:
-            _unpack_heads(lane, trace["model"]["layers"] * trace["model"]["heads"])
+        unpack_heads(trace)
         check_trace(trace)
         return Preset(stored["name"], stored["title"], stored["look"], trace)
     except (OSError, EOFError, KeyError, TypeError, ValueError, lzma.LZMAError) as error:
@@ -158,32 +152,14 @@ def record_presets(
 
 
 def _packed(preset: Preset, rounding: int) -> bytes:
-    lanes = [_pack_heads(lane, rounding) for lane in preset.trace["lanes"]]
     stored = {
         "name": preset.name,
         "title": preset.title,
         "look": preset.look,
-        "trace": {**preset.trace, "lanes": lanes},
+        "trace": pack_heads(preset.trace, rounding),
     }
     text = json.dumps(stored, ensure_ascii=False, separators=(",", ":"))
     return gzip.compress(text.encode(), mtime=0)
-
-
-def _pack_heads(lane: dict, rounding: int) -> dict:
-    heads = np.stack([from_base64(frame["heads"]) for frame in lane["frames"]])  # (T, L*H*N)
-    levels = np.round(heads / rounding).astype(np.uint8)
-    data = to_base64(lzma.compress(to_differences(levels).tobytes()))
-    frames = [{key: value for key, value in frame.items() if key != "heads"} for frame in lane["frames"]]
-    return {**lane, "frames": frames, "packed": {"step": rounding, "data": data}}
-
-
-def _unpack_heads(lane: dict, maps: int) -> None:
-    packed = lane.pop("packed")
-    differences = np.frombuffer(lzma.decompress(from_base64(packed["data"])), np.uint8)
-    levels = from_differences(differences.reshape(len(lane["frames"]), maps * lane["length"]))
-    heads = np.minimum(levels.astype(np.uint16) * packed["step"], 255).astype(np.uint8)
-    for frame, values in zip(lane["frames"], heads, strict=True):
-        frame["heads"] = to_base64(values)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sinkprune.lab.numbers import percent
 from sinkprune.recorded.watched import Reign, Watched, is_special, listed, times, where
 from sinkprune.traces.format import decode_lane, is_cached
 
@@ -145,7 +146,7 @@ def punctuation(run: Watched, layer: int | None) -> Finding | None:
     which = "all" if len(among) == len(sinks) else f"{len(among)} of"
     look = (
         f"{where(layer)}: at the last step {which} {len(sinks)} sinks are punctuation, and the {len(marks)} punctuation marks among "
-        f"{len(run.texts)} positions take {share:.0%} of the attention."
+        f"{len(run.texts)} positions take {percent(share)} of the attention."
     )
     return Finding(share * len(among) / len(sinks), layer, look)
 

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 
 from sinkprune.decoding import DecodeConfig, denoise
+from sinkprune.lab.numbers import percent
 from sinkprune.models import LoadedModel, decode_answer, encode_prompt, load_model
 from sinkprune.models.writing import json_text
 from sinkprune.pruning import METHODS, CalibrationConfig, PruneConfig, prune_model
@@ -193,7 +194,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"    {'dense':<16} {rivers.texts['dense'][:160]!r}")
         for method in rivers.copies:
             numbers = " / ".join(
-                f"{rivers.moved(method, way):6.1%} {rivers.same_leader(method, way):6.1%}" for way in WAYS
+                f"{percent(rivers.moved(method, way), 1):>7} {percent(rivers.same_leader(method, way), 1):>7}"
+                for way in WAYS
             )
             print(f"    {method:<16} {numbers}  {rivers.texts[method][:100]!r}")
 

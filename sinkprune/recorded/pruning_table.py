@@ -22,6 +22,7 @@ from pathlib import Path
 import torch
 
 from sinkprune.lab.card import threads
+from sinkprune.lab.numbers import percent
 from sinkprune.models import LoadedModel, load_model
 from sinkprune.models.fingerprint import weights_fingerprint
 from sinkprune.models.writing import json_text
@@ -103,7 +104,7 @@ def _measure_missing(loaded: LoadedModel, protocol: Protocol, path: Path, cells:
         try:
             line = measure_cell(loaded, cell, protocol, on, dense["answers"], measured)
         except ValueError as error:  # a method that refuses this model must not cost the others' cells
-            failures.append(f"{cell.variant} at {cell.sparsity:.0%}, seed {cell.seed}: {error}")
+            failures.append(f"{cell.variant} at {percent(cell.sparsity)}, seed {cell.seed}: {error}")
             print(failures[-1], file=sys.stderr, flush=True)
             continue
         add_line(path, line)
@@ -117,7 +118,7 @@ def _measure_missing(loaded: LoadedModel, protocol: Protocol, path: Path, cells:
 def _say(number: int, count: int, line: dict, seconds: float) -> None:
     bits = sum(line["bits"]) / len(line["bits"])
     left = seconds / number * (count - number) / 60
-    what = f"{line['variant']} at {line['sparsity']:.0%}, seed {line['seed']}"
+    what = f"{line['variant']} at {percent(line['sparsity'])}, seed {line['seed']}"
     print(
         f"{number} of {count}: {what}: {bits:.3f} bits; {seconds / number:.1f} s a cell, {left:.0f} min left",
         flush=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sinkprune.lab.numbers import bits, percent, signed
 from sinkprune.recorded.what_if_settings import COUNTS, HEAD_SHARES, RETENTIONS
 
 LANES = {"dlm": "diffusion", "ar": "autoregressive"}
@@ -39,20 +40,21 @@ def measured(summary: dict) -> str:
     """How it was measured."""
     protocol, untouched = summary["protocol"], summary["untouched"]
     return (
-        f"Nats per token that the dense model's own answer loses, mean and 95 % interval over {summary['prompts']} held-out prompts, "
+        f"Bits per token that the dense model's own answer loses, mean and 95 % interval over {summary['prompts']} held-out prompts, "
         f"{summary['draws']} draw of masks for each, the same for every row; above 0 is worse. Answers: up to {protocol['gen_length']} "
         f"tokens, blocks of {protocol['block_length']}, threshold 0.9, dual cache. Model: {summary['model']}, {summary['dtype']}. "
-        f"Untouched, a token costs {untouched['cache']:.2f} nats in the sparse-cache rows, and under covers, where the first "
-        f"{protocol['scored']} tokens count in both lanes, {untouched['dlm']:.2f} (diffusion) and {untouched['ar']:.2f} (autoregressive)."
+        f"Untouched, a token costs {bits(untouched['cache']):.2f} bits in the sparse-cache rows, and under covers, where the first "
+        f"{protocol['scored']} tokens count in both lanes, {bits(untouched['dlm']):.2f} (diffusion) and {bits(untouched['ar']):.2f} "
+        "(autoregressive)."
     )
 
 
 def cell(interval: Sequence[float] | None) -> str:
-    """ "+0.23 (+0.10 to +0.36)"; bold where the interval leaves 0 out; empty for None."""
+    """An interval of nats in bits, "+0.23 (+0.10 to +0.36)"; bold where it leaves 0 out; empty for None."""
     if interval is None:
         return ""
-    mean, low, high = (round(value, 2) + 0.0 for value in interval)  # no "-0.00"
-    said = f"{mean:+.2f} ({low:+.2f} to {high:+.2f})"
+    mean, low, high = (signed(bits(nats)) for nats in interval)
+    said = f"{mean} ({low} to {high})"
     return f"**{said}**" if interval[1] > 0 or interval[2] < 0 else said
 
 
@@ -85,7 +87,7 @@ def heads_table(summary: dict) -> str:
     """Which heads x how many."""
     rows = {(row["which"], row["share"]): row["nats"] for row in _rows(summary, "heads")}
     lines = [[said, *(cell(rows[which, share]) for share in HEAD_SHARES)] for which, said in HEADS.items()]
-    return _table(["heads left out", *(f"{share:.0%}" for share in HEAD_SHARES)], lines)
+    return _table(["heads left out", *(percent(share) for share in HEAD_SHARES)], lines)
 
 
 def texts_table(summary: dict) -> str:
@@ -97,9 +99,9 @@ def texts_table(summary: dict) -> str:
         [
             LANES[row["lane"]],
             row["key"],
-            f"{row['nats']:.2f}",
+            f"{bits(row['nats']):.2f}",
             cell(row["above"]),
-            f"{row['agreement']:.0%}",
+            percent(row["agreement"]),
             f"{row['forwards']:.1f}",
         ]
         for row in texts["rows"]
@@ -107,7 +109,7 @@ def texts_table(summary: dict) -> str:
     head = [
         "lane",
         f"own text ({texts['prompts']} prompts)",
-        "nats, untouched model",
+        "bits, untouched model",
         "above the dense text",
         "agreement",
         "forwards",
@@ -148,7 +150,7 @@ def _less_compute(summary: dict, times: dict | None) -> str:
         quality = "costs nothing that can be told from chance"
     return (
         f"**40 % less compute at the same quality?** Keeping the half of the keys that the block attends to most {quality}: {cell(costs)} "
-        f"nats per token. Sparse-dLLM reports equal accuracy on 7 to 8 billion parameters. {_time_saved(times)}"
+        f"bits per token. Sparse-dLLM reports equal accuracy on 7 to 8 billion parameters. {_time_saved(times)}"
     )
 
 
@@ -183,7 +185,7 @@ def _which_keys(summary: dict) -> str:
     better = [names[name] for name, gain in gains.items() if gain[2] < 0]
     said = f"Better than a random choice of as many: {'; '.join(better) or 'no score'}"
     costs = "; ".join(f"{names[name]} {cell(gain)}" for name, gain in gains.items())
-    return f"**Which keys?** {said}. At {100 * smallest:g} % kept, nats per token above random: {costs}. {_keep_sinks(summary)}"
+    return f"**Which keys?** {said}. At {100 * smallest:g} % kept, bits per token above random: {costs}. {_keep_sinks(summary)}"
 
 
 def _keep_sinks(summary: dict) -> str:
@@ -195,7 +197,7 @@ def _keep_sinks(summary: dict) -> str:
     needed = half["no-sinks"][1] > half["attention"][2]
     return (
         f"Sinks are keys to {'keep' if needed else 'do without'}: with half of the keys, but not the four leading sinks of each layer, a "
-        f"token costs {cell(half['no-sinks'])} nats more; with a random half {cell(half['random'])}."
+        f"token costs {cell(half['no-sinks'])} bits more; with a random half {cell(half['random'])}."
     )
 
 
@@ -215,7 +217,7 @@ def _robust(summary: dict) -> str:
     paper = find(summary, kind="cover", lane="ar", which="leading", scope="paper", count=COUNTS[-1])["nats"]
     return (
         f"**Does diffusion survive without sinks where autoregressive writing fails?** {said}. Autoregressive minus diffusion, "
-        f"sinks defined alike: {costs} nats per token. {_against_random(summary)} Under the paper's own protocol, {COUNTS[-1]} tokens "
+        f"sinks defined alike: {costs} bits per token. {_against_random(summary)} Under the paper's own protocol, {COUNTS[-1]} tokens "
         f"cost the autoregressive lane {cell(paper)}, but a row attends to its neighbours too, so that protocol hides content besides. "
         "Both lanes share one small model. This says nothing of 8 billion parameters, where covering one sink takes Llama-3.1 from 85 "
         "to 2 % on GSM8K, and LLaDA from 76 to 75 %."
@@ -244,8 +246,8 @@ def _heads(summary: dict) -> str:
         said = "finds heads that are worse to lose than random ones"
     else:
         said = "does not find idle heads"
-    costs = ", ".join(f"{share:.0%}: {cell(gain)}" for share, gain in zip(HEAD_SHARES, lowest, strict=True))
+    costs = ", ".join(f"{percent(share)}: {cell(gain)}" for share, gain in zip(HEAD_SHARES, lowest, strict=True))
     return (
-        f"**Which heads are idle?** A low sink strength {said} (against random, {costs} nats per token). "
+        f"**Which heads are idle?** A low sink strength {said} (against random, {costs} bits per token). "
         "There is no published number to compare with."
     )

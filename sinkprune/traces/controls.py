@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from sinkprune.decoding import Cover, DecodeConfig, LeaveOutHeads
+from sinkprune.traces.numbers import percent
 
 TITLES = {"dlm": "Diffusion", "ar": "Autoregressive"}
 
@@ -40,7 +41,7 @@ def changes_of(
         words, random = f"Heads left out, {intervention.which} first", intervention.which == "random"
         control = Change("Random heads left out", config, replace(intervention, which="random"))
     elif sparse:
-        words, random = f"{config.retention:.0%} of keys kept", config.keep == "random"
+        words, random = f"{percent(config.retention)} of keys kept", config.keep == "random"
         untouched = replace(
             config, cache="dual", retention=DecodeConfig.retention, kernel=1, delay=0, keep=DecodeConfig.keep
         )

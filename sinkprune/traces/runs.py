@@ -20,6 +20,7 @@ from sinkprune.pruning import CalibrationConfig, PruneConfig
 from sinkprune.traces.blanks import Blanks, answer_with_blanks
 from sinkprune.traces.controls import TITLES, Change, changes_of
 from sinkprune.traces.format import add_step, start_lane, start_trace
+from sinkprune.traces.numbers import percent
 
 MAX_CHARACTERS = 1000
 MAX_CANVAS = (
@@ -177,7 +178,7 @@ def compare_run(
     prompt_ids = check_prompt(dense, prompt, config.gen_length)
     length = prompt_ids.shape[1] + config.gen_length
     models = [dense, pruned]
-    names = [("Dense", dense.spec.name), (f"{pruning.method}, {pruning.target:.0%} pruned", pruned_key)]
+    names = [("Dense", dense.spec.name), (f"{pruning.method}, {percent(pruning.target)} pruned", pruned_key)]
     lanes = [start_lane("dlm", title, key, dense, prompt_ids, length) for title, key in names]
     steps = [denoise(model, prompt_ids, config, record=True) for model in models]
     settings = {**asdict(config), "pruning": asdict(pruning), "calibration": asdict(calibration)}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sinkprune.traces.format import decode_lane
+from sinkprune.traces.numbers import percent
 
 STAGES = (0.25, 0.5, 0.75)
 
@@ -39,7 +40,7 @@ def lane_stages(trace: dict, lane: dict, stages: Sequence[float] = STAGES) -> St
     arrays = decode_lane(trace, {**lane, "frames": [lane["frames"][step] for step in steps]})
     exists = np.arange(lane["length"]) < arrays.visible[:, None]  # (S, N)
     masses = np.where(exists[:, None, None], arrays.heads * arrays.visible[:, None, None, None], np.nan)
-    return Stages(lane["title"], [f"{stage:.0%}" for stage in stages], steps, masses.astype(np.float32))
+    return Stages(lane["title"], [percent(stage) for stage in stages], steps, masses.astype(np.float32))
 
 
 def trace_stages(trace: dict) -> list[Stages]:

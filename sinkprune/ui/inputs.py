@@ -77,13 +77,11 @@ COPY = {  # control, and parameter of `pruning_from` or `calibration_from` -> wh
 
 @contextmanager
 def in_words() -> Iterator[None]:
-    """The one place where a refusal becomes a message on the page or an error of the API; it is shown as text."""
+    """Where a refusal becomes an error of the API, or a message of a control that has no status line; it is shown as text."""
     try:
         yield
     except ValueError as error:
-        raise gr.Error(
-            html.escape(str(error), quote=False), title="Please change this", print_exception=False
-        ) from None
+        raise gr.Error(html.escape(str(error), quote=False), title="Not possible", print_exception=False) from None
 
 
 def decoding_from(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gradio as gr
 from starlette.middleware import Middleware
 
+from sinkprune.recorded.comparison import load_comparison
 from sinkprune.recorded.eviction_times import load_times
 from sinkprune.recorded.presets import load_presets
 from sinkprune.recorded.pruned_sinks import load_pruned_sinks
@@ -46,7 +47,7 @@ LAUNCH = {
 
 def build_page(bench: Workbench) -> gr.Blocks:
     """The page as Gradio Blocks; `demo.launch(**LAUNCH)` shows it."""
-    presets, table = load_presets(), load_table()
+    presets, table, compared = load_presets(), load_table(), load_comparison()
     with gr.Blocks(
         title="sinkprune: attention sinks that move", analytics_enabled=False, delete_cache=(3600, 3600)
     ) as demo:
@@ -63,20 +64,21 @@ def build_page(bench: Workbench) -> gr.Blocks:
         with gr.Tabs(elem_id="sections") as tabs:
             with gr.Tab("Watch the sinks", id="watch"):
                 watch_section(bench, presets, prompt, both, button, decoding)
-            with gr.Tab("Prune and compare", id="compare"):
-                copy, linked = compare_section(bench, prompt, decoding, table)
+            with gr.Tab("Prune and compare", id="compare") as tab:
+                copy, linked = compare_section(bench, tab, prompt, decoding, compared)
             with gr.Tab("What if", id="whatif"):
                 changes = what_if_section(bench, prompt, decoding)
             with gr.Tab("All methods", id="methods"):
-                sweep_section(bench, prompt, decoding, methods_section(bench, prompt, decoding), table)
+                samples = methods_section(bench, prompt, decoding, compared)
+                sweep_section(bench, prompt, decoding, samples, table)
             with gr.Tab("Results", id="table"):
                 table_section(table)
                 what_if_results_section(load_what_if(), load_times())
                 pruned_sinks_section(load_pruned_sinks())
             with gr.Tab("Learn", id="learn"):
                 learn_section(bench, prompt, presets, table)
-            with gr.Tab("Bring your own model", id="models"):
-                models_section(bench)
+            with gr.Tab("Bring your own model", id="models") as tab:
+                models_section(bench, tab)
         gr.HTML(ABOUT, js_on_load=PROMPT_KEYS)
         add_endpoints(bench)
         controls = {"prompt": prompt, "both": both, **decoding, **copy, **changes}

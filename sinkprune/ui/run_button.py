@@ -20,7 +20,7 @@ from sinkprune.ui.inputs import in_words
 from sinkprune.ui.server.runs import visitor
 from sinkprune.ui.server.workbench import Workbench
 from sinkprune.ui.server.zero_gpu import at_once, gpu_task
-from sinkprune.ui.words.text import note
+from sinkprune.ui.words.text import as_sentence, note
 
 MODEL_EVENT = {
     "concurrency_id": "model",
@@ -93,7 +93,7 @@ def wire_run(
     stopped: Handler,
     stopped_inputs: dict[str, Component] | None = None,
 ) -> Run:
-    """Wire both buttons. work: raises ValueError for what it refuses. stopped: the update after Stop."""
+    """Wire both buttons. work: raises ValueError for what it refuses, which the status then says. stopped: the update after Stop."""
     named = outputs | {"go": button.go, "stop": button.stop}
     changed = list(named.values())
     task = gpu_task(_in_words(bench, work), bench)
@@ -105,7 +105,7 @@ def wire_run(
         news = _buttons(busy=True)  # with the first update: what is refused at once never looks busy
         with closing(task(values)) as updates:
             for update in updates:
-                yield _by_component(named, update | news)
+                yield _by_component(named, news | update)
                 news = {}
 
     def after_stop(**values: object) -> dict:
@@ -136,12 +136,21 @@ def _buttons(busy: bool) -> Update:
 
 
 def _in_words(bench: Workbench, work: Work) -> Work:
-    """The work, with its refusals in words, and a word to whoever comes before the model is there."""
+    """The work, with its refusals in the status line, beside what they concern, and a word to whoever comes before the model is there."""
 
     def task(values: dict) -> Iterator[Update]:
-        with in_words():
+        begun = False
+        try:
             if not bench.ready:
                 yield {"status": note("Live", LOADING)}
-            yield from work(values)
+            with closing(work(values)) as updates:
+                for update in updates:
+                    begun = True
+                    yield update
+        except ValueError as error:
+            yield {
+                "status": note("Ended early" if begun else "Not started", as_sentence(error)),
+                **_buttons(busy=False),
+            }
 
     return task

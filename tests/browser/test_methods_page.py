@@ -32,7 +32,7 @@ def address(bench):
     with gr.Blocks() as demo:
         prompt = gr.Textbox("why do stars shine ?", label="Prompt")
         _, decoding = decoding_controls()
-        samples = methods_section(bench, prompt, decoding)
+        samples = methods_section(bench, prompt, decoding, None)
         decoding["gen_length"].value, samples.value = 32, 8  # the shortest answer and calibration that the page offers
         sweep_section(bench, prompt, decoding, samples, made_up_table() | {"model": bench.name})
     _, url, _ = demo.queue().launch(prevent_thread_lock=True, quiet=True, **LAUNCH)
@@ -59,7 +59,7 @@ def test_the_table_fills_and_sorts_by_keyboard(open_page):
     page = open_page()
     run_all(page)
     assert methods_in_order(page) == ["dense", *ORDER]
-    button = page.get_by_role("button", name="Nats of the dense answer")
+    button = page.get_by_role("button", name="Bits of the dense answer")
     button.focus()
     page.keyboard.press("Enter")
     assert column(page, 2)[1:] == sorted(column(page, 2)[1:])
@@ -67,8 +67,8 @@ def test_the_table_fills_and_sorts_by_keyboard(open_page):
     assert page.locator("th[aria-sort=ascending]").count() == 1
     page.keyboard.press("Space")
     assert column(page, 2)[1:] == sorted(column(page, 2)[1:], reverse=True)
-    assert "descending by Nats of the dense answer" in page.locator(".mt-spoken").text_content()
-    assert page.evaluate("document.activeElement.textContent") == "Nats of the dense answer"  # the focus is not lost
+    assert "descending by Bits of the dense answer" in page.locator(".mt-spoken").text_content()
+    assert page.evaluate("document.activeElement.textContent") == "Bits of the dense answer"  # the focus is not lost
     page.keyboard.press("Enter")
     assert methods_in_order(page) == ["dense", *ORDER]
 

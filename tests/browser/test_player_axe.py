@@ -17,14 +17,25 @@ pytestmark = pytest.mark.browser
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
 SMALL = {"length": 78, "steps": 16, "layers": 4, "heads": 3, "block": 32}
 SERIOUS = ("serious", "critical")
-SIGHTS = [("dark", 1280), ("light", 390)]  # colours do not depend on the width: each scheme and each width once
+SIGHTS = [("dark", 1280), ("light", 390)]  # the other scheme of each width: on the same page, for its colours
 
 
 def violations(page, root: str) -> dict[str, list[str]]:
-    """{rule: elements} of what axe calls serious or critical below `root`."""
+    """{rule: elements} of what axe calls serious or critical below `root`; of the other scheme, its colours."""
     page.evaluate(AXE)
     found = page.evaluate("(root) => axe.run(root)", root)
     assert len(found["passes"]) > 5
+    return _serious(found) | _in_the_other_scheme(page, root)
+
+
+def _in_the_other_scheme(page, root: str) -> dict[str, list[str]]:
+    page.evaluate("document.body.classList.toggle('dark')")
+    found = page.evaluate("(root) => axe.run(root, {runOnly: ['color-contrast']})", root)
+    page.evaluate("document.body.classList.toggle('dark')")
+    return {f"{rule}, other scheme": nodes for rule, nodes in _serious(found).items()}
+
+
+def _serious(found: dict) -> dict[str, list[str]]:
     failed = [rule for rule in found["violations"] if rule["impact"] in SERIOUS]
     return {rule["id"]: [node["html"][:120] for node in rule["nodes"]] for rule in failed}
 

@@ -50,7 +50,7 @@ def test_every_method_has_a_signed_map(browser, address, width, scheme):
     page.get_by_text("What each of them wrote").click()
     assert page.get_by_text("<i>fox</i>").is_visible()  # and so is an answer
     said = page.locator("#pruned-sinks-words")
-    assert "same leader in 0% of the steps" in said.inner_text()
+    assert "same leader in 0 % of the steps" in said.inner_text()
     page.get_by_label("its own text").check()
     page.wait_for_function("document.querySelector('#pruned-sinks-figure .js-plotly-plot')._fullData[1].z[15][0] < 0")
     with page.expect_download() as waiting:

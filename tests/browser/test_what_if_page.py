@@ -75,7 +75,7 @@ def test_keys_are_left_out(opened):
     page.locator("#kept-share input[type=number]").press("Tab")
     page.locator("#what-if-run").click()
     done(page, 3)
-    assert titles(page) == ["All keys kept", "25% of keys kept", "Random keys kept"]
+    assert titles(page) == ["All keys kept", "25 % of keys kept", "Random keys kept"]
     assert page.locator("#what-if-player .sp-key-away").is_visible()
 
 

@@ -70,7 +70,7 @@ def test_compare_prints_both_answers_and_what_they_cost(run, tmp_path):
     path = tmp_path / "both.json"
     code, out, _ = run("compare", "hello", *SHORT, "--method", "magnitude", "--sparsity", "0.6", "--output", str(path))
     assert code == 0
-    assert out.index("Dense:") < out.index("magnitude, 60% pruned:") < out.index("Forward passes")
+    assert out.index("Dense:") < out.index("magnitude, 60 % pruned:") < out.index("Forward passes")
     trace = json.loads(path.read_text())
     check_trace(trace)
     assert trace["settings"]["pruning"]["sparsity"] == 0.6

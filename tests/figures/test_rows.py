@@ -47,7 +47,7 @@ def test_stages_have_a_row_a_position_and_a_column_a_head(trace):
     stages = trace_stages(trace)
     rows = stage_rows(stages)
     assert len(rows) == 3 * sum(lane["length"] for lane in trace["lanes"])
-    row = next(row for row in rows if (row["lane"], row["stage"], row["position"]) == ("Diffusion", "50%", 4))
+    row = next(row for row in rows if (row["lane"], row["stage"], row["position"]) == ("Diffusion", "50 %", 4))
     assert row["layer2_head3"] == pytest.approx(float(stages[0].masses[1, 1, 2, 4]), abs=1e-4)
     causal = next(row for row in rows if row["lane"] == "Autoregressive")
     assert rows[-1]["position"] == trace["lanes"][1]["length"] - 1

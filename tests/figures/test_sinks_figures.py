@@ -151,6 +151,14 @@ def test_the_variances_are_written_below_the_bars(trace, figures):
     assert layout.yaxis.type == layout.yaxis2.type == "log"
 
 
+def test_zero_is_no_bar_on_a_log_axis(trace):
+    lanes = [dataclasses.replace(lane, spatial_variance=0.0, temporal_variance=2.0) for lane in trace_statistics(trace)]
+    figure = variance_bars(lanes)
+    heights = {bar.xaxis: bar.y for bar in figure.data}
+    assert heights == {"x": (None,), "x2": (2.0,)}
+    assert set(figure.layout.xaxis.ticktext) == {"0"}
+
+
 def test_stage_heatmaps_show_every_head_of_both_lanes(trace, figures):
     maps = iter(figures["stages"].data)
     for lane in trace_stages(trace):

@@ -41,8 +41,8 @@ def test_a_pruned_card_says_what_was_asked_and_what_came_out(loaded, lane):
     assert card.sparsity_per_layer == [0.5, 1.0]
     assert card.sparsity_asked == 0.5
     text = card.as_markdown()
-    assert "wanda, asked 50.0%, achieved 75.00%" in text
-    assert "50.0%, 100.0%" in text
+    assert "wanda, asked 50.0 %, achieved 75.00 %" in text
+    assert "50.0 %, 100.0 %" in text
     assert "WikiText-2's validation split); samples 5, length 128, seed 9; pruned in 3.2 s" in text
     assert "zeros in a dense matrix" in text
 

@@ -80,7 +80,7 @@ def test_punctuation_at_the_last_step():
     finding = found("punctuation", [[10] * 4, [20] * 4], written)
     assert finding.look == (
         "Averaged over all layers: at the last step all 2 sinks are punctuation, and the 2 punctuation marks among 40 positions take "
-        "51% of the attention."
+        "51 % of the attention."
     )
     assert found("punctuation", [[30] * 4, [20] * 4], written) is None
 

@@ -81,7 +81,7 @@ def test_rivers_as_rows_and_in_words(found):
     assert rows[-1]["river"] == "dense less structured"
     said = rivers_words(rivers, "read")
     for method in CHOSEN:
-        assert f"{method} {rivers.moved(method, 'read'):.1%} (same leader" in said
+        assert f"{method} {100 * rivers.moved(method, 'read'):.1f} % (same leader" in said
 
 
 def test_a_file_gives_back_what_was_recorded(found, tmp_path):

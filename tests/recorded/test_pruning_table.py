@@ -109,7 +109,7 @@ def test_a_method_that_refuses_costs_no_other_cell(loaded, tmp_path, monkeypatch
 
     monkeypatch.setattr(command, "measure_cell", refuse)
     failures = run_table(loaded, SMALL, tmp_path)
-    assert failures == [f"sparsegpt at 50%, seed {seed}: no" for seed in (0, 1)]
+    assert failures == [f"sparsegpt at 50 %, seed {seed}: no" for seed in (0, 1)]
     assert len(read_cells(tmp_path / "cells.jsonl")[1]) == 1 + len(plan(SMALL)) - 2
     assert load_table(tmp_path) is None
 

@@ -62,7 +62,7 @@ def test_the_settings_and_names_travel_along(loaded):
     trace = finish(compare_run(loaded, loaded, "tiny/wanda", PROMPT, CONFIG, pruning, calibration))
     check_trace(trace)
     assert [lane["model"] for lane in trace["lanes"]] == ["tiny", "tiny/wanda"]
-    assert [lane["title"] for lane in trace["lanes"]] == ["Dense", "wanda, 50% pruned"]
+    assert [lane["title"] for lane in trace["lanes"]] == ["Dense", "wanda, 50 % pruned"]
     assert trace["settings"]["block_length"] == 4
     assert trace["settings"]["pruning"]["method"] == "wanda"
     first, second = trace["lanes"]
@@ -118,7 +118,7 @@ def test_a_structured_copy_writes_beside_the_dense_model(loaded):
     pruned = prune_model(loaded, pruning, calibration).loaded
     trace = finish(compare_run(loaded, pruned, "key", PROMPT, CONFIG, pruning, calibration))
     check_trace(trace)
-    assert trace["lanes"][1]["title"] == "structured, 60% pruned"
+    assert trace["lanes"][1]["title"] == "structured, 60 % pruned"
     dense, cut = (decode_lane(trace, lane) for lane in trace["lanes"])
     assert dense.heads.shape[1:] == cut.heads.shape[1:]
     assert dense.heads.any(-1).all()

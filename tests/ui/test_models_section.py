@@ -50,7 +50,7 @@ def test_only_the_owner_of_a_private_server_may_allow_it(monkeypatch, value, spa
 
 def blocks_of(bench):
     with gr.Blocks() as demo:
-        section.models_section(bench)
+        section.models_section(bench, gr.Tab())
     return demo
 
 

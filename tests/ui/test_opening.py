@@ -31,7 +31,7 @@ def opened():
             pass
         said, linked = gr.HTML(), gr.State()
         both, decoding = decoding_controls()
-        controls = {"prompt": gr.Textbox(), "both": both, **decoding, **copy_controls(None)}
+        controls = {"prompt": gr.Textbox(), "both": both, **decoding, **copy_controls()[0]}
         open_links(page, bench, said, tabs, controls, linked, ["drift"])
     load = next(event for event in page.fns.values() if event.targets[0][1] == "load")
     names = {component: name for name, component in controls.items()} | {said: "said", tabs: "tabs", linked: "linked"}

@@ -64,8 +64,8 @@ def test_the_layer_that_moves_most_is_named(lane):
 def test_stages_name_the_position_that_receives_most():
     masses = np.ones((1, 1, 1, 4), np.float32)
     masses[..., 2], masses[..., 3] = 3.0, np.nan
-    said = stage_words([Stages("Diffusion", ["25%"], [5], masses)], "why")
-    assert "at 25% of the steps position 2 (3.0 times the mean)" in said
+    said = stage_words([Stages("Diffusion", ["25 %"], [5], masses)], "why")
+    assert "at 25 % of the steps position 2 (3.0 times the mean)" in said
     assert "typical prompt “why”" in said
 
 
@@ -79,8 +79,8 @@ def changes(strength: list, by_head: list) -> MaskChanges:
 
 def test_changes_name_the_head_that_differs_most_and_the_relation_to_sinks():
     said = changes_reading(changes([[0.1, 0.2], [0.3, 0.9]], [[0.0, 0.01], [0.02, 0.09]]))
-    assert "3.00% of the attention weights and 2.00% of the MLP weights" in said
-    assert "layer 2, head 2 (9.00%)" in said
+    assert "3.00 % of the attention weights and 2.00 % of the MLP weights" in said
+    assert "layer 2, head 2 (9.00 %)" in said
     assert "Heads with stronger sinks differ more" in said
     assert "differ less" in changes_reading(changes([[0.9, 0.8], [0.7, 0.1]], [[0.0, 0.01], [0.02, 0.09]]))
     assert "hardly related" in changes_reading(changes([[0.1, 0.9], [0.9, 0.1]], [[0.0, 0.0], [0.1, 0.1]]))
@@ -88,5 +88,5 @@ def test_changes_name_the_head_that_differs_most_and_the_relation_to_sinks():
 
 def test_masks_that_are_equal_in_attention_name_no_head():
     said = changes_reading(changes([[0.1, 0.2], [0.3, 0.9]], [[0.0, 0.0], [0.0, 0.0]]))
-    assert "0.00% of the attention weights" in said
+    assert "0.00 % of the attention weights" in said
     assert "head" not in said.removeprefix("The two masks")

@@ -3,21 +3,26 @@
 import pytest
 
 from sinkprune.pruning import METHODS, PruneProgress
+from sinkprune.pruning.methods import BY_NAME
 from sinkprune.ui.words.text import (
     DROPPED,
     HOLDS,
-    METHODS_IN_WORDS,
+    as_sentence,
     final_mark,
-    method_choices,
+    method_line,
     note,
     progress_line,
-    seconds_info,
 )
-from tests.recorded.table_samples import made_up_table
 
 
 def test_a_note_is_text():
     assert "<img" not in note("<img src=x>", "<img src=x onerror=alert(1)>")
+
+
+def test_errors_become_sentences():
+    assert as_sentence(ValueError("the prompt is empty: type a few words")) == "The prompt is empty: type a few words."
+    assert as_sentence(ValueError("gen_length 33 is odd.")) == "gen_length 33 is odd."
+    assert as_sentence(ValueError("")) == "."
 
 
 def test_only_a_prompt_that_ends_with_a_mark_is_told_what_became_of_the_mark():
@@ -26,19 +31,14 @@ def test_only_a_prompt_that_ends_with_a_mark_is_told_what_became_of_the_mark():
     assert [final_mark(prompt, dropped=True) for prompt in ("Why?", "Why ", "!")] == [DROPPED, "", ""]
 
 
-def test_every_method_is_explained():
-    assert tuple(METHODS_IN_WORDS) == METHODS
-    assert [name for _, name in method_choices(None)] == list(METHODS)
-
-
-def test_the_seconds_of_a_method_are_those_of_the_table():
-    labels = {name: words for words, name in method_choices(made_up_table())}
-    assert labels["wanda"] == METHODS_IN_WORDS["wanda"] + " (2 s)"
-    assert seconds_info(made_up_table()).startswith(
-        "in brackets: seconds measured at 50 % with 4 calibration sequences"
-    )
-    assert (METHODS_IN_WORDS["wanda"], "wanda") in method_choices(None)
-    assert seconds_info(None) is None
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_is_explained_in_one_line(method):
+    line = method_line(method, None)
+    assert f"<b>{method}</b>: {BY_NAME[method].words}." in line
+    assert " s " not in line
+    assert "about 54 s on this machine" in method_line(method, 53.9)
+    assert "about 1 s on" in method_line(method, 0.2)
+    assert "is there already" in method_line(method, 0.0)
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def test_each_change_runs_and_its_link_asks_for_the_same(bench, change):
     check_trace(trace)
     assert all(lane["done"] for lane in trace["lanes"])
     assert len(trace["lanes"]) == (1 if change["change"] == "blanks" else 3)
-    assert ("Nats lost" in shown["table"]) == (change["change"] != "blanks")
+    assert ("Bits lost" in shown["table"]) == (change["change"] != "blanks")
     link = read_link(dict(parse_qsl(shown["shown"]["query"].removeprefix("?"))))
     assert link.tab == "whatif"
     assert what_if_from(link.values) == what_if_from(values)

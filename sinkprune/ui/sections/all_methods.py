@@ -12,7 +12,9 @@ import gradio as gr
 from gradio.components import Component
 
 from sinkprune.lab.all_methods import ORDER, MethodRow, Refusal, Underway, compare_all
+from sinkprune.lab.numbers import percent
 from sinkprune.pruning import CalibrationConfig
+from sinkprune.recorded.comparison import RecordedComparison
 from sinkprune.ui.components.methods_table import methods_table
 from sinkprune.ui.events import QUICK_EVENT, now_and_then
 from sinkprune.ui.inputs import BOUNDS, COPY, MAX_SPARSITY, PATTERNS, calibration_from, pruning_from, request_from
@@ -21,22 +23,29 @@ from sinkprune.ui.sections.copy_controls import sparsity_slider
 from sinkprune.ui.server.runs import visitor
 from sinkprune.ui.server.scheduler import LONG, Waiting
 from sinkprune.ui.server.workbench import Workbench
-from sinkprune.ui.words.text import note, progress_line, waiting_line
+from sinkprune.ui.words.text import note, progress_bar, progress_line, recorded_note, waiting_line
 
 EMPTY = "No method has run yet."
+PRUNED = 0.9  # of the time of a method, when its copy is there
 INVITATION = "The prompt above is written by the whole model and by one pruned copy a method, all decoded alike."
 DEFINITIONS = """
-- **Nats of the dense answer**: cross-entropy of masked tokens of the dense model's answer under this copy, mean over five mask levels with
-  four draws each, the same masks for every copy. Below it: the difference to the dense model ± its standard error over the draws. It says
-  how much the copy lost on this one answer, not on language as a whole: the sweep below can be measured on held-out answers.
-- **Nats of its text**: the same for what this copy wrote, under the dense model: low means that the dense model could have written it.
+- **Bits of the dense answer**: cross-entropy, in bits per token, of masked tokens of the dense model's answer under this copy. It is the
+  mean over five mask levels with four draws each, the same masks for every copy. Below it: the difference to the dense model ± its
+  standard error over the draws. It says how much the copy lost on this one answer, not on language as a whole: the sweep below can be
+  measured on held-out answers.
+- **Bits of its text**: the same for what this copy wrote, under the dense model: low means that the dense model could have written it.
 - **Best and worst** are marked by the number as it is shown, among the pruned copies. A loop of one word can win a column: read the text.
 - **Write, s** is one measurement on this machine without recording attention; copies with the same shape differ by chance and by forwards.
 """
 
 
-def methods_section(bench: Workbench, prompt: gr.Textbox, decoding: dict[str, Component]) -> gr.Slider:
-    """Build the section and wire it to the page's prompt and decoding controls; returns the control of `calibration_from`."""
+def methods_section(
+    bench: Workbench, prompt: gr.Textbox, decoding: dict[str, Component], recorded: RecordedComparison | None
+) -> gr.Slider:
+    """Build the section and wire it to the page's prompt and decoding controls; returns the control of `calibration_from`.
+
+    recorded: what the table opens with.
+    """
     gr.HTML("<h2>All methods at one sparsity</h2>")
     with gr.Row(elem_classes="choices"):
         sparsity = gr.Slider(
@@ -51,13 +60,21 @@ def methods_section(bench: Workbench, prompt: gr.Textbox, decoding: dict[str, Co
     pattern.change(partial(sparsity_slider, COPY["method"]), [sparsity, pattern], sparsity, **QUICK_EVENT)
     with gr.Row(elem_classes="actions"):
         button = run_button("Run all methods", "all-run", "Cancel", "all-cancel")
-    status = gr.HTML(note("", INVITATION), elem_id="all-status")
-    shown = methods_table(EMPTY, elem_id="all-methods")
+    status = gr.HTML(_opening_note(recorded), elem_id="all-status")
+    rows = recorded and {"run": "recorded", "rows": [asdict(row) for row in recorded.methods], "refused": []}
+    shown = methods_table(EMPTY, elem_id="all-methods", value=rows)
     with gr.Accordion("What the numbers mean", open=False):
         gr.Markdown(DEFINITIONS)
     inputs = {"prompt": prompt, "sparsity": sparsity, "pattern": pattern, "samples": samples, **decoding}
     wire_run(button, bench, partial(_run, bench), inputs, {"status": status, "shown": shown}, _cancelled)
     return samples
+
+
+def _opening_note(recorded: RecordedComparison | None) -> str:
+    if recorded is None:
+        return note("", INVITATION)
+    copies = f"a copy of every method at {percent(recorded.request.pruning.target)}"
+    return recorded_note(recorded, copies, "Run all methods")
 
 
 def all_methods(
@@ -83,20 +100,28 @@ def new_table() -> dict:
     return {"run": uuid.uuid4().hex, "rows": [], "refused": []}
 
 
-def underway_line(step: Waiting | Underway, place: str = "") -> str:
-    """What goes on, as a line of the page. place: where in the whole that is, such as "method 3 of 7"; "" where it is not counted."""
+def underway_line(step: Waiting | Underway) -> str:
+    """What goes on, as a line of the page."""
     if isinstance(step, Waiting):
         return waiting_line(step)
-    named = f"{place} · {step.method}" if place else step.method
     if step.progress is not None:
-        return progress_line(step.progress, named)
-    doing = f"writes, {step.forwards} forward passes so far" if step.doing == "writing" else "is measured"
-    return note("Live", f"{'The dense model' if named == 'dense' else named} {doing}.")
+        return progress_line(step.progress, step.method)
+    return note("Live", f"{'The dense model' if step.method == 'dense' else step.method} {_doing(step)}.")
 
 
-def _place(step: Waiting | Underway) -> str:
-    known = isinstance(step, Underway) and step.method in ORDER
-    return f"method {ORDER.index(step.method) + 1} of {len(ORDER)}" if known else ""
+def _doing(step: Underway) -> str:
+    return f"writes, {step.forwards} forward passes so far" if step.doing == "writing" else "is measured"
+
+
+def _line(step: Waiting | Underway) -> str:
+    """The same with a bar for the whole: which of all methods it is, and how far that method is."""
+    if isinstance(step, Waiting) or step.method not in ORDER:
+        return underway_line(step)
+    before, count = ORDER.index(step.method), len(ORDER)
+    named = f"method {before + 1} of {count} · {step.method}"
+    if step.progress is not None:
+        return progress_line(step.progress, named, before, count)
+    return progress_bar((before + PRUNED) / count, "All methods", f"{named} {_doing(step)}.")
 
 
 def _cancelled() -> Update:
@@ -113,7 +138,7 @@ def _run(bench: Workbench, values: dict) -> Iterator[Update]:
     with closing(steps):
         for step in now_and_then(steps, Underway):
             if isinstance(step, Waiting | Underway):
-                yield {"status": underway_line(step, _place(step))}
+                yield {"status": _line(step)}
             else:
                 table = collect(table, step)
                 yield {"shown": table}

@@ -10,6 +10,7 @@ from functools import partial
 import gradio as gr
 
 from sinkprune.figures.pruning import change_heatmap
+from sinkprune.lab.numbers import percent
 from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneProgress, PruneResult, calibration_set
 from sinkprune.pruning.changes import LINEARS, MaskChanges, mask_changes
 from sinkprune.ui.events import STATE_SECONDS, now_and_then
@@ -98,7 +99,7 @@ def _compare_masks(bench: Workbench, values: dict) -> Iterator[Update]:
                 yield {"status": progress_line(step)}
             elif step is MEASURING:
                 yield {"status": note("", "Measuring how strong the sinks are in every head of the dense model.")}
-    said = f"{pruning.method} at {pruning.target:.0%} compared with {TWINS[against]} ({_name(plain)})."
+    said = f"{pruning.method} at {percent(pruning.target)} compared with {TWINS[against]} ({_name(plain)})."
     yield {
         "status": note("Done", said),
         "figures": gr.Column(visible=True),

@@ -13,20 +13,23 @@ from gradio.components import Component
 from sinkprune.figures.commits import commit_figure
 from sinkprune.figures.pruning import sparsity_per_layer
 from sinkprune.figures.sinks import sink_trajectory
+from sinkprune.lab.comparison import Comparison
+from sinkprune.lab.numbers import percent
 from sinkprune.lab.request import Request
 from sinkprune.models import LoadedModel
 from sinkprune.pruning import STRUCTURED, PruneConfig, PruneProgress
+from sinkprune.recorded.comparison import RecordedComparison
 from sinkprune.traces.commits import confidence_needed, lane_commits
 from sinkprune.traces.parting import fingerprint
 from sinkprune.traces.runs import check_prompt
 from sinkprune.traces.sink_statistics import trace_statistics
 from sinkprune.ui.components.pins import pin_of, pins
 from sinkprune.ui.components.player import player
-from sinkprune.ui.events import STATE_SECONDS
+from sinkprune.ui.events import QUICK_EVENT, STATE_SECONDS
 from sinkprune.ui.inputs import request_from
 from sinkprune.ui.run_button import Update, run_button, wire_run
 from sinkprune.ui.sections.changes import changes_section, show_changes
-from sinkprune.ui.sections.copy_controls import copy_controls
+from sinkprune.ui.sections.copy_controls import copy_controls, copy_line
 from sinkprune.ui.sections.watch import ended
 from sinkprune.ui.server.kept_runs import KEPT
 from sinkprune.ui.server.links import link_to, without_expect
@@ -35,52 +38,71 @@ from sinkprune.ui.server.scheduler import Waiting
 from sinkprune.ui.server.workbench import Workbench
 from sinkprune.ui.words.reading import commits_reading
 from sinkprune.ui.words.result_card import result_card
-from sinkprune.ui.words.text import COMMITS, kept_words, note, progress_line, waiting_line
+from sinkprune.ui.words.text import COMMITS, kept_words, note, progress_line, recorded_note, waiting_line
 
 INVITATION = "The prompt above is written twice: by the whole model and by its pruned copy, from the same masked canvas and seed."
 
 
 def compare_section(
-    bench: Workbench, prompt: gr.Textbox, decoding: dict[str, Component], table: dict | None
+    bench: Workbench,
+    tab: gr.Tab,
+    prompt: gr.Textbox,
+    decoding: dict[str, Component],
+    recorded: RecordedComparison | None,
 ) -> tuple[dict[str, Component], gr.State]:
-    """Build the section and wire it to the page's prompt and decoding controls. table: a summary (recorded.table_summary), for seconds.
+    """Build the section in its tab and wire it to the page's prompt and decoding controls. recorded: what it opens with.
 
     Returns the controls of the copy, by name, and the state that holds the link the page was opened with, or None.
     """
-    copy = copy_controls(table)
+    copy, line = copy_controls()
+    tell = partial(copy_line, bench)
     linked = gr.State()
     with gr.Row(elem_classes="actions"):
         button = run_button("Prune and generate", "compare-run", "Cancel", "compare-cancel", min_width=220)
-    status = gr.HTML(note("", INVITATION), elem_id="compare-status")
+    status = gr.HTML(_opening_note(recorded), elem_id="compare-status")
+    trace = recorded and {**recorded.trace, "query": link_to(recorded.request)}
     with gr.Column(elem_id="compare-results"):  # hidden by the style sheet until the player has a run
         gr.HTML("<h2 class='quiet'>Dense and pruned, side by side</h2>")
-        outputs = {"status": status, "shown": player(bench.answer_map, elem_id="compare-player")}
-        outputs |= _results()
+        outputs = {"status": status, "shown": player(bench.answer_map, elem_id="compare-player", value=trace)}
+        outputs |= _results(recorded)
         outputs["changes"], outputs["made"] = changes_section(bench)
     outputs["pinned"] = pins(elem_id="pins")
     outputs["last"] = gr.State(time_to_live=STATE_SECONDS)
     inputs = {"linked": linked, "prompt": prompt, **copy, **decoding}
-    wire_run(button, bench, partial(_compare, bench), inputs, outputs, _cancelled, {"trace": outputs["last"]})
+    run = wire_run(button, bench, partial(_compare, bench), inputs, outputs, _cancelled, {"trace": outputs["last"]})
+    for event in (tab.select, *(control.change for control in copy.values()), run.started.then):
+        event(tell, None, line, inputs_kwargs=copy, **QUICK_EVENT)
     return copy, linked
 
 
-def _results() -> dict[str, Component]:
+def _opening_note(recorded: RecordedComparison | None) -> str:
+    if recorded is None:
+        return note("", INVITATION)
+    pruning = recorded.request.pruning
+    return recorded_note(recorded, f"its copy, {pruning.method} at {percent(pruning.target)}", "Prune and generate")
+
+
+def _results(recorded: RecordedComparison | None) -> dict[str, Component]:
     """What is known when both lanes are written."""
-    with gr.Column(visible=False) as measured:
+    values = {}
+    if recorded:
+        values = _numbers(recorded.comparison, recorded.trace, recorded.layers, recorded.request.pruning)
+        values["card"] = result_card(recorded.comparison, actions=False)  # pins are for the visitor's own results
+    with gr.Column(visible=bool(values)) as measured:
         gr.HTML("<h2>What it cost and what it changed</h2>")
         with gr.Row(elem_classes="figures"):
             with gr.Column(min_width=320):
-                card = gr.HTML(elem_id="card")
+                card = gr.HTML(values.get("card"), elem_id="card")
             with gr.Column(min_width=320):
                 gr.HTML(f"<h3>Tokens committed by each forward pass</h3>{COMMITS}")
-                said = gr.Markdown(elem_classes="reading", elem_id="commits-reading")
-                commits = gr.Plot(show_label=False, container=False, elem_id="commits")
+                said = gr.Markdown(values.get("said"), elem_classes="reading", elem_id="commits-reading")
+                commits = gr.Plot(values.get("commits"), show_label=False, container=False, elem_id="commits")
                 gr.HTML("<h3>Achieved sparsity of each layer</h3>")
-                layers = gr.Plot(show_label=False, container=False)
+                layers = gr.Plot(values.get("layers"), show_label=False, container=False)
         gr.HTML("<h3>Where the sinks are, dense and pruned</h3>")
-        trajectory = gr.Plot(show_label=False, container=False)
+        trajectory = gr.Plot(values.get("trajectory"), show_label=False, container=False)
         with gr.Accordion("Full record of this run", open=False):
-            record = gr.Markdown()
+            record = gr.Markdown(values.get("record"))
     return {
         "measured": measured,
         "card": card,
@@ -92,9 +114,21 @@ def _results() -> dict[str, Component]:
     }
 
 
+def _numbers(comparison: Comparison, trace: dict, layers: list[float], pruning: PruneConfig) -> Update:
+    """What is shown below both finished lanes."""
+    return {
+        "card": result_card(comparison),
+        "said": commits_reading(lane_commits(trace), confidence_needed(trace["settings"])),
+        "commits": commit_figure(trace),
+        "trajectory": sink_trajectory(trace_statistics(trace)),
+        "layers": sparsity_per_layer(layers, pruning.target),
+        "record": comparison.record(),
+    }
+
+
 def _cancelled(trace: dict | None) -> Update:
     if not trace:
-        return {"status": note("Cancelled", "Nothing was written.")}
+        return {"status": note("Cancelled", "Nothing was written. What is below was there before.")}
     if all(lane["done"] for lane in trace["lanes"]):  # an earlier comparison, or this one while it was measured
         return {"status": note("Cancelled", "What is below was written before.")}
     trace = ended(trace)
@@ -132,7 +166,7 @@ def _pruned(copy: Pruned, pruning: PruneConfig) -> str:
     if copy.recorded and not copy.was_kept:
         how += " (statistics of the dense model came with the page)"
     are = "were removed" if pruning.method in STRUCTURED else "are zero"
-    return f"The copy {how}: {copy.sparsity:.1%} of its layers' weights {are}."
+    return f"The copy {how}: {percent(copy.sparsity, 1)} of its layers' weights {are}."
 
 
 def _begun(bench: Workbench, said: str, how: str) -> str:
@@ -157,12 +191,7 @@ def _finished(
         "status": note("Done", " ".join(f"{said} {_as_linked(link, linked)}".split())),
         "pinned": pin_of(comparison, trace, link, dense.spec.end_token_ids),
         "measured": gr.Column(visible=True),
-        "card": result_card(comparison),
-        "said": commits_reading(lane_commits(trace), confidence_needed(trace["settings"])),
-        "commits": commit_figure(trace),
-        "trajectory": sink_trajectory(trace_statistics(trace)),
-        "layers": sparsity_per_layer(compared.layers, asked.pruning.target),
-        "record": comparison.record(),
+        **_numbers(comparison, trace, compared.layers, asked.pruning),
         **show_changes(asked.pruning, asked.calibration),
     }
 

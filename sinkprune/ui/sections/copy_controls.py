@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import gradio as gr
 
-from sinkprune.pruning import ALLOCATIONS, SINK_RULES, STRUCTURED
+from sinkprune.pruning import ALLOCATIONS, METHODS, SINK_RULES, STRUCTURED
 from sinkprune.ui.events import QUICK_EVENT
-from sinkprune.ui.inputs import BOUNDS, COPY, MAX_SPARSITY, PATTERNS, sparsity_bound
-from sinkprune.ui.words.text import method_choices, seconds_info
+from sinkprune.ui.inputs import BOUNDS, COPY, MAX_SPARSITY, PATTERNS, copy_from, sparsity_bound
+from sinkprune.ui.server.workbench import Workbench
+from sinkprune.ui.words.text import method_line
 
 
-def copy_controls(table: dict | None) -> dict[str, gr.components.Component]:
-    """The controls of `inputs.copy_from` by name. table: a summary (recorded.table_summary), for seconds."""
+def copy_controls() -> tuple[dict[str, gr.components.Component], gr.HTML]:
+    """The controls of `inputs.copy_from` by name, and the line that says what is chosen (see `copy_line`)."""
     with gr.Row(elem_classes="choices"):
-        method = gr.Radio(
-            method_choices(table), value=COPY["method"], label="Method", info=seconds_info(table),
-            elem_id="method", elem_classes=["plain-radio", "stacked"],
-        )  # fmt: skip
+        with gr.Column(min_width=300):
+            method = gr.Radio(
+                list(METHODS), value=COPY["method"], label="Method", elem_id="method", elem_classes="plain-radio"
+            )
+            line = gr.HTML(method_line(COPY["method"], None), elem_id="method-line")
         with gr.Column(min_width=300):
             sparsity = gr.Slider(
                 0, MAX_SPARSITY, value=COPY["sparsity"], step=0.05, label="Sparsity", elem_id="sparsity",
@@ -43,7 +45,7 @@ def copy_controls(table: dict | None) -> dict[str, gr.components.Component]:
     asked = [method, sparsity, pattern]
     method.input(_bounds, asked, [sparsity, pattern], **QUICK_EVENT)
     pattern.change(sparsity_slider, asked, sparsity, **QUICK_EVENT)
-    return {
+    controls = {
         "method": method,
         "sparsity": sparsity,
         "pattern": pattern,
@@ -52,6 +54,16 @@ def copy_controls(table: dict | None) -> dict[str, gr.components.Component]:
         "allocation": allocation,
         "samples": samples,
     }
+    return controls, line
+
+
+def copy_line(bench: Workbench, **values: object) -> str:
+    """What the chosen method does and how long its copy takes here. values: of the controls, by name."""
+    try:
+        pruning, calibration = copy_from(values)
+    except ValueError:  # said at the press
+        return ""
+    return method_line(pruning.method, bench.seconds_to_prune(pruning, calibration))
 
 
 def sparsity_slider(method: str, sparsity: float, pattern: str) -> gr.Slider:

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 import gradio as gr
 
 from sinkprune.models.registry import QUANTIZATIONS
-from sinkprune.ui.components.scripts import WHEN_SEEN
 from sinkprune.ui.events import QUICK_EVENT
 from sinkprune.ui.inputs import in_words
 from sinkprune.ui.run_button import MODEL_EVENT
@@ -47,6 +46,7 @@ COMPUTED = (
     "Memory is computed from each model's config, without a download: the weights, and what a pruned copy takes beside them. "
     "Pinned revisions are those found in public caches; they were not compared with the hub."
 )
+FITS = {"fits": "fits this machine, with a pruned copy", "runs": "fits this machine"}  # where the page cannot load it
 HEADS = ("Model", "Parameters", "Licence", "Load", "Prune", "Here")
 
 
@@ -55,9 +55,9 @@ def own_models_allowed() -> bool:
     return os.environ.get(OWN_MODELS) == "1" and "SPACE_ID" not in os.environ
 
 
-def models_section(bench: Workbench) -> None:
-    """Build the section."""
-    heading = gr.HTML("<h2>Known models, and what they need on this machine</h2>", js_on_load=WHEN_SEEN)
+def models_section(bench: Workbench, tab: gr.Tab) -> None:
+    """Build the section in its tab, whose opening fills the table."""
+    gr.HTML("<h2>Known models, and what they need on this machine</h2>")
     form = gr.Radio(
         list(FORMS.items()),
         value="",
@@ -65,8 +65,8 @@ def models_section(bench: Workbench) -> None:
         elem_id="own-form",
         elem_classes=["plain-radio", "stacked"],
     )
-    table = gr.HTML("<p class='note'>Computed when this tab is open.</p>", elem_id="known-models")
-    gr.on([heading.click, form.input], _table, form, table, **QUICK_EVENT)
+    table = gr.HTML("<p class='note'>Memory is being computed.</p>", elem_id="known-models")
+    gr.on([tab.select, form.input], _table, form, table, **QUICK_EVENT)
     gr.HTML("<h3>Another model for this page</h3>")
     if not own_models_allowed():
         gr.HTML(f"<p class='note'>{SHARED}</p>", elem_id="own-status")
@@ -124,7 +124,8 @@ def _load(bench: Workbench, name: str, form: str) -> Iterator[tuple]:
 def _table(form: str) -> str:
     from sinkprune.lab.model_table import KINDS, model_rows  # with transformers' models: not before somebody looks
 
-    rows = "".join(_row(row, KINDS[row.verdict]) for row in model_rows(form if form in QUANTIZATIONS else None))
+    kinds = KINDS if own_models_allowed() else KINDS | FITS
+    rows = "".join(_row(row, kinds[row.verdict]) for row in model_rows(form if form in QUANTIZATIONS else None))
     head = "".join(f"<th scope='col'>{title}</th>" for title in HEADS)
     return (
         f"<div class='known'><table><thead><tr>{head}</tr></thead>"

@@ -10,6 +10,7 @@ import gradio as gr
 
 from sinkprune.figures.pruning import difference_rivers
 from sinkprune.figures.rows import river_rows
+from sinkprune.lab.numbers import percent
 from sinkprune.recorded.pruned_sinks import PrunedRivers, PrunedSinks
 from sinkprune.ui.components.figure_card import figure_card, figure_file, words
 from sinkprune.ui.components.scripts import WHEN_SEEN
@@ -43,7 +44,8 @@ def pruned_sinks_section(recorded: PrunedSinks | None) -> None:
 def _recorded_how(recorded: PrunedSinks) -> str:
     calibration, settings = recorded.calibration, recorded.settings
     return (
-        f"Recorded on the model “{recorded.model}”: {recorded.sparsity:.0%} of the weights pruned, calibration {calibration['samples']} x "
+        f"Recorded on the model “{recorded.model}”: {percent(recorded.sparsity)} of the weights pruned, "
+        f"calibration {calibration['samples']} x "
         f"{calibration['length']} tokens (seed {calibration['seed']}), {settings['gen_length']} tokens in {settings['steps']} steps."
     )
 

@@ -12,6 +12,7 @@ from gradio.components import Component
 from sinkprune.decoding import DecodeConfig
 from sinkprune.figures.sweep import sweep_figure, sweep_table
 from sinkprune.lab.all_methods import ORDER, Refusal, Underway
+from sinkprune.lab.numbers import percent
 from sinkprune.lab.sweep import (
     MAX_POINTS,
     MAX_SECONDS,
@@ -71,7 +72,7 @@ def sweep_section(
             elem_classes="plain-radio",
         )
         sparsities = gr.CheckboxGroup(
-            [(f"{sparsity:.0%}", sparsity) for sparsity in SPARSITIES], value=[0.25, 0.5, 0.7], label="Sparsities",
+            [(percent(sparsity), sparsity) for sparsity in SPARSITIES], value=[0.25, 0.5, 0.7], label="Sparsities",
             elem_id="sweep-sparsities", elem_classes="plain-radio",
         )  # fmt: skip
     with gr.Row(elem_classes="actions"):

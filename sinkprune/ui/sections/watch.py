@@ -22,13 +22,14 @@ from sinkprune.ui.components.player import player
 from sinkprune.ui.events import QUICK_EVENT, STATE_SECONDS
 from sinkprune.ui.inputs import request_from
 from sinkprune.ui.run_button import RunButton, Update, wire_run
+from sinkprune.ui.sections.recorded_settings import recorded_settings
 from sinkprune.ui.sections.sink_figures import MEAN, draw, draw_layer, figure_section, layer_index, layer_list
 from sinkprune.ui.server.kept_runs import KEPT
 from sinkprune.ui.server.links import link_to, preset_link
 from sinkprune.ui.server.runs import seen_as, watched
 from sinkprune.ui.server.scheduler import Waiting
 from sinkprune.ui.server.workbench import Workbench
-from sinkprune.ui.words.text import final_mark, kept_words, note, waiting_line
+from sinkprune.ui.words.text import as_sentence, final_mark, kept_words, note, waiting_line
 
 FIGURES_EVERY = 2.0  # seconds between two updates of the figures during a run
 
@@ -52,6 +53,7 @@ def watch_section(
         opened = gr.UploadButton(
             "Open a saved run", file_types=[".json", ".gz"], elem_id="open-run", size="sm", scale=0, min_width=150
         )
+    recorded_settings(presets, chips, {"both": both, **decoding})
     status = gr.HTML(_preset_note(first), elem_id="note")
     gr.HTML("<h2 class='quiet'>The run</h2>")
     shown = player(bench.answer_map, elem_id="watch-player", value=trace)
@@ -158,8 +160,7 @@ def _open_saved(path: str | None) -> Update:
             raise ValueError(TOO_LARGE)
         trace = {**read_trace(Path(path).read_bytes()), "run": uuid.uuid4().hex, "query": None}
     except (ValueError, OSError) as error:
-        sentence = str(error)
-        return {"status": note("Not opened", f"{sentence[:1].upper()}{sentence[1:]}.")}
+        return {"status": note("Not opened", as_sentence(error))}
     if not _has_steps(trace):
         return {"status": note("Not opened", "The file holds a run that has not taken a step.")}
     trace = ended(trace)

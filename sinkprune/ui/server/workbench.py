@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 
@@ -14,6 +15,7 @@ from transformers.utils.logging import disable_progress_bar
 from sinkprune.decoding import DecodeConfig, generate
 from sinkprune.decoding.checks import check_denoises
 from sinkprune.lab.card import threads
+from sinkprune.lab.forecast import Forecast, measure_speed
 from sinkprune.lab.store import PrunedStore, store_key
 from sinkprune.models import LoadedModel, encode_prompt, load_model
 from sinkprune.models.registry import find_model, is_registered
@@ -55,12 +57,13 @@ class Workbench:
         self._starting = threading.Lock()
         self._loading: Future[LoadedModel] | None = None
         self._recorded: Future[Measured] | None = None
+        self._forecast: Future[Forecast] | None = None
 
     def start(self) -> None:
         """Begin to load, once. app.py does so when the page is served: loading and serving share one interpreter."""
         with self._starting:
             if self._loading is None:
-                self._loading, self._recorded = _start_loading(self.name)
+                self._loading, self._recorded, self._forecast = _start_loading(self.name)
 
     @property
     def ready(self) -> bool:
@@ -86,11 +89,11 @@ class Workbench:
                 raise ValueError(f"{loaded.spec.name} has no tokenizer files, and this page writes from texts")
             if quantize is not None:  # its maps and copies are not those of the model as stored
                 loaded = replace(loaded, spec=replace(loaded.spec, name=f"{loaded.spec.name} ({quantize})"))
-            recorded = _done(load_statistics(loaded))
+            recorded, forecast = _done(load_statistics(loaded)), _done(Forecast(measure_speed(loaded)))
             self.name, self.public_name, self._loading = loaded.spec.name, loaded.spec.public_name, _done(loaded)
             # New ones, because two folders may share a name.
             self.store, self.kept = PrunedStore(self.store.max_bytes), kept_runs()
-            self._measured, self._recorded = None, recorded
+            self._measured, self._recorded, self._forecast = None, recorded, forecast
         finally:
             self._switching.release()
 
@@ -128,7 +131,17 @@ class Workbench:
         """
         loaded, measured = dense or self.loaded, self.measured
         key = store_key(loaded.spec, pruning, calibration)
-        return self.store.build(key, loaded, lambda: prune_steps(loaded, pruning, calibration, measured=measured))
+        return self.store.build(key, loaded, lambda: self._prune(loaded, pruning, calibration, measured))
+
+    def _prune(
+        self, loaded: LoadedModel, pruning: PruneConfig, calibration: CalibrationConfig, measured: Measured
+    ) -> Iterator[PruneProgress | PruneResult]:
+        forecast = self._forecast.result()
+        with closing(prune_steps(loaded, pruning, calibration, measured=measured)) as steps:
+            for step in steps:
+                if isinstance(step, PruneResult):
+                    forecast.learn(loaded, pruning, calibration, step)
+                yield step
 
     @property
     def measured(self) -> Measured:
@@ -141,6 +154,15 @@ class Workbench:
     def is_at_hand(self, pruning: PruneConfig, calibration: CalibrationConfig) -> bool:
         """Whether nothing of the whole dense model needs to be measured for this copy: see `pruning.is_at_hand`."""
         return is_at_hand(self.measured, self.loaded.spec, pruning, calibration)
+
+    def seconds_to_prune(self, pruning: PruneConfig, calibration: CalibrationConfig) -> float | None:
+        """How long somebody who asks for this copy now waits for it: 0 where it is kept, None while nothing is known of this machine."""
+        if self._forecast is None or not self._forecast.done() or self._forecast.exception():
+            return None
+        loaded = self.loaded
+        if store_key(loaded.spec, pruning, calibration) in self.store:
+            return 0.0
+        return self._forecast.result().seconds(loaded, pruning, calibration, self.is_at_hand(pruning, calibration))
 
     def key(self, pruning: PruneConfig, calibration: CalibrationConfig) -> str:
         """The pruned model's name in the store and in traces."""
@@ -155,13 +177,14 @@ class Workbench:
         return f"{device.type.upper()}, {threads(torch.get_num_threads())}"
 
 
-def _start_loading(name: str) -> tuple[Future[LoadedModel], Future[Measured]]:
-    """The model, and after it the statistics that were recorded of it."""
+def _start_loading(name: str) -> tuple[Future[LoadedModel], Future[Measured], Future[Forecast]]:
+    """The model, then the statistics that were recorded of it, then how fast this machine prunes it."""
     if zero_gpu() is not None:
-        return _done(_load_for_workers(name)), _done({})
+        return _done(_load_for_workers(name)), _done({}), _done(Forecast(None))
     thread = ThreadPoolExecutor(1, "load-model")
     loading = thread.submit(_load, name)
-    return loading, thread.submit(lambda: load_statistics(loading.result()))
+    recorded = thread.submit(lambda: load_statistics(loading.result()))
+    return loading, recorded, thread.submit(lambda: Forecast(measure_speed(loading.result())))
 
 
 def _done(value: object) -> Future:

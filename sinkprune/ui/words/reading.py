@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from sinkprune.lab.numbers import percent, signed
 from sinkprune.pruning.changes import MaskChanges
 from sinkprune.recorded.pruned_sinks import PrunedRivers
 from sinkprune.traces.commits import LaneCommits
@@ -81,7 +82,7 @@ def rivers_words(rivers: PrunedRivers, way: str) -> str:
     """How much of the attention each method sends elsewhere, least first, and how often the same position leads."""
     moved = sorted((rivers.moved(method, way), method) for method in rivers.copies)
     parts = [
-        f"{method} {share:.1%} (same leader in {rivers.same_leader(method, way):.0%} of the steps)"
+        f"{method} {percent(share, 1)} (same leader in {percent(rivers.same_leader(method, way))} of the steps)"
         for share, method in moved
     ]
     return f"Attention that goes to other positions than in the dense model, mean over the steps: {', '.join(parts)}."
@@ -91,19 +92,21 @@ def changes_reading(changes: MaskChanges) -> str:
     """What two sets of masks have in common: how many weights differ, where most, and whether strong sinks go with large differences."""
     by_head, by_linear = changes.disagreement_by_head.numpy(), changes.disagreement_by_linear.numpy()
     said = (
-        f"The two masks decide differently about {by_head.mean():.2%} of the attention weights and {by_linear[:, 4:].mean():.2%} of the "
-        "MLP weights."
+        f"The two masks decide differently about {percent(by_head.mean(), 2)} of the attention weights and "
+        f"{percent(by_linear[:, 4:].mean(), 2)} of the MLP weights."
     )
     if by_head.max() > 0:
         layer, head = np.unravel_index(by_head.argmax(), by_head.shape)
-        said += f" Most of all in layer {layer + 1}, head {head + 1} ({by_head.max():.2%})."
+        said += f" Most of all in layer {layer + 1}, head {head + 1} ({percent(by_head.max(), 2)})."
     strength = changes.sink_strength.numpy()
     if by_head.std() == 0 or strength.std() == 0:
         return said
     r = float(np.corrcoef(strength.ravel(), by_head.ravel())[0, 1])
     if abs(r) < UNRELATED:
-        return f"{said} Over heads, sink strength and difference are hardly related (correlation {r:+.2f})."
-    return f"{said} Heads with stronger sinks differ {'less' if r < 0 else 'more'} (correlation over heads {r:+.2f})."
+        return f"{said} Over heads, sink strength and difference are hardly related (correlation {signed(r)})."
+    return (
+        f"{said} Heads with stronger sinks differ {'less' if r < 0 else 'more'} (correlation over heads {signed(r)})."
+    )
 
 
 def _by_title(lanes: Sequence[LaneStatistics]) -> dict[str, list[LaneStatistics]]:

@@ -18,14 +18,14 @@ ACTIONS = """
 REMOVED = "Heads without colour in the maps above were removed."
 
 
-def result_card(comparison: Comparison) -> str:
-    """The table of both lanes, how it was measured, and what can be done with it. All text is escaped."""
+def result_card(comparison: Comparison, actions: bool = True) -> str:
+    """The table of both lanes, how it was measured, and, with `actions`, what can be done with it. All text is escaped."""
     title = html.escape(comparison.title)
     head = f"<tr><td></td><th scope='col'>Dense</th><th scope='col'>{title}</th></tr>"
     rows = "".join(_row(row) for row in comparison.rows())
     sentences = comparison.sentences() + ([REMOVED] if comparison.method.structured else [])
     said = "".join(f"<p>{html.escape(sentence)}</p>" for sentence in sentences)
-    return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>{said}{ACTIONS}"
+    return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>{said}{ACTIONS if actions else ''}"
 
 
 def _row(row: ComparedNumber) -> str:

@@ -6,7 +6,8 @@ import html
 
 from sinkprune.models.chat import without_final_mark
 from sinkprune.pruning import PruneProgress
-from sinkprune.pruning.methods import RECORDS
+from sinkprune.pruning.methods import BY_NAME
+from sinkprune.recorded.comparison import RecordedComparison
 from sinkprune.ui.server.kept_runs import KEPT, LIVE, SHARED
 from sinkprune.ui.server.scheduler import Waiting
 
@@ -94,6 +95,22 @@ def note(kind: str, sentence: str) -> str:
     return f"<p class='note' role='status'>{badge}{html.escape(sentence)}</p>"
 
 
+def as_sentence(error: Exception) -> str:
+    """What an error says, with a capital letter, unless the name of a setting comes first, and a full stop."""
+    said = str(error)
+    first = said[:1] if "_" in said.partition(" ")[0] else said[:1].upper()
+    return f"{first}{said[1:]}{'' if said.endswith(('.', '?', '!')) else '.'}"
+
+
+def recorded_note(found: RecordedComparison, written_by: str, button: str) -> str:
+    """What stands above the comparison that the page opens with. button: what replaces it by the visitor's own."""
+    return note(
+        "Recorded",
+        f"“{found.request.prompt}”, written by the model {found.request.model} and by {written_by}, in seconds of the machine that "
+        f"recorded it ({found.machine}). {button} does the same with the prompt above, on this machine.",
+    )
+
+
 def waiting_line(place: Waiting) -> str:
     """A place in the line, and how to leave it."""
     if place.before == 0:
@@ -121,25 +138,30 @@ def final_mark(prompt: str, dropped: bool) -> str:
     return DROPPED if dropped else HOLDS
 
 
-METHODS_IN_WORDS = {method.name: f"{method.name}: {method.words}" for method in RECORDS}
+def method_line(method: str, seconds: float | None) -> str:
+    """What a method does, and how long its copy takes here. seconds: see `Workbench.seconds_to_prune`."""
+    words = f"<b>{method}</b>: {BY_NAME[method].words}."
+    if seconds is None:
+        return f"<p class='method-line'>{words}</p>"
+    wait = (
+        "This copy is there already."
+        if seconds == 0
+        else f"Pruning takes about {max(1, round(seconds))} s on this machine."
+    )
+    return f"<p class='method-line'>{words} {wait}</p>"
 
 
-def method_choices(table: dict | None) -> list[tuple[str, str]]:
-    """(words, method) of every method, with the seconds that the table (recorded.table_summary) measured at 50 %, if there is one."""
-    rows = table["rows"] if table else []
-    seconds = {row["variant"]: f" ({row['prune_seconds']:.0f} s)" for row in rows if row["sparsity"] == 0.5}
-    return [(words + seconds.get(name, ""), name) for name, words in METHODS_IN_WORDS.items()]
+def progress_bar(share: float, about: str, words: str) -> str:
+    """How much is done, as a bar and a sentence, which is HTML already."""
+    bar = f"<progress value='{share:.3f}' max='1' aria-label='{about}'></progress>"
+    return f"<div class='progress'>{bar}<p>{words}</p></div>"
 
 
-def seconds_info(table: dict | None) -> str | None:
-    """What the seconds in `method_choices` are; None without a table."""
-    if table is None:
-        return None
-    return f"in brackets: seconds measured at 50 % with {table['protocol']['samples']} calibration sequences ({table['machine']})"
+def progress_line(progress: PruneProgress | None, method: str = "", before: int = 0, methods: int = 1) -> str:
+    """Where a prune is, as a bar and a sentence; None before its first step. method: named where several are pruned in turn.
 
-
-def progress_line(progress: PruneProgress | None, method: str = "") -> str:
-    """Where a prune is, as a bar and a sentence; None before its first step. method: named where several are pruned in turn."""
+    before, methods: how many of them are done, and of how many; the bar is that of the whole.
+    """
     if progress is None:
         return (
             "<div class='progress'><progress aria-label='Pruning'></progress><p>Preparing a copy of the model</p></div>"
@@ -154,6 +176,5 @@ def progress_line(progress: PruneProgress | None, method: str = "") -> str:
     }[progress.phase]
     layer = "" if progress.layer is None else f"Layer {progress.layer + 1} of {progress.layers}: "
     share = progress.done / progress.total if progress.layer is None else (progress.layer + 0.5) / progress.layers
-    bar = f"<progress value='{share:.3f}' max='1' aria-label='Pruning'></progress>"
     named = f"{html.escape(method)} · " if method else ""
-    return f"<div class='progress'>{bar}<p>{named}{layer}{where} · {progress.seconds:.1f} s</p></div>"
+    return progress_bar((before + share) / methods, "Pruning", f"{named}{layer}{where} · {progress.seconds:.1f} s")

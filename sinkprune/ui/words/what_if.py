@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 
+from sinkprune.lab.numbers import bits, percent, signed
 from sinkprune.lab.what_if import LaneResult
 
 ABOUT_CHANGE = {
@@ -15,7 +16,7 @@ ABOUT_CHANGE = {
 
 WHAT_IF_TERMS = """
 <details class='definition'><summary>What do these numbers mean?</summary>
-<p><b>Nats lost</b>: the untouched answer is read again under each change, with the same masks. The number says how much less likely each
+<p><b>Bits lost</b>: the untouched answer is read again under each change, with the same masks. The number says how much less likely each
 token became; below 0 it became likelier. The interval (95 %) is over blocks and masks of this one answer, or over its tokens in the
 autoregressive lane: it speaks of this answer alone. The second forward pass is read: the first one chooses what to change.</p>
 <p><b>Parts</b>: the first position at which both texts hold different tokens, and the step. Texts that part early may both be good.</p>
@@ -29,7 +30,7 @@ so its protocol also hides content.</p></details>
 
 def result_table(lanes: list[LaneResult]) -> str:
     """The lanes measured so far, a row each. All text is escaped."""
-    names = ("Lane", "Text", "Parts", "Same tokens", "Nats lost per token", "Forward passes", "Keys read")
+    names = ("Lane", "Text", "Parts", "Same tokens", "Bits lost per token", "Forward passes", "Keys read")
     head = "".join(f"<th scope='col'>{name}</th>" for name in names)
     rows = "".join(_row(lane, lanes[0]) for lane in lanes)
     return f"<div class='scroller' tabindex='0'><table class='what-if'><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
@@ -39,7 +40,7 @@ def _row(lane: LaneResult, untouched: LaneResult) -> str:
     cells = [
         html.escape(lane.text),
         _parting(lane, untouched),
-        "" if lane.agreement is None else f"{lane.agreement:.0%}",
+        "" if lane.agreement is None else percent(lane.agreement),
         _lost(lane, untouched),
         str(lane.forwards),
         f"{lane.kv_entries:,} ({lane.kv_bytes / 2**20:.0f} MB)",
@@ -58,6 +59,7 @@ def _lost(lane: LaneResult, untouched: LaneResult) -> str:
         return "0"
     if lane.lost is None:
         return "no interval: the answer is too short"
-    mean, low, high = lane.lost
+    _, low, high = lane.lost
     unclear = "; no loss is shown" if low <= 0 <= high else ""
-    return f"{mean:+.2f} ({low:+.2f} to {high:+.2f}{unclear})"
+    mean, low, high = (signed(bits(nats)) for nats in lane.lost)
+    return f"{mean} ({low} to {high}{unclear})"

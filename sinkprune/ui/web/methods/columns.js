@@ -1,23 +1,23 @@
 // The columns of the table: what each shows, in which direction it is better, and which of the pruned copies are best and worst in it.
 
-import { percent, signed } from "../shared/numbers.js";
+import { bits, percent, signed } from "../shared/numbers.js";
 
 export const COLUMNS = [
   { key: "method", label: "Method", meaning: "Who wrote it", show: (row) => row.method },
   {
     key: "nats",
-    label: "Nats of the dense answer",
-    meaning: "Nats per token of the dense model's answer under this copy; below, the difference to the dense model ± its standard error",
+    label: "Bits of the dense answer",
+    meaning: "Bits per token of the dense model's answer under this copy; below, the difference to the dense model ± its standard error",
     better: "less",
-    show: (row) => row.nats.toFixed(2),
-    detail: (row) => (row.method === "dense" ? "" : `${signed(row.above_dense, 2)} ± ${row.error.toFixed(2)}`),
+    show: (row) => bits(row.nats).toFixed(2),
+    detail: (row) => (row.method === "dense" ? "" : `${signed(bits(row.above_dense), 2)} ± ${bits(row.error).toFixed(2)}`),
   },
   {
     key: "own_nats",
-    label: "Nats of its text",
-    meaning: "Nats per token of this text under the dense model",
+    label: "Bits of its text",
+    meaning: "Bits per token of this text under the dense model",
     better: "less",
-    show: (row) => row.own_nats.toFixed(2),
+    show: (row) => bits(row.own_nats).toFixed(2),
   },
   {
     key: "agreement",

@@ -14,6 +14,7 @@ import { checkLook, lookFrom } from "./look.js";
 import { MapSource } from "./map_source.js";
 import { watchPointer } from "./pointer.js";
 import { Projector } from "./projector.js";
+import { Room } from "./room.js";
 import { RULES } from "./sinks.js";
 import { needsHeads, readRun } from "./trace.js";
 import { VIEWS, viewNamed } from "./views.js";
@@ -41,6 +42,7 @@ export class Player {
     this.search = location.search;
     this.drawing = new Drawing(this, onError);
     this.projector = new Projector(root);
+    this.room = new Room(root);
     this.controls = new Controls(root, this);
     watchKeys(this);
     this.controls.showView(this.view);
@@ -99,6 +101,7 @@ export class Player {
     this.root.querySelector(".sp-panels").append(...this.laneViews.map((laneView) => laneView.panel));
     this.laneViews.forEach((laneView, index) => { laneView.start(lanes[index]); watchPointer(laneView, this); });
     this.root.dataset.lanes = lanes.length;
+    this.room.measure();
     this.drawing.resized = true;
   }
 
