@@ -80,6 +80,19 @@ def touch_asked(edits: object, lane: object = 0) -> Touch | None:
     return Touch(lane, tuple(Edit(*edit) for edit in edits))
 
 
+def touched_again(touch: Touch | None, lane: int, edit: Edit) -> Touch:
+    """The touch after `edit` in a lane of what is shown.
+
+    That is the run itself where touch is None, else two lanes: before the last edit of touch, and after it.
+    """
+    if touch is None:
+        return Touch(lane, (edit,))
+    if not _whole(lane, 0, 1):
+        raise ValueError("a touched run has two lanes: touch one of them")
+    whole = touch if lane == 1 else touch.before
+    return whole.then(edit) if whole else replace(touch, edits=(edit,))
+
+
 def token_of(loaded: LoadedModel, text: str | None) -> int:
     """The one token that `text` is, MASK for None. A word may lack or have the space before it. Raises ValueError where it is none."""
     if text is None:

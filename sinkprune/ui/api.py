@@ -33,12 +33,13 @@ from sinkprune.pruning import (
 from sinkprune.pruning.settings import layer_sparsity
 from sinkprune.traces.changes_asked import COVERS, HEADS, blanks_asked, intervention_asked
 from sinkprune.traces.runs import decode_config, written
+from sinkprune.traces.touch import touch_asked
 from sinkprune.ui.events import now_and_then
 from sinkprune.ui.inputs import PATTERNS, calibration_from, in_words, pruning_from
 from sinkprune.ui.sections.all_methods import all_methods, collect, new_table
 from sinkprune.ui.sections.sweep import SCORED, run_sweep
 from sinkprune.ui.server.kept_runs import KEPT
-from sinkprune.ui.server.runs import Compared, Pruned, Tried, compared, pruned, tried, visitor, watched
+from sinkprune.ui.server.runs import Before, Compared, Pruned, Tried, compared, pruned, run_of, visitor
 from sinkprune.ui.server.scheduler import SHORT, Waiting
 from sinkprune.ui.server.workbench import Workbench
 from sinkprune.ui.server.zero_gpu import at_once, gpu_function
@@ -95,6 +96,10 @@ class Endpoints:
         blanks: str = "",
         blank_tokens: int = 2,
         controls: bool = False,
+        controls_lane: Literal["dlm", "ar"] = "dlm",
+        edits: list | None = None,
+        edited_lane: int = 0,
+        closely: bool = False,
     ) -> Iterator[dict]:
         """Write an answer and record it: the run as a sinkprune-trace, every step's tokens and attention.
 
@@ -123,7 +128,12 @@ class Endpoints:
             heads_count: how many of all layers' heads
             blanks: an answer in which ___ is to be filled in; then autoregressive must be false
             blank_tokens: tokens that fill each blank, 1 to 8
-            controls: untouched, changed and changed at random beside each other, in the diffusion lane, and measured: what_if
+            controls: untouched, changed and changed at random beside each other, in one kind of lane, and measured: what_if
+            controls_lane: dlm for diffusion, ar for autoregressive
+            edits: tokens to touch, [[after, position, token], ...]: after a step (from 1), at a position of the canvas, the token's
+                text or null for a mask; the model goes on from there in a second lane
+            edited_lane: lane of the run that is touched, from 0
+            closely: record candidates of masked tokens and the lengths of value vectors, too
         """
         with in_words():
             loaded = self._bench.check_model(model)
@@ -136,11 +146,13 @@ class Endpoints:
             )
             asked = Request(
                 loaded.spec.public_name, prompt, config, intervention=intervention, blanks=blanks_asked(blanks, blank_tokens),
-                controls=bool(controls), lanes=BOTH if autoregressive and not controls else WATCHED,
+                controls=bool(controls), lanes=(controls_lane,) if controls else BOTH if autoregressive else WATCHED,
+                touch=touch_asked(edits, edited_lane), closely=bool(closely),
             )  # fmt: skip
-            run = tried if controls else watched
-            with closing(run(self._bench, loaded, asked, slowly=False)) as steps:
+            with closing(run_of(asked)(self._bench, loaded, asked, slowly=False)) as steps:
                 for how, value in now_and_then(steps):
+                    if isinstance(value, Before):
+                        value = value.trace
                     if isinstance(value, Tried):
                         yield {**value.trace, "what_if": [asdict(lane) for lane in value.lanes], "kept": how == KEPT}
                     else:

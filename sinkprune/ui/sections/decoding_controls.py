@@ -19,10 +19,16 @@ from sinkprune.ui.inputs import (
 )
 
 
-def decoding_controls() -> tuple[gr.Checkbox, dict[str, gr.components.Component]]:
-    """The choice of the autoregressive lane, and the controls of `decoding_from` by the names of its parameters, in a closed accordion."""
+def decoding_controls() -> tuple[dict[str, gr.Checkbox], dict[str, gr.components.Component]]:
+    """What "Watch the sinks" records, and the controls of `decoding_from` by the names of its parameters, in a closed accordion."""
     with gr.Accordion("How it writes", open=False, elem_id="decoding"):
         both = gr.Checkbox(True, label="Autoregressive lane beside it, same weights", elem_id="both", container=False)
+        closely = gr.Checkbox(
+            False,
+            label="Record the candidates of masks and the lengths of value vectors",
+            elem_id="closely",
+            container=False,
+        )
         with gr.Row():
             gen_length = gr.Dropdown(
                 list(GEN_LENGTHS),
@@ -77,7 +83,7 @@ def decoding_controls() -> tuple[gr.Checkbox, dict[str, gr.components.Component]
     cache.change(_show_sparse, cache, list(sparse.values()), **QUICK_EVENT)
     temperature.change(lambda value: gr.Number(interactive=value > 0), temperature, seed, **QUICK_EVENT)
     rule.change(_show_rule_value, rule, [threshold, factor], **QUICK_EVENT)
-    return both, {
+    return {"both": both, "closely": closely}, {
         "gen_length": gen_length,
         "block_length": block_length,
         "rule": rule,

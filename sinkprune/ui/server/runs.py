@@ -7,7 +7,7 @@ comparison `PruneProgress`, `Pruned` and, last, `Compared`. All of them may be s
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -132,6 +132,11 @@ def _measured(writing: Iterator[dict], dense: LoadedModel, asked: Request) -> It
         yield Tried(trace, lanes)
 
 
+def run_of(asked: Request) -> Callable[..., Iterator]:
+    """Which of the functions here makes a request without a copy."""
+    return touched if asked.touch else tried if asked.controls else watched
+
+
 def touched(
     bench: Workbench, dense: LoadedModel, asked: Request, slowly: bool = True
 ) -> Iterator[tuple[str, Waiting | Before | dict]]:
@@ -161,8 +166,7 @@ def touched(
 def _before(bench: Workbench, dense: LoadedModel, asked: Request) -> Iterator[Waiting | Before]:
     """The run that is touched; its whole trace comes last."""
     before = replace(asked, touch=asked.touch.before)
-    run = touched if before.touch else tried if before.controls else watched
-    with closing(run(bench, dense, before, slowly=False)) as steps:
+    with closing(run_of(before)(bench, dense, before, slowly=False)) as steps:
         for _, value in steps:
             trace = value.trace if isinstance(value, Before | Tried) else value
             yield value if isinstance(value, Waiting | Before) else Before(trace)
