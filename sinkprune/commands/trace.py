@@ -3,12 +3,14 @@
 examples:
   python -m sinkprune trace "Why is the sky blue" --output sky.json
   python -m sinkprune trace "Why is the sky blue" --lanes dlm --steps 96 --output sky.json.gz
+  python -m sinkprune trace "Why is the sky blue" --lanes dlm --edit 3 20 " green" --output green.json
 """
 
 from __future__ import annotations
 
 import argparse
 import gzip
+from dataclasses import replace
 from pathlib import Path
 
 from sinkprune.commands.options import (
@@ -27,6 +29,7 @@ from sinkprune.models.writing import write_whole
 from sinkprune.traces.check import trace_text
 from sinkprune.traces.controls import TITLES
 from sinkprune.traces.runs import trace_run
+from sinkprune.traces.touch import check_touch, touch_asked, touch_run, touched_change
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,6 +49,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--controls", action="store_true", help="untouched, changed and random lanes beside each other, of one kind"
     )
     parser.add_argument("--candidates", action="store_true", help="record the likeliest tokens of masked positions")
+    parser.add_argument("--value-norms", action="store_true", help="record how long value vectors are")
+    parser.add_argument(
+        "--edit",
+        nargs="+",
+        action="append",
+        default=[],
+        metavar="WORD",
+        help="AFTER POSITION [TOKEN]: touch a token. After this step TOKEN, or a mask, is put there, and a second lane goes on; "
+        "may be repeated",
+    )
+    parser.add_argument(
+        "--edit-lane", type=int, default=0, metavar="N", help="the lane to touch, from 0 (default: %(default)s)"
+    )
     add_seed(parser)
 
 
@@ -61,11 +77,25 @@ def run(options: argparse.Namespace) -> None:
         "blanks": blanks,
         "controls": options.controls,
         "candidates": options.candidates,
+        "value_norms": options.value_norms,
     }
+    touch = touch_asked([_edit(words) for words in options.edit], options.edit_lane)
+    if touch:
+        kind, change = touched_change(touch.lane, lanes, config, intervention, options.controls)
+        check_touch(loaded, touch, kind)
     trace = record(trace_run(loaded, prompt, config, lanes, **asked))
+    for count in range(1, 1 + len(touch.edits if touch else ())):
+        trace = record(touch_run(loaded, trace, replace(touch, edits=touch.edits[:count]), change))
     for lane in trace["lanes"]:
         remark(f"{lane['title']}: {lane['nfe']} forward passes in {lane['seconds']:.2f} s")
     save_trace(trace, options.output)
+
+
+def _edit(words: list[str]) -> list:
+    """[after, position, token] of --edit."""
+    if len(words) not in (2, 3) or not all(word.isascii() and word.isdigit() for word in words[:2]):
+        raise ValueError("--edit takes a step, a position and a token (none for a mask), such as --edit 3 20 green")
+    return [int(words[0]), int(words[1]), words[2] if len(words) == 3 else None]
 
 
 def add_output(parser: argparse.ArgumentParser, required: bool = False) -> None:

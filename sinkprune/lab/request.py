@@ -14,6 +14,7 @@ from sinkprune.decoding import Cover, DecodeConfig, LeaveOutHeads
 from sinkprune.lab.store import copy_settings
 from sinkprune.pruning import CalibrationConfig, PruneConfig
 from sinkprune.traces.blanks import Blanks
+from sinkprune.traces.touch import Touch
 
 WATCHED, BOTH = ("dlm",), ("dlm", "ar")
 
@@ -28,6 +29,8 @@ class Request:
     blanks: an answer with blanks to fill in; None where the model writes all of it.
     controls: untouched, changed and random lanes beside each other (`traces.runs.changes_of`).
     lanes: how the dense model writes where there is no copy: "dlm", "dlm" and "ar", or "ar" with controls.
+    touch: tokens that were put into a lane of the run, from which the model went on; None where nobody touched one.
+    closely: candidates and value norms are recorded, too.
     """
 
     model: str | None
@@ -39,6 +42,8 @@ class Request:
     blanks: Blanks | None = None
     controls: bool = False
     lanes: tuple[str, ...] = WATCHED
+    touch: Touch | None = None
+    closely: bool = False
 
     @property
     def key(self) -> str:
@@ -48,8 +53,10 @@ class Request:
             made_by.append(copy_settings(self.pruning, self.calibration))
         else:
             made_by.append(self.lanes)
-        changes = [change for change in (self.intervention, self.blanks) if change is not None]
+        changes = [change for change in (self.intervention, self.blanks, self.touch) if change is not None]
         made_by += [[type(change).__name__, asdict(change)] for change in changes]
         if self.controls:
             made_by.append("controls")
+        if self.closely:
+            made_by.append("closely")
         return hashlib.sha256(json.dumps(made_by, sort_keys=True).encode()).hexdigest()[:16]

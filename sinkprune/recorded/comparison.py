@@ -29,10 +29,10 @@ from sinkprune.lab.numbers import bits
 from sinkprune.lab.request import Request
 from sinkprune.lab.store import PrunedStore, store_key
 from sinkprune.models import LoadedModel, load_model
+from sinkprune.models.fingerprint import weights_fingerprint
 from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneResult, prune_steps
 from sinkprune.pruning.settings import layer_sparsity
 from sinkprune.recorded.packed_heads import ROUNDINGS, pack_heads, unpack_heads
-from sinkprune.recorded.table_cells import weights_fingerprint
 from sinkprune.traces.check import check_trace
 from sinkprune.traces.parting import Divergence
 from sinkprune.traces.runs import compare_run, finish

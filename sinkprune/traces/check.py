@@ -186,6 +186,14 @@ def _check_changes(frame: dict, length: int, layers: int, heads: int, where: str
         isinstance(filled, list) and len(filled) <= length and all(_is_given(entry, 0, length) for entry in filled),
         f'{where}: "filled" must hold [position, id, text] within the length',
     )
+    _need(
+        "values" not in frame or _is_base64(frame["values"], layers * length), f'{where}: "values" must be base64 bytes'
+    )
+    edits = frame.get("edits", [])
+    _need(
+        isinstance(edits, list) and len(edits) <= length and all(_is_given(edit, 0, length) for edit in edits),
+        f'{where}: "edits" must hold [position, id, text]',
+    )
     touched = frame.get("kv", [0, 0])
     _need(
         _is_list(touched, 2) and all(_is_int(number, high=2**53) for number in touched),

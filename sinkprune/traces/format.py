@@ -30,9 +30,12 @@ frame = {"step": 0, "block": 0, "nfe": 1, "seconds": 0.031,
          "kept": bits (L, N),                  columns that each layer's sparse cache had; a column left out has share 0
          "covered": bits (L, H, N),            columns that an intervention gave no attention
          "leftOut": bits (L, H),               heads that an intervention left out; they have share 0 everywhere
+         "edits": [[position, id, text], …],   optional: what somebody put there before this forward; maskId is a mask again
          "candidates": [[position, [[text, probability], …]], …],   optional, on request: the likeliest tokens of masked positions
-         "filled": [[position, id, text], …]}  optional, in a last frame: the answer had ended, so end tokens filled the rest of
+         "filled": [[position, id, text], …],  optional, in a last frame: the answer had ended, so end tokens filled the rest of
                                                the canvas; no forward predicted them
+         "values": base64 uint8 (L, N)}        optional, on request: length r of each value vector, in units of the layer's median of this
+                                               frame, stored as 255 sqrt(r / 4); above 4 it is cut; 0 where there is none
 ```
 bits: base64 of the array's bits in C order, eight a byte, the first one highest. Earlier files lack the optional keys and stay valid.
 A head that a structured cut removed has share 0 everywhere; means are over the heads that exist.
@@ -56,6 +59,7 @@ from sinkprune.traces.shares import from_base64, from_levels, to_base64, to_leve
 FORMAT = "sinkprune-trace"
 VERSION = 1
 NOT_COMPUTED = 255
+MOST_VALUE = 4.0  # times the median: longer value vectors are stored as this
 
 
 @dataclass(frozen=True)
@@ -193,12 +197,25 @@ def _changes(step: Step, length: int, loaded: LoadedModel) -> dict:
                 strict=True,
             )
         ]
+    if step.value_norms is not None:
+        changes["values"] = to_base64(_value_levels(step.value_norms.numpy(), length))
     return changes
 
 
-def tokens_written(frame: dict) -> dict[int, int]:
-    """Position -> token id of all that a frame's step wrote on the canvas, by a forward or because the answer had ended."""
-    return {position: token for position, token, *_ in [*frame["committed"], *frame.get("filled", ())]}
+def _value_levels(norms: np.ndarray, length: int) -> np.ndarray:
+    """(L, N) uint8 from value norms (L, n), NaN where there is none."""
+    levels = np.zeros((len(norms), length), np.uint8)
+    relative = norms / np.maximum(np.nanmedian(norms, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    levels[:, : norms.shape[1]] = to_levels(np.minimum(np.nan_to_num(relative, nan=0.0) / MOST_VALUE, 1))
+    return levels
+
+
+def frame_values(frame: dict, layers: int, length: int) -> np.ndarray | None:
+    """(L, N) float32, value vectors' lengths in units of the layer's median, NaN where there is none; None if not asked for."""
+    if "values" not in frame:
+        return None
+    levels = from_base64(frame["values"]).reshape(layers, length)
+    return np.where(levels == 0, np.nan, from_levels(levels) * MOST_VALUE).astype(np.float32)
 
 
 def _committed(step: Step, loaded: LoadedModel) -> list[list]:

@@ -6,8 +6,6 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from sinkprune.traces.format import tokens_written
-
 
 @dataclass(frozen=True)
 class Divergence:
@@ -27,9 +25,12 @@ def first_divergence(first: dict, second: dict) -> Divergence | None:
         new: set[int] = set()
         for lane, canvas in zip((first, second), written, strict=True):
             if step < len(lane["frames"]):
-                written_now = tokens_written(lane["frames"][step])
-                canvas.update(written_now)
-                new |= written_now.keys()
+                put = put_by(lane["frames"][step])
+                canvas.update(put)
+                new |= put.keys()
+                if lane["maskId"] >= 0:  # -1: a model without MASK
+                    for position in [p for p in put if put[p] == lane["maskId"]]:
+                        del canvas[position]
         parted = [p for p in new if p in written[0] and p in written[1] and written[0][p] != written[1][p]]
         if parted:
             return Divergence(step, min(parted))
@@ -40,9 +41,15 @@ def answer_ids(lane: dict, mask_token_id: int) -> list[int]:
     """The answer of a lane as token ids, position by position; MASK where nothing is written yet."""
     written = {position: token for position, token, _ in lane.get("given", ())}
     for frame in lane["frames"]:
-        written |= tokens_written(frame)
+        written |= put_by(frame)
     visible = lane["frames"][-1]["visible"] if lane["frames"] else lane["promptLength"]
     return [written.get(position, mask_token_id) for position in range(lane["promptLength"], visible)]
+
+
+def put_by(frame: dict) -> dict[int, int]:
+    """Position -> token id that a frame put: edits before its forward, what it committed, and end tokens that filled the rest."""
+    put = (*frame.get("edits", ()), *frame["committed"], *frame.get("filled", ()))
+    return {position: token for position, token, *_ in put}
 
 
 def fingerprint(trace: dict) -> str:

@@ -15,6 +15,7 @@ from dataclasses import asdict
 import torch
 
 from sinkprune.decoding import Cover, DecodeConfig, LeaveOutHeads, Step, autoregress, denoise
+from sinkprune.decoding.records import Wanted
 from sinkprune.models import LoadedModel, causal_prompt, encode_prompt
 from sinkprune.pruning import CalibrationConfig, PruneConfig
 from sinkprune.traces.blanks import Blanks, answer_with_blanks
@@ -83,12 +84,14 @@ def trace_run(
     blanks: Blanks | None = None,
     controls: bool = False,
     candidates: bool = False,
+    value_norms: bool = False,
 ) -> Iterator[dict]:
     """One prompt written by diffusion and, on the same weights, autoregressively: yields the growing trace.
 
     lanes: which of "dlm" and "ar", in the order shown. layer: the one shown when the run opens, None for the mean.
     intervention: changes attention in every lane. controls: see `changes_of`; then there is one kind of lane.
     blanks: the answer, with blanks to fill in; the diffusion lane alone can. candidates: frames carry them, in diffusion lanes.
+    value_norms: frames carry the lengths of value vectors.
     Raises ValueError at the call: see `check_prompt`, and "ar" needs causal weights.
     """
     if not lanes or any(kind not in TITLES for kind in lanes) or len(set(lanes)) < len(lanes):
@@ -105,7 +108,7 @@ def trace_run(
     for kind in lanes:
         ids = prompt_ids if kind == "dlm" else causal_prompt(loaded, prompt_ids)
         for change in changes_of(kind, config, intervention, controls):
-            lane, run = _lane(loaded, kind, change, ids, answer, candidates)
+            lane, run = _lane(loaded, kind, change, ids, answer, Wanted(True, value_norms, candidates))
             started.append(lane)
             steps.append(run)
     settings = asdict(config) | _asked(intervention, blanks, controls)
@@ -114,17 +117,20 @@ def trace_run(
 
 
 def _lane(
-    loaded: LoadedModel, kind: str, change: Change, ids: torch.Tensor, answer: torch.Tensor | None, candidates: bool
+    loaded: LoadedModel, kind: str, change: Change, ids: torch.Tensor, answer: torch.Tensor | None, wanted: Wanted
 ) -> tuple[dict, Iterator[Step]]:
     """A lane without frames, and the steps that will fill it. answer: (1, A) with MASK where the blanks are, or None."""
     config, intervention = change.config, change.intervention
     if kind == "ar":
-        run = autoregress(loaded, ids, config.gen_length, record=True, intervention=intervention)
+        run = autoregress(
+            loaded, ids, config.gen_length, record=True, intervention=intervention, value_norms=wanted.value_norms
+        )
     else:
         text = ids if answer is None else torch.cat([ids, answer], dim=1)
         run = denoise(
             loaded, text, config, record=True,
-            blanks=answer is not None, intervention=intervention, candidates=candidates,
+            blanks=answer is not None, intervention=intervention,
+            value_norms=wanted.value_norms, candidates=wanted.candidates,
         )  # fmt: skip
     start, mask = ids.shape[1], loaded.spec.mask_token_id
     length = start + (config.gen_length if answer is None else answer.shape[1])

@@ -24,13 +24,14 @@ from sinkprune.pruning import PruneProgress, PruneResult
 from sinkprune.pruning.settings import layer_sparsity
 from sinkprune.traces.changes_asked import blanks_asked, intervention_asked
 from sinkprune.traces.runs import decode_config, written
-from sinkprune.ui.api_fields import BLANKS, CHANGE, KEYS, RULE, endpoint
+from sinkprune.traces.touch import touch_asked
+from sinkprune.ui.api_fields import BLANKS, CHANGE, KEYS, RULE, TOUCH, endpoint
 from sinkprune.ui.events import now_and_then
 from sinkprune.ui.inputs import COPY, calibration_from, copy_from
 from sinkprune.ui.sections.all_methods import all_methods, collect, new_table
 from sinkprune.ui.sections.sweep import run_sweep
 from sinkprune.ui.server.kept_runs import KEPT
-from sinkprune.ui.server.runs import Compared, Pruned, Tried, compared, pruned, tried, visitor, watched
+from sinkprune.ui.server.runs import Before, Compared, Pruned, Tried, compared, pruned, run_of, visitor
 from sinkprune.ui.server.scheduler import SHORT, Waiting
 from sinkprune.ui.server.workbench import Workbench
 from sinkprune.ui.server.zero_gpu import at_once, gpu_function
@@ -52,7 +53,7 @@ class Endpoints:
     def __init__(self, bench: Workbench) -> None:
         self._bench = bench
 
-    @endpoint("prompt", *RULE, "autoregressive", "model", *KEYS, *CHANGE, *BLANKS, "controls")
+    @endpoint("prompt", *RULE, "autoregressive", "model", *KEYS, *CHANGE, *BLANKS, "controls", *TOUCH)
     def trace(self, values: Values) -> Iterator[dict]:
         """Write an answer and record it: the run as a sinkprune-trace, every step's tokens and attention."""
         loaded = self._bench.check_model(values["model"])
@@ -64,11 +65,14 @@ class Endpoints:
             intervention=_intervention(values),
             blanks=blanks_asked(values["blanks"], values["blank_tokens"]),
             controls=controls,
-            lanes=BOTH if values["autoregressive"] and not controls else WATCHED,
+            lanes=(values["controls_lane"],) if controls else BOTH if values["autoregressive"] else WATCHED,
+            touch=touch_asked(values["edits"], values["edited_lane"]),
+            closely=bool(values["closely"]),
         )
-        run = tried if controls else watched
-        with closing(run(self._bench, loaded, asked, slowly=False)) as steps:
+        with closing(run_of(asked)(self._bench, loaded, asked, slowly=False)) as steps:
             for how, value in now_and_then(steps):
+                if isinstance(value, Before):
+                    value = value.trace
                 if isinstance(value, Tried):
                     yield {**value.trace, "what_if": [asdict(lane) for lane in value.lanes], "kept": how == KEPT}
                 else:

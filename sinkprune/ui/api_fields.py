@@ -71,8 +71,17 @@ FIELDS = {
     "blanks": Field(str, "an answer in which ___ is to be filled in, by the diffusion lane alone", ""),
     "blank_tokens": Field(int, "tokens that fill each blank, 1 to 8", 2),
     "controls": Field(
-        bool, "untouched, changed and changed at random beside each other, in the diffusion lane, and measured: what_if", False
+        bool, "untouched, changed and changed at random beside each other, in one kind of lane, and measured: what_if", False
     ),
+    "controls_lane": Field(Literal["dlm", "ar"], "of controls: dlm for diffusion, ar for autoregressive", "dlm"),
+    "edits": Field(
+        list | None,
+        "tokens to touch, [[after, position, token], ...]: after a step (from 1), at a position of the canvas, the token's text or null"
+        " for a mask; the model goes on from there in a second lane",
+        None,
+    ),
+    "edited_lane": Field(int, "lane of the run that is touched, from 0", 0),
+    "closely": Field(bool, "record candidates of masked tokens and the lengths of value vectors, too", False),
     "method": Field(
         Literal[METHODS],
         "the structured ones remove whole channels and heads, the others set single weights to zero",
@@ -109,6 +118,7 @@ CHANGE = (
     "cover", "cover_count", "cover_per_head", "cover_protocol", "cover_positions", "leave_out_heads", "heads_count",
 )  # fmt: skip
 BLANKS = ("blanks", "blank_tokens")
+TOUCH = ("controls_lane", "edits", "edited_lane", "closely")
 
 
 def endpoint(*names: str, **defaults: object) -> Callable[[Callable], property]:

@@ -1,7 +1,7 @@
 """The bounded choices of the page, and how what a visitor chose becomes the engine's settings.
 
-Values travel by the names of their controls (DECODING, COPY, "prompt", "both"), never by position. Every function here raises ValueError
-with a sentence that tells what to change; `in_words` shows it on the page. Page and API use the same.
+Values travel by the names of their controls (DECODING, COPY, "prompt", "both", "closely"), never by position. Every function here
+raises ValueError with a sentence that tells what to change; `in_words` shows it on the page. Page and API use the same.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ def request_from(values: Mapping[str, object], model: str | None = None) -> Requ
     decoding = decoding_from(**_group(values, DECODING))
     lanes = BOTH if values.get("both") else WATCHED
     if "method" not in values:
-        return Request(model, values["prompt"], decoding, lanes=lanes)
+        return Request(model, values["prompt"], decoding, lanes=lanes, closely=bool(values.get("closely")))
     pruning, calibration = copy_from(values)
     return Request(model, values["prompt"], decoding, pruning, calibration)
 

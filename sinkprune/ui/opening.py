@@ -25,12 +25,14 @@ def open_links(
     tabs: gr.Tabs,
     controls: dict[str, Component],
     linked: gr.State,
+    touched: gr.State,
     presets: Collection[str] = (),
 ) -> None:
     """Wire the page's opening.
 
     said: says what is wrong with a link, or that it was made with another model; then nothing starts by itself.
     controls: those that a link sets, by name (see `links.Link.values`). linked: see `compare_section`.
+    touched: see `what_if_section`.
     presets: the names of the recorded runs that the page has.
     """
 
@@ -47,11 +49,12 @@ def open_links(
         return {
             said: note("Link", differs) if differs else "",
             linked: _promised(link, bench.public_name),
+            touched: None if differs else link.touch,
             **({tabs: gr.Tabs(selected=link.tab)} if link.tab else {}),
             **{controls[name]: value for name, value in values.items()},
         }
 
-    outputs = [said, tabs, *controls.values(), linked]
+    outputs = [said, tabs, *controls.values(), linked, touched]
     # Not through the queue: a page must open also when the queue is full.
     page.load(opened, None, outputs, **QUICK_EVENT).then(None, said, None, js=START, **QUICK_EVENT)
 

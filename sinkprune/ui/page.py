@@ -60,14 +60,14 @@ def build_page(bench: Workbench) -> gr.Blocks:
                 label="Prompt", placeholder="Ask for a story or an explanation, in English", lines=1, max_lines=4, elem_id="prompt",
             )  # fmt: skip
             button = run_button("Run", "run", "Stop", "stop", min_width=88)
-        both, decoding = decoding_controls()
+        recorded, decoding = decoding_controls()
         with gr.Tabs(elem_id="sections") as tabs:
             with gr.Tab("Watch the sinks", id="watch"):
-                watch_section(bench, presets, prompt, both, button, decoding)
+                watch_section(bench, presets, prompt, recorded, button, decoding)
             with gr.Tab("Prune and compare", id="compare") as tab:
                 copy, linked = compare_section(bench, tab, prompt, decoding, compared)
             with gr.Tab("What if", id="whatif"):
-                changes = what_if_section(bench, prompt, decoding)
+                changes, touched = what_if_section(bench, prompt, decoding)
             with gr.Tab("All methods", id="methods"):
                 samples = methods_section(bench, prompt, decoding, compared)
                 sweep_section(bench, prompt, decoding, samples, table)
@@ -81,7 +81,7 @@ def build_page(bench: Workbench) -> gr.Blocks:
                 models_section(bench, tab)
         gr.HTML(ABOUT, js_on_load=PROMPT_KEYS)
         add_endpoints(bench)
-        controls = {"prompt": prompt, "both": both, **decoding, **copy, **changes}
-        open_links(demo, bench, said, tabs, controls, linked, [preset.name for preset in presets])
+        controls = {"prompt": prompt, **recorded, **decoding, **copy, **changes}
+        open_links(demo, bench, said, tabs, controls, linked, touched, [preset.name for preset in presets])
     # Whoever waits does so in the lines of the workbench, with a thread each; this bound is for what the lines do not see.
     return demo.queue(max_size=200, default_concurrency_limit=4)

@@ -7,7 +7,7 @@ One output is called "status": the line that says what goes on. `run_button` mak
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -92,21 +92,28 @@ def wire_run(
     outputs: dict[str, Component],
     stopped: Handler,
     stopped_inputs: dict[str, Component] | None = None,
+    also: Sequence[tuple[Callable[..., Dependency], Work, dict[str, Component]]] = (),
 ) -> Run:
-    """Wire both buttons. work: raises ValueError for what it refuses, which the status then says. stopped: the update after Stop."""
+    """Wire both buttons. work: raises ValueError for what it refuses, which the status then says. stopped: the update after Stop.
+
+    also: other works of the section with the events that start them, such as `event.success`, and their inputs; Stop ends them, too.
+    """
     named = outputs | {"go": button.go, "stop": button.stop}
     changed = list(named.values())
-    task = gpu_task(_in_words(bench, work), bench)
-
     stopped_with: OrderedDict[str, Update] = OrderedDict()  # visitor -> what Stop said
 
-    def run(**values: object) -> Iterator[dict]:
-        stopped_with.pop(visitor(), None)
-        news = _buttons(busy=True)  # with the first update: what is refused at once never looks busy
-        with closing(task(values)) as updates:
-            for update in updates:
-                yield _by_component(named, news | update)
-                news = {}
+    def start(listener: Callable[..., Dependency], work: Work, inputs: dict[str, Component]) -> Dependency:
+        task = gpu_task(_in_words(bench, work), bench)
+
+        def run(**values: object) -> Iterator[dict]:
+            stopped_with.pop(visitor(), None)
+            news = _buttons(busy=True)  # with the first update: what is refused at once never looks busy
+            with closing(task(values)) as updates:
+                for update in updates:
+                    yield _by_component(named, news | update)
+                    news = {}
+
+        return listener(run, None, changed, inputs_kwargs=inputs, **MODEL_EVENT)
 
     def after_stop(**values: object) -> dict:
         update = stopped(**values)
@@ -119,10 +126,11 @@ def wire_run(
         """A run that is stopped ends with its last update, which covers what Stop said: it is said again."""
         return stopped_with.pop(visitor(), {})
 
-    started = button.go.click(run, None, changed, inputs_kwargs=inputs, **MODEL_EVENT)
+    started = [start(*one) for one in ((button.go.click, work, inputs), *also)]
     stop = button.stop.click(after_stop, None, changed, inputs_kwargs=stopped_inputs, cancels=started, **QUICK_EVENT)
-    wired = Run(named, started, stop)
-    wired.then(started, at_the_end)
+    wired = Run(named, started[0], stop)
+    for event in started:
+        wired.then(event, at_the_end)
     return wired
 
 

@@ -58,11 +58,14 @@ CHOICES = {
 
 
 def what_if_from(values: Mapping[str, object], model: str | None = None) -> Request:
-    """What the controls ask for. values: all of WHAT_IF, "prompt" and all of `inputs.DECODING`, by name."""
+    """What the controls ask for. values: all of WHAT_IF, "prompt" and all of `inputs.DECODING`, by name.
+
+    These runs are looked at closely: whoever touches a token chooses from the candidates.
+    """
     chosen = {name: values[name] for name in WHAT_IF}
     check_what_if(chosen)
     change = chosen["change"]
-    plain = {name: value for name, value in values.items() if name not in ("method", "both")}
+    plain = {name: value for name, value in values.items() if name not in ("method", "both")} | {"closely": True}
     if change == "keys":
         kept = {"retention": chosen["kept_share"], "keep": chosen["kept_by"], "kernel": 1, "delay": 0}
         return replace(request_from(plain | {"cache": "sparse"} | kept, model), controls=True)

@@ -130,6 +130,26 @@ def test_generate_and_trace_change_what_was_asked(run, tmp_path):
         assert trace["settings"]["controls"] is True
 
 
+def test_trace_touches_a_token_and_goes_on(run, tmp_path):
+    path = tmp_path / "touched.json"
+    options = (*SHORT, "--lanes", "dlm", "--candidates", "--value-norms", "--output", str(path))
+    assert run("trace", "hello", *options, "--edit", "1", "12", "a", "--edit", "2", "13")[0] == 0
+    trace = json.loads(path.read_text())
+    check_trace(trace)
+    assert trace["settings"]["touched"]["edits"] == [[1, 12, "a"], [2, 13, None]]
+    assert [lane["title"] for lane in trace["lanes"]] == ["Touched after step 1", "Touched after step 1 and 2"]
+    assert {"candidates", "values", "edits"} <= trace["lanes"][1]["frames"][2].keys()
+    for bad in (
+        ("--edit", "1"),
+        ("--edit", "x", "12"),
+        ("--edit", "1", "12", "--edit-lane", "2"),
+        ("--edit", "1", "0"),
+    ):
+        code, _, err = run("trace", "hello", *options, *bad)
+        assert code == 2
+        assert len(err.split()) > 4
+
+
 @pytest.mark.parametrize(
     "options",
     [

@@ -8,11 +8,11 @@ import torch
 
 from sinkprune.decoding import DecodeConfig
 from sinkprune.models import load_model
+from sinkprune.models.fingerprint import weights_fingerprint
 from sinkprune.pruning import METHODS, CalibrationConfig
 from sinkprune.recorded import comparison as module
 from sinkprune.recorded.comparison import MAX_BYTES, PATH, load_comparison, record_comparison, write_comparison
 from sinkprune.recorded.presets import load_presets
-from sinkprune.recorded.table_cells import weights_fingerprint
 from sinkprune.ui.inputs import COPY, DECODING, request_from
 
 SHORT = DecodeConfig(gen_length=8, block_length=4, steps=8)

@@ -188,3 +188,25 @@ def test_the_measure_reads_as_the_run_wrote(loaded):
         losses = answer_losses(loaded, torch.tensor([lane["ids"]]), torch.tensor(answer_ids(lane, MASK)), cover)
         sure = [frame["committed"][0][3] for frame in lane["frames"]]
         assert torch.allclose((-losses).exp(), torch.tensor(sure, dtype=torch.float64), atol=1e-3)
+
+
+def test_value_norms_come_on_request_only_in_units_of_the_median(loaded):
+    from sinkprune.decoding import denoise
+    from sinkprune.traces.format import frame_values
+    from sinkprune.traces.runs import check_prompt
+
+    steps = list(denoise(loaded, check_prompt(loaded, PROMPT, 32), CONFIG, value_norms=True))
+    for kinds in (("dlm", "ar"), ("ar",)):
+        trace = finish(trace_run(loaded, PROMPT, CONFIG, kinds, value_norms=True))
+        check_trace(trace)
+        layers = trace["model"]["layers"]
+        for lane in trace["lanes"]:
+            frame = lane["frames"][1]
+            found = frame_values(frame, layers, lane["length"])[:, : frame["visible"] - (lane["kind"] == "ar")]
+            assert np.allclose(np.median(found, axis=1), 1, rtol=0.05)
+        if "dlm" in kinds:
+            norms = steps[1].value_norms.numpy()
+            found = frame_values(trace["lanes"][0]["frames"][1], layers, norms.shape[1])
+            assert np.allclose(found, norms / np.median(norms, axis=1, keepdims=True), rtol=0.05, atol=0.01)
+    plain = finish(trace_run(loaded, PROMPT, CONFIG, ("dlm",)))
+    assert frame_values(plain["lanes"][0]["frames"][0], 2, 40) is None

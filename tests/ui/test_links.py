@@ -127,6 +127,12 @@ def test_what_a_link_leaves_out_keeps_the_default():
         {"sink_weight": "maybe"},
         {"samples": "4"},
         {"samples": "1000"},
+        {"edits": ""},
+        {"edits": "[[1,"},
+        {"edits": "[" * 3000},
+        {"edits": "[[0,5]]"},
+        {"edits": "[[1,5]]", "edited_lane": "9"},
+        {"edits": "null"},
     ],
 )
 def test_what_the_page_does_not_offer_is_refused_in_words(bad):

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from types import SimpleNamespace
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 import gradio as gr
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from sinkprune.decoding import DecodeConfig
 from sinkprune.lab.request import Request
 from sinkprune.pruning import CalibrationConfig, PruneConfig
+from sinkprune.traces.touch import Edit, Touch
 from sinkprune.ui.inputs import COPY
 from sinkprune.ui.opening import another_model, open_links
 from sinkprune.ui.sections.compare import _as_linked
@@ -30,11 +31,16 @@ def opened():
         with gr.Tabs() as tabs:
             pass
         said, linked = gr.HTML(), gr.State()
-        both, decoding = decoding_controls()
-        controls = {"prompt": gr.Textbox(), "both": both, **decoding, **copy_controls()[0]}
-        open_links(page, bench, said, tabs, controls, linked, ["drift"])
+        recorded, decoding = decoding_controls()
+        controls = {"prompt": gr.Textbox(), **recorded, **decoding, **copy_controls()[0]}
+        open_links(page, bench, said, tabs, controls, linked, touched := gr.State(), ["drift"])
     load = next(event for event in page.fns.values() if event.targets[0][1] == "load")
-    names = {component: name for name, component in controls.items()} | {said: "said", tabs: "tabs", linked: "linked"}
+    names = {component: name for name, component in controls.items()} | {
+        said: "said",
+        tabs: "tabs",
+        linked: "linked",
+        touched: "touched",
+    }
 
     def call(query, model="bundled"):
         bench.public_name = model
@@ -42,6 +48,13 @@ def opened():
         return {names[component]: value for component, value in updates.items()}
 
     return call
+
+
+def test_a_link_brings_its_touched_token_unless_another_model_wrote_it(opened):
+    link = "?tab=whatif&model=bundled&edited_lane=1&edits=" + quote('[[3,20," blue"],[4,21,null]]')
+    assert opened(link)["touched"] == Touch(1, (Edit(3, 20, " blue"), Edit(4, 21)))
+    assert opened(link, "llada-1.5")["touched"] is None
+    assert opened(LINK)["touched"] is None
 
 
 def test_a_link_sets_every_control_and_is_remembered(opened):
@@ -59,7 +72,7 @@ def test_a_link_sets_every_control_and_is_remembered(opened):
 
 
 def test_no_link_leaves_everything_alone(opened):
-    assert opened("") == {"said": "", "linked": None}
+    assert opened("") == {"said": "", "linked": None, "touched": None}
 
 
 def test_a_link_made_with_another_model_is_said_and_promises_nothing_of_this_one(opened):

@@ -19,15 +19,21 @@ from sinkprune.ui.inputs import (
 )
 
 
-def decoding_controls() -> tuple[gr.Checkbox, dict[str, gr.components.Component]]:
-    """The choice of the autoregressive lane, and the controls of `decoding_from` by the names of its parameters, in a closed accordion."""
+def decoding_controls() -> tuple[dict[str, gr.Checkbox], dict[str, gr.components.Component]]:
+    """What "Watch the sinks" records, and the controls of `decoding_from` by the names of its parameters, in a closed accordion."""
     with gr.Accordion("How it writes", open=False, elem_id="decoding"):
         both = gr.Checkbox(True, label="Autoregressive lane beside it, same weights", elem_id="both", container=False)
+        closely = gr.Checkbox(
+            False,
+            label="Record the candidates of masks and the lengths of value vectors",
+            elem_id="closely",
+            container=False,
+        )
         controls = _canvas_controls() | _rule_controls() | _noise_controls()
         sparse = _sparse_controls()
     cache = controls["cache"]
     cache.change(_show_sparse, cache, list(sparse.values()), **QUICK_EVENT)
-    return both, controls | sparse
+    return {"both": both, "closely": closely}, controls | sparse
 
 
 def _canvas_controls() -> dict[str, gr.components.Component]:

@@ -38,11 +38,14 @@ def watch_section(
     bench: Workbench,
     presets: list[Preset],
     prompt: gr.Textbox,
-    both: gr.Checkbox,
+    recorded_too: dict[str, gr.Checkbox],
     button: RunButton,
     decoding: dict[str, Component],
 ) -> None:
-    """Build the section and wire it to the page's prompt, button and decoding controls. both: whether the autoregressive lane runs, too."""
+    """Build the section and wire it to the page's prompt, button and decoding controls.
+
+    recorded_too: "both", the autoregressive lane; "closely", candidates and value norms.
+    """
     first = presets[0] if presets else None
     trace = first and _preset_trace(first)
     with gr.Row(elem_id="recorded"):
@@ -53,7 +56,7 @@ def watch_section(
         opened = gr.UploadButton(
             "Open a saved run", file_types=[".json", ".gz"], elem_id="open-run", size="sm", scale=0, min_width=150
         )
-    recorded_settings(presets, chips, {"both": both, **decoding})
+    recorded_settings(presets, chips, {"both": recorded_too["both"], **decoding})
     status = gr.HTML(_preset_note(first), elem_id="note")
     gr.HTML("<h2 class='quiet'>The run</h2>")
     shown = player(bench.answer_map, elem_id="watch-player", value=trace)
@@ -62,7 +65,7 @@ def watch_section(
     figures, seen = figure_section(recorded, trace, last)
     outputs = {"prompt": prompt, "shown": shown, "last": last, "status": status, "chips": chips, **figures}
     drawn = {"trace": last, "layer": figures["layer"], "seen": seen}
-    inputs = {"prompt": prompt, "both": both, "layer": figures["layer"], "seen": seen, **decoding}
+    inputs = {"prompt": prompt, **recorded_too, "layer": figures["layer"], "seen": seen, **decoding}
     run = wire_run(button, bench, partial(_live_run, bench, recorded), inputs, outputs, stopped, {"trace": last})
     prompt.input(None, None, chips, js="() => null", **QUICK_EVENT)  # another prompt: no longer that of a recorded run
     by_name = {preset.name: preset for preset in presets}

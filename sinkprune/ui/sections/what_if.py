@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
+from urllib.parse import parse_qsl
 
 import gradio as gr
 from gradio.components import Component
@@ -15,14 +16,15 @@ from sinkprune.lab.request import Request
 from sinkprune.lab.what_if import LaneResult
 from sinkprune.models import LoadedModel
 from sinkprune.traces.runs import check_prompt
+from sinkprune.traces.touch import Edit, touched_again
 from sinkprune.ui.components.player import player
 from sinkprune.ui.events import QUICK_EVENT, STATE_SECONDS
-from sinkprune.ui.inputs import BOUNDS, KEEPS
+from sinkprune.ui.inputs import BOUNDS, KEEPS, in_words
 from sinkprune.ui.run_button import Update, run_button, wire_run
 from sinkprune.ui.sections.watch import stopped
 from sinkprune.ui.server.kept_runs import KEPT
-from sinkprune.ui.server.links import link_to
-from sinkprune.ui.server.runs import Tried, seen_as, tried, watched
+from sinkprune.ui.server.links import link_to, read_link
+from sinkprune.ui.server.runs import Before, Tried, run_of, seen_as
 from sinkprune.ui.server.scheduler import Waiting
 from sinkprune.ui.server.workbench import Workbench
 from sinkprune.ui.what_if_inputs import (
@@ -38,11 +40,16 @@ from sinkprune.ui.what_if_inputs import (
     what_if_from,
 )
 from sinkprune.ui.words.text import kept_words, note, waiting_line
-from sinkprune.ui.words.what_if import ABOUT_CHANGE, WHAT_IF_TERMS, result_table
+from sinkprune.ui.words.what_if import ABOUT_CHANGE, WHAT_IF_TERMS, result_table, touched_words
 
 
-def what_if_section(bench: Workbench, prompt: gr.Textbox, decoding: dict[str, Component]) -> dict[str, Component]:
-    """Build the section and wire it to the page's prompt and decoding controls. Returns the controls of `WHAT_IF`, by name."""
+def what_if_section(
+    bench: Workbench, prompt: gr.Textbox, decoding: dict[str, Component]
+) -> tuple[dict[str, Component], gr.State]:
+    """Build the section and wire it to the page's prompt and decoding controls.
+
+    Returns the controls of `WHAT_IF`, by name, and what holds the `Touch` of the link that the page was opened with.
+    """
     change = gr.Radio(
         [(title, name) for name, title in CHANGES.items()], value=WHAT_IF["change"], label="What is changed while it writes",
         elem_id="what-if-change", elem_classes="plain-radio",
@@ -57,15 +64,21 @@ def what_if_section(bench: Workbench, prompt: gr.Textbox, decoding: dict[str, Co
         "status": gr.HTML(
             note("", "The prompt above is written untouched, changed, and changed at random."), elem_id="what-if-status"
         ),
-        "shown": player(bench.answer_map, elem_id="what-if-player", empty="No run yet. Press Try it."),
+        "shown": player(bench.answer_map, elem_id="what-if-player", empty="No run yet. Press Try it.", touchable=True),
         "table": gr.HTML(elem_id="what-if-table"),
         "last": gr.State(time_to_live=STATE_SECONDS),
+        "linked": gr.State(),
     }
     gr.HTML(WHAT_IF_TERMS)
-    inputs = {"prompt": prompt, **controls, **decoding}
-    wire_run(button, bench, partial(_try, bench), inputs, outputs, stopped, {"trace": outputs["last"]})
+    put = gr.State(time_to_live=STATE_SECONDS)
+    taken = outputs["shown"].submit(_put, None, put, **QUICK_EVENT)
+    last = {"trace": outputs["last"]}
+    wire_run(
+        button, bench, partial(_try, bench), {"prompt": prompt, "linked": outputs["linked"], **controls, **decoding},
+        outputs, stopped, last, also=[(taken.success, partial(_go_on, bench), {"put": put} | last)],
+    )  # fmt: skip
     change.change(_show_group, change, [about, lane, *groups.values()], **QUICK_EVENT)
-    return controls
+    return controls, outputs["linked"]
 
 
 def _groups() -> tuple[dict[str, gr.Row], dict[str, Component]]:
@@ -119,12 +132,39 @@ def _about(change: str) -> str:
 def _try(bench: Workbench, values: dict) -> Iterator[Update]:
     """Write all lanes, then measure them; or show the same run of an earlier visitor."""
     asked, dense = _asked(bench, values)
+    yield {"linked": None}
+    yield from _run(bench, dense, replace(asked, touch=values.get("linked")))
+
+
+def _put(event: gr.EventData) -> tuple[int, Edit]:
+    """What a visitor puts into a lane of the player: (lane, edit). The event has {lane, after, position, token}."""
+    with in_words():
+        put = event._data if isinstance(event._data, dict) else {}
+        return put.get("lane"), Edit(*(put.get(name) for name in ("after", "position", "token")))
+
+
+def _go_on(bench: Workbench, values: dict) -> Iterator[Update]:
+    """Go on from the run that is shown, after one edit more."""
+    trace, put = values["trace"], values["put"]
+    if not trace or not put:
+        raise ValueError("there is no run to touch yet: press Try it first")
+    link = read_link(dict(parse_qsl(trace["query"].removeprefix("?"))))
+    asked, dense = _asked(bench, link.values)
+    if trace["model"]["name"] != dense.spec.name:
+        raise ValueError("another model is here than the one that wrote this run: press Try it first")
+    yield from _run(bench, dense, replace(asked, touch=touched_again(link.touch, *put)))
+
+
+def _run(bench: Workbench, dense: LoadedModel, asked: Request) -> Iterator[Update]:
     yield {"status": note("Live", "The model begins."), "table": ""}
     shown_as, lanes = None, None
-    with closing((tried if asked.controls else watched)(bench, dense, asked)) as steps:
+    with closing(run_of(asked)(bench, dense, asked)) as steps:
         for how, value in steps:
             if isinstance(value, Waiting):
                 yield {"status": waiting_line(value)}
+                continue
+            if isinstance(value, Before):
+                yield {"status": note("Live", "The run is written first, then it is touched."), "shown": value.trace}
                 continue
             lanes = value.lanes if isinstance(value, Tried) else None
             trace = value.trace if isinstance(value, Tried) else value
@@ -158,7 +198,9 @@ def _measuring(lanes: list[LaneResult], trace: dict) -> str:
 
 
 def _done(asked: Request, trace: dict, lanes: list[LaneResult] | None, how: str) -> str:
-    if lanes is None:
+    if asked.touch is not None:
+        said = touched_words(trace)
+    elif lanes is None:
         passes = trace["lanes"][0]["nfe"]
         said = f"The blanks are filled, in {passes} forward passes."
     else:

@@ -9,7 +9,9 @@ gen_length block_length rule threshold factor cache temperature seed
 cfg_scale stop_at_end retention kernel delay keep             how it writes (parameters of `inputs.decoding_from`)
 method sparsity pattern sink_rule sink_weight allocation samples        the pruned copy; with tab=compare it is made and compared at once
 change lane covered … blank_tokens                            what is changed while it writes (`what_if_inputs.WHAT_IF`)
+edits edited_lane                                             tokens that were put into a lane of that run (`traces.touch`), as JSON
 lanes                                                         dlm or dlm,ar: the prompt is run at once and watched in these lanes
+closely                                                       True: candidates and value norms are recorded, too
 expect                                                        what both lanes wrote when the link was made (`traces.parting.fingerprint`)
 ```
 What is left out keeps the page's default, and names that are not known here are left alone: those of what is looked at (step, layer, …)
@@ -21,6 +23,7 @@ A model is a registry name, followed by the form of quantised weights, or "own":
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -30,6 +33,7 @@ from sinkprune.decoding import DecodeConfig
 from sinkprune.lab.request import Request
 from sinkprune.models.registry import MODELS, QUANTIZATIONS
 from sinkprune.traces.runs import MAX_CHARACTERS
+from sinkprune.traces.touch import Touch, touch_asked
 from sinkprune.ui.inputs import (
     COPY,
     DECODING,
@@ -48,6 +52,7 @@ FLAGS = {"sink_weight", "stop_at_end"}
 WORDS |= {name for name, value in WHAT_IF.items() if isinstance(value, str)}
 EXPECT = re.compile(r"[0-9a-f]{12}")
 PRESET = re.compile(r"[a-z0-9-]{1,40}")
+MOST_TOUCHED = 2000  # characters of a link's edits
 OWN = "own"
 MODEL_NAMES = {OWN, *MODELS, *(f"{name} ({form})" for name in MODELS for form in QUANTIZATIONS)}
 LANES = {"dlm": False, "dlm,ar": True}  # -> whether the autoregressive lane is beside
@@ -57,7 +62,7 @@ LANES = {"dlm": False, "dlm,ar": True}  # -> whether the autoregressive lane is 
 class Link:
     """What a link asks for; None where it says nothing.
 
-    values: of the page's controls, by name: "prompt", "both", all of `inputs.DECODING` or none, all of `inputs.COPY` or none,
+    values: of the page's controls, by name: "prompt", "both", "closely", all of `inputs.DECODING` or none, all of `inputs.COPY` or none,
         all of `what_if_inputs.WHAT_IF` or none.
     """
 
@@ -65,6 +70,7 @@ class Link:
     model: str | None = None
     expect: str | None = None
     values: dict = field(default_factory=dict)
+    touch: Touch | None = None
 
     @property
     def whole(self) -> bool:
@@ -83,11 +89,11 @@ def link_to(request: Request, expect: str | None = None) -> str:
     parts = {"tab": tab, "model": request.model or OWN, "prompt": request.prompt}
     parts |= _decoding(decoding_shown(request) if changed else request.decoding)
     if changed:
-        parts |= what_if_values(request)
+        parts |= what_if_values(request) | _touch(request.touch)
     elif compared:
         parts |= copy_values(request.pruning, request.calibration) | ({"expect": expect} if expect else {})
     else:
-        parts |= {"lanes": ",".join(request.lanes)}
+        parts |= {"lanes": ",".join(request.lanes)} | ({"closely": True} if request.closely else {})
     return "?" + urlencode(parts)
 
 
@@ -131,9 +137,31 @@ def read_link(query: Mapping[str, str]) -> Link:
     values = {} if prompt is None else {"prompt": prompt}
     if lanes is not None:
         values["both"] = LANES[lanes]
+    if query.get("closely") == "True":
+        values["closely"] = True
     values |= _asked(query, DECODING, _check_decoding) | _asked(query, COPY, _check_copy)
     values |= _asked(query, WHAT_IF, check_what_if)
-    return Link(tab, model, expect, values)
+    return Link(tab, model, expect, values, _touch_asked(query))
+
+
+def _touch(touch: Touch | None) -> dict:
+    if touch is None:
+        return {}
+    return {"edits": json.dumps(touch.as_lists(), ensure_ascii=False, separators=(",", ":")), "edited_lane": touch.lane}
+
+
+def _touch_asked(query: Mapping[str, str]) -> Touch | None:
+    edits, lane = query.get("edits"), query.get("edited_lane", "0")
+    if edits is None:
+        return None
+    try:
+        lists = json.loads(edits) if len(edits) <= MOST_TOUCHED else None
+    except (ValueError, RecursionError):
+        lists = None
+    touch = touch_asked(lists, int(lane)) if lane in ("0", "1", "2") else None
+    if touch is None:
+        raise ValueError("the link's edits must be a short list of [after, position, token], in a lane from 0 to 2")
+    return touch
 
 
 def _asked(query: Mapping[str, str], defaults: dict, check: Callable[[dict], object]) -> dict:

@@ -7,9 +7,9 @@ comparison `PruneProgress`, `Pruned` and, last, `Compared`. All of them may be s
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gradio.context import LocalContext
@@ -23,6 +23,7 @@ from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneProgress, Pru
 from sinkprune.pruning.settings import layer_sparsity
 from sinkprune.traces.controls import changes_of
 from sinkprune.traces.runs import check_prompt, compare_run, trace_run
+from sinkprune.traces.touch import check_touch, touch_run, touched_change
 from sinkprune.ui.events import now_and_then, telling
 from sinkprune.ui.server.kept_runs import LIVE, KeptRuns
 from sinkprune.ui.server.scheduler import LONG, SHORT, Waiting
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 KEPT_BYTES = 128 * 2**20  # about forty runs of the bundled model with two lanes
 FRAME_BYTES = 2000  # of a frame beside its long texts
+GUESSES_BYTES = 1000  # of the candidates of one position, as objects in memory
 
 
 @dataclass(frozen=True)
@@ -61,16 +63,24 @@ class Tried:
     lanes: list[LaneResult]
 
 
+@dataclass(frozen=True)
+class Before:
+    """The run that is going to be touched, as far as it is written."""
+
+    trace: dict
+
+
 def kept_runs() -> KeptRuns:
     """An empty store for the runs of one dense model."""
-    return KeptRuns(KEPT_BYTES, run_bytes, passing=(Waiting, PruneProgress))
+    return KeptRuns(KEPT_BYTES, run_bytes, passing=(Waiting, PruneProgress, Before))
 
 
 def run_bytes(values: list) -> int:
     """What a finished run takes: earlier traces share the frames of the last one."""
     last = values[-1].trace if isinstance(values[-1], Compared | Tried) else values[-1]
     frames = [frame for lane in last["lanes"] for frame in lane["frames"]]
-    return sum(len(frame["heads"]) + len(frame["share"]) + FRAME_BYTES for frame in frames)
+    guesses = sum(len(frame.get("candidates", ())) for frame in frames) * GUESSES_BYTES
+    return guesses + sum(len(frame["heads"]) + len(frame["share"]) + FRAME_BYTES for frame in frames)
 
 
 def visitor() -> str:
@@ -110,6 +120,7 @@ def _write(dense: LoadedModel, asked: Request) -> Iterator[dict]:
     return trace_run(
         dense, asked.prompt, asked.decoding, asked.lanes,
         intervention=asked.intervention, blanks=asked.blanks, controls=asked.controls,
+        candidates=asked.closely, value_norms=asked.closely,
     )  # fmt: skip
 
 
@@ -120,6 +131,48 @@ def _measured(writing: Iterator[dict], dense: LoadedModel, asked: Request) -> It
     changes = changes_of(asked.lanes[0], asked.decoding, asked.intervention, controls=True)
     for lanes in results(dense, trace, changes):
         yield Tried(trace, lanes)
+
+
+def run_of(asked: Request) -> Callable[..., Iterator]:
+    """Which of the functions here makes a request without a copy."""
+    return touched if asked.touch else tried if asked.controls else watched
+
+
+def touched(
+    bench: Workbench, dense: LoadedModel, asked: Request, slowly: bool = True
+) -> Iterator[tuple[str, Waiting | Before | dict]]:
+    """A lane of a run as it was, and beside it the same lane touched. slowly: see `KeptRuns.run`. Raises ValueError at the first step.
+
+    The run before the touch is taken from those kept; else it is written first.
+    """
+    change = asked.lanes, asked.decoding, asked.intervention, asked.controls
+    kind, changed = touched_change(asked.touch.lane, *change)
+    who = visitor()
+
+    def make() -> Iterator[Waiting | Before | dict]:
+        check_touch(dense, asked.touch, kind)
+        return going_on()
+
+    def going_on() -> Iterator[Waiting | Before | dict]:
+        with closing(_before(bench, dense, asked)) as steps:
+            for step in steps:
+                yield step
+        resumed = touch_run(dense, step.trace, asked.touch, changed)
+        with closing(bench.lines.run(SHORT, resumed, who, kind="touched")) as steps:
+            yield from steps
+
+    return bench.kept.run(f"touched {asked.key}", make, slowly)
+
+
+def _before(bench: Workbench, dense: LoadedModel, asked: Request) -> Iterator[Waiting | Before]:
+    """The run that is touched; its whole trace comes last."""
+    before = replace(asked, touch=asked.touch.before)
+    with closing(run_of(before)(bench, dense, before, slowly=False)) as steps:
+        for _, value in steps:
+            trace = value.trace if isinstance(value, Before | Tried) else value
+            yield value if isinstance(value, Waiting | Before) else Before(trace)
+            if isinstance(value, Tried) or (isinstance(value, dict) and all(lane["done"] for lane in trace["lanes"])):
+                return  # nobody waits for its measurements
 
 
 def compared(

@@ -1,7 +1,7 @@
 // Starts the component in this element from its module. The import is dynamic because Gradio runs this text as a function body;
 // what fails before the component can speak is said here.
 import(props.assets.url + "/main.js")
-  .then((main) => main.mount(element, props, server, watch))
+  .then((main) => main.mount(element, props, server, watch, trigger))
   .catch((error) => {
     console.error(error);
     const message = element.querySelector("[data-message]");

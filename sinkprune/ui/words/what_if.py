@@ -6,6 +6,7 @@ import html
 
 from sinkprune.lab.numbers import bits, percent, signed
 from sinkprune.lab.what_if import LaneResult
+from sinkprune.traces.parting import answer_ids, first_divergence
 
 ABOUT_CHANGE = {
     "cover": "At each step the chosen tokens get no attention, and the others share it. A random choice of as many tokens runs beside it.",
@@ -26,6 +27,18 @@ left out are read, and then given no weight. Fewer keys make a short text no fas
 looks at the last row of an autoregressive model instead. That row attends to its neighbours too,
 so its protocol also hides content.</p></details>
 """
+
+
+def touched_words(trace: dict) -> str:
+    """What a touch did, in a sentence."""
+    was, touched = trace["lanes"]
+    parting = first_divergence(was, touched)
+    if parting is None:
+        return "The model went on from the touched token: both lanes hold the same text."
+    ids = [answer_ids(lane, lane["maskId"]) for lane in (was, touched)]
+    same = sum(a == b for a, b in zip(*ids, strict=False)) / max(map(len, ids))
+    where = f"position {parting.position}, step {parting.step + 1}"
+    return f"The model went on from the touched token. The lanes part at {where}; {same:.0%} of the answer's tokens are equal."
 
 
 def result_table(lanes: list[LaneResult]) -> str:

@@ -5,7 +5,7 @@
 import { PAD, Sheet, focusBand, label, rowAt, rowMiddle, rowTop, sinkArrow } from "./plot.js";
 import { skipsRows } from "./blocks.js";
 import { rowOf, rowValues } from "./rows.js";
-import { tokenState } from "./trace.js";
+import { tokenState, valuesOf } from "./trace.js";
 
 const STRIP = 5;
 const LEFT = STRIP + 5;
@@ -37,6 +37,7 @@ export class Bars {
       context.fillStyle = sinks.has(row) ? theme.accent : theme.bar;
       context.fillRect(LEFT, rowTop(row, rows, this.sheet), Math.max(0.5, length(value)), Math.max(1, high - gap));
     });
+    this.drawValues(context, scene, step, room);
     this.drawStates(context, scene, step, high);
     this.drawThreshold(context, scene, LEFT + length(track.limits[step]));
     track.sinks[step].forEach((position, rank) => {
@@ -55,6 +56,17 @@ export class Bars {
       if (x < free) continue;
       label(context, `${value}×`, x, y + 13, theme, { align: "center" });
       free = x + LABEL;
+    }
+  }
+
+  // How long each token's value vector is: a thin line, whose half width is the median. Of folded rows, that of the first.
+  drawValues(context, scene, step, room) {
+    const { rows, theme } = scene;
+    const values = valuesOf(scene.run, scene.lane, step, scene.scope);
+    if (!values) return;
+    context.fillStyle = theme.value;
+    for (let row = 0; row < rows.count; row++) {
+      if (values[row] > 0) context.fillRect(LEFT, rowMiddle(row, rows, this.sheet) - 0.5, Math.min(1, values[row] / 2) * room, 1);
     }
   }
 

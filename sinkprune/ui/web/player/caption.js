@@ -67,8 +67,10 @@ function leavesGap(lane, position, step) {
 }
 
 function partingClause(scenes, { position, step }) {
-  const shown = scenes.map(({ lane }) => (lane.born[position] > step ? "a mask" : tokenWords(lane, position)));
-  return `here the two part: ${shown[0]} in the first lane, ${shown[1]} in the second`;
+  const other = scenes[scenes[0].against];
+  const shown = [scenes[0], other].map(({ lane }) => (lane.born[position] > step ? "a mask" : tokenWords(lane, position)));
+  const where = scenes.length > 2 ? `the lane “${other.lane.title}”` : "the second";
+  return `here the two part: ${shown[0]} in the first lane, ${shown[1]} in ${where}`;
 }
 
 function lastOfBlock({ frames }, step) {

@@ -65,11 +65,11 @@ export class Chips {
   }
 }
 
-function lookOf({ run, lane, track, comparison }, position, step) {
+function lookOf({ lane, track, comparison, pair }, position, step) {
   const state = tokenState(lane, position, step);
   const sinks = track.sinks[step];
   const sink = sinks[0] === position ? "leader" : sinks.includes(position) ? "sink" : "";
-  const difference = comparison ? chipDifference(run.lanes, position, step) : "";
+  const difference = comparison ? chipDifference(pair, position, step) : "";
   const sure = state === "masked" ? lane.frames[step].confidence[position] / 254 : lane.certainty[position];
   const fill = state === "prompt" || sure > 1 ? 0 : Math.round(20 * (sure || 0)) * 5;
   const away = state === "absent" && lane.done && lane.ids[position] < 0; // the lane ended before it came here

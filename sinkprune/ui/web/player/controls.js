@@ -130,15 +130,16 @@ export class Controls {
 
   // What follows from the run and the choices. drawing: {scenes, moves, cached}
   showData({ scenes, moves, cached }) {
-    const [{ run, top, palette, parting, comparison }] = scenes;
+    const [{ pair, top, palette, parting, comparison }] = scenes;
     this.showLegend(top, palette);
     this.root.querySelector(".sp-key-cached").hidden = !cached;
     this.root.querySelector(".sp-key-away").hidden = !scenes.some(leavesOut);
     this.root.querySelector(".sp-key-differs").hidden = !comparison;
+    this.root.querySelector(".sp-key-value").hidden = !scenes.some(({ lane }) => lane.frames.some((frame) => frame.packedValues));
     this.showView(this.player.view);
     this.showMoves(moves.length);
     this.parting.hidden = !parting;
-    if (parting) this.parting.textContent = partingWords(run.lanes, parting);
+    if (parting) this.parting.textContent = partingWords(pair, parting);
   }
 
   showMoves(count) {

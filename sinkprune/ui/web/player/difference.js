@@ -67,7 +67,7 @@ export class DifferenceView {
   constructor(root) {
     this.root = root;
     const find = (name) => root.querySelector(`.sp-difference-${name}`);
-    for (const name of ["title", "words", "gradient", "ticks", "more", "less", "readout"]) this[name] = find(name);
+    for (const name of ["title", "words", "gradient", "ticks", "more", "less", "readout", "with"]) this[name] = find(name);
     [this.canvas, this.overlay] = root.querySelector(".sp-river").children;
     this.river = new River(this.canvas, this.overlay);
   }
@@ -77,7 +77,10 @@ export class DifferenceView {
   }
 
   drawData(scene) {
-    const [first, second] = scene.run.lanes.map((lane) => lane.title);
+    const [first, second] = [scene.lane.title, scene.second.lane.title];
+    const { lanes } = scene.run;
+    this.with.hidden = lanes.length < 3;
+    this.with.replaceChildren(...lanes.slice(1).map((lane, index) => new Option(lane.title, index + 1, false, index + 1 === scene.against)));
     this.title.textContent = `${first} minus ${second}`;
     this.more.textContent = `${first} gives more`;
     this.less.textContent = `${second} gives more`;

@@ -6,7 +6,7 @@ import { DifferenceView, makeDifference } from "./difference.js";
 import { readTheme } from "./plot.js";
 import { watchDifference } from "./pointer.js";
 import { Speaker, publish } from "./report.js";
-import { makeScenes, sinkMoves } from "./scenes.js";
+import { makeScenes, sceneAt, sinkMoves } from "./scenes.js";
 import { needsHeads } from "./trace.js";
 
 // data: the run or a choice; step: the clock; panel: the view of this step; focus: the token in focus
@@ -73,7 +73,7 @@ export class Drawing {
     this.scenes.forEach((scene, index) => this.drawLane(player.laneViews[index], scene, has));
     if (this.signed) this.drawDifference(has);
     if (has("data", "step", "panel")) this.fetchWhatIsSeen();
-    if (has("data", "step")) player.controls.showCaption(captionOf(this.scenes, (scene) => player.stepOf(scene)));
+    if (has("data", "step")) player.controls.showCaption(captionOf(this.scenes.map((scene) => sceneAt(scene, player.stepOf(scene))), (scene) => player.stepOf(scene)));
     if (needed.size) this.say();
   }
 
@@ -96,10 +96,11 @@ export class Drawing {
     const { player } = this;
     const step = player.stepOf(scene);
     scene.focus = player.focus.in(scene.lane);
+    const shown = sceneAt(scene, step);
     if (has("data")) laneView.drawData(scene);
-    if (has("data", "step", "focus")) laneView.drawStep(scene, step);
-    if (has("data", "step", "focus", "panel")) laneView.drawPanel(scene, step, player);
-    if (has("data", "step", "focus")) laneView.drawFocus(scene, step);
+    if (has("data", "step", "focus")) laneView.drawStep(shown, step);
+    if (has("data", "step", "focus", "panel")) laneView.drawPanel(shown, step, player);
+    if (has("data", "step", "focus")) laneView.drawFocus(shown, step, player);
     laneView.river.drawOverlay(scene, this.placeShown());
   }
 
@@ -120,11 +121,12 @@ export class Drawing {
   }
 
   prepare() {
-    const { run, scope, rule, palette, folded, axis, controls } = this.player;
-    this.scenes = makeScenes(run, { scope, rule, palette, folded, theme: this.theme, axis });
+    const { run, scope, rule, palette, folded, axis, controls, against } = this.player;
+    this.scenes = makeScenes(run, { scope, rule, palette, folded, theme: this.theme, axis, against });
     this.moves = sinkMoves(this.scenes);
-    const { comparison } = this.scenes[0];
-    this.signed = comparison && run.lanes.every((lane) => lane.frames.length) ? makeDifference(this.scenes) : null;
+    const [first] = this.scenes;
+    const { comparison } = first;
+    this.signed = comparison && run.lanes.every((lane) => lane.frames.length) ? makeDifference([first, this.scenes[first.against]]) : null;
     if (this.difference.root.hidden !== !this.signed) this.resized = true;
     this.difference.root.hidden = !this.signed;
     this.cached = run.lanes.some((lane) => lane.kind === "dlm" && lane.frames.some(skipsRows));

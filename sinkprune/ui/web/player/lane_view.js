@@ -8,7 +8,8 @@ import { headLeftOut, leftOutWords, markLeftOut } from "./left_out.js";
 import { Sheet } from "./plot.js";
 import { River } from "./river.js";
 import { strongest } from "./sinks.js";
-import { headShare } from "./trace.js";
+import { Touch } from "./touch.js";
+import { headShare, valuesOf } from "./trace.js";
 import { VIEWS } from "./views.js";
 import { hint, laneStats, readout, tokenName, verdict } from "./words.js";
 
@@ -27,6 +28,7 @@ export class LaneView {
     this.panelSheet = new Sheet(this.panelCanvas);
     this.panels = new Map(VIEWS.map((view) => [view, view.make(this.panelSheet)]));
     this.chips = new Chips(find("chips"));
+    this.touch = new Touch(this.root);
     this.column = null; // the layer and head under the pointer
   }
 
@@ -84,8 +86,10 @@ export class LaneView {
     this.panelCanvas.setAttribute("aria-label", `${scene.lane.title}: ${said ?? view.about}`);
   }
 
-  drawFocus(scene, step) {
+  // player: {touch, focus}
+  drawFocus(scene, step, player) {
     if (!scene.lane.frames.length) return;
+    this.touch.show(scene, step, player);
     this.chips.showFocus(scene.focus, scene.rows);
     this.readout.replaceChildren(...this.readoutParts(scene, step));
   }
@@ -95,7 +99,8 @@ export class LaneView {
     if (focus == null) return scene.laneIndex ? [] : [make("span", hint(), "sp-hint")];
     const { visible } = lane.frames[step];
     const mass = scene.massAt(step)[focus];
-    const parts = readout({ lane, position: focus, step, mass, visible }).map((text) => make("span", text));
+    const value = valuesOf(scene.run, lane, step, scene.scope)?.[focus];
+    const parts = readout({ lane, position: focus, step, mass, visible, value }).map((text) => make("span", text));
     const away = leftOutWords(scene, step, focus);
     if (away) parts.push(make("span", away));
     if (this.column && focus < visible) {

@@ -1,5 +1,5 @@
 // Where the page's component meets the player: shows every value it gets, and says in words when something fails.
-// server: null in a saved page, which has no links either.
+// server: null in a saved page, which has no links either. trigger: sends an event of the component to the page; a touched token is a "submit".
 
 import { Player } from "./player.js";
 import { Share } from "./share.js";
@@ -10,7 +10,7 @@ const ALONE = {
   heads: () => ({ error: "These heads are not part of the saved page." }),
 };
 
-export async function mount(element, props, server, watch) {
+export async function mount(element, props, server, watch, trigger) {
   const root = element.querySelector(".sp-player");
   const body = root.querySelector(".sp-body");
   const message = root.querySelector(".sp-message");
@@ -34,7 +34,7 @@ export async function mount(element, props, server, watch) {
         player?.clock.pause();
         return;
       }
-      player ??= start(root, props, server, fail);
+      player ??= start(root, props, server, fail, trigger);
       player.show(trace);
     } catch (error) {
       fail(error);
@@ -45,9 +45,10 @@ export async function mount(element, props, server, watch) {
   root.dataset.ready = "true";
 }
 
-function start(root, { home }, server, fail) {
+function start(root, { home, touchable }, server, fail, trigger) {
   const player = new Player(root, server ?? ALONE, fail);
   player.share = new Share(root, player, server ? home || location.origin + location.pathname : null);
+  player.touch = touchable && server ? (edit) => trigger("submit", edit) : null;
   return player;
 }
 

@@ -37,6 +37,7 @@ export class Player {
     this.rule = { name: "reference", value: RULES.reference.value };
     this.palette = "viridis";
     this.folded = true;
+    this.against = 1; // of three lanes, the one that the first is held against
     this.view = VIEWS[0];
     this.laneViews = [];
     this.search = location.search;
@@ -81,6 +82,7 @@ export class Player {
   startRun() {
     const { run } = this;
     this.makeLanes();
+    this.against = 1;
     this.clock.pause();
     this.clock.position = 0;
     this.focus.clear();
@@ -184,7 +186,7 @@ export class Player {
     this.setScope(chosen ? { layer: null, head: null } : { layer, head });
   }
 
-  // choice: {rule}, {palette} or {folded}
+  // choice: {rule}, {palette}, {folded} or {against}
   set(choice) {
     Object.assign(this, choice);
     this.changed(...PARTS);

@@ -146,6 +146,6 @@ export function readTheme(element) {
   const read = (name) => style.getPropertyValue(name).trim();
   return {
     ink: read("--sp-ink"), muted: read("--sp-muted"), line: read("--sp-line"), accent: read("--sp-accent"),
-    surface: read("--sp-surface"), veil: read("--sp-veil"), bar: read("--sp-bar"), tint: read("--sp-tint"), faint: read("--sp-faint"), river: "#ff6a45", focus: "#ffffff", casing: "rgba(0, 0, 0, 0.72)", font: style.fontFamily,
+    surface: read("--sp-surface"), veil: read("--sp-veil"), bar: read("--sp-bar"), value: read("--sp-value"), tint: read("--sp-tint"), faint: read("--sp-faint"), river: "#ff6a45", focus: "#ffffff", casing: "rgba(0, 0, 0, 0.72)", font: style.fontFamily,
   };
 }

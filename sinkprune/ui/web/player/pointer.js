@@ -15,7 +15,8 @@ function watchRiver(laneView, player) {
 }
 
 // The river of differences counts steps of the first lane, and positions as focus does.
-export function watchDifference({ overlay, river }, player) {
+export function watchDifference({ overlay, river, with: choice }, player) {
+  choice.addEventListener("change", () => player.set({ against: Number(choice.value) }));
   const seek = ({ offsetX, offsetY }) => {
     player.seek(player.axis.tickOf(player.run.lanes[0], river.tickAt(offsetX, offsetY, player.drawing.signed)));
   };

@@ -43,6 +43,7 @@ function emptyLane(source) {
   lane.texts = new Array(length).fill("");
   lane.born = new Int32Array(length).fill(NEVER); // the step that committed a position; -1 for the prompt
   lane.certainty = new Float32Array(length).fill(NaN); // stays NaN where no forward pass predicted the token
+  lane.replaced = []; // what stood where somebody touched a token: {step: the first that read the change, position, put: its id or -1, id, text, born, certainty}
   for (let i = 0; i < promptLength; i++) {
     lane.ids[i] = source.ids[i];
     lane.texts[i] = String(source.tokens[i]);
@@ -59,6 +60,7 @@ function emptyLane(source) {
 function growLane(lane, source) {
   for (let step = lane.frames.length; step < source.frames.length; step++) {
     const frame = source.frames[step];
+    for (const edit of frame.edits ?? []) touchToken(lane, step, edit);
     for (const [position, id, text, certainty] of frame.committed) {
       lane.ids[position] = id;
       lane.texts[position] = String(text);
@@ -72,9 +74,53 @@ function growLane(lane, source) {
     }
     lane.frames.push(readFrame(frame));
   }
+  lane.past = new Map();
   lane.done = source.done;
   lane.text = source.text;
   lane.seconds = source.seconds;
+}
+
+// A token that was put there counts as written by the step before, which has shown what stood there until then.
+function touchToken(lane, step, [position, id, text]) {
+  const { ids, texts, born, certainty } = lane;
+  const put = id === lane.maskId ? -1 : id;
+  lane.replaced.push({ step, position, put, id: ids[position], text: texts[position], born: born[position], certainty: certainty[position] });
+  ids[position] = put;
+  texts[position] = put < 0 ? "" : String(text);
+  born[position] = put < 0 ? NEVER : step - 1;
+  certainty[position] = NaN;
+}
+
+// The lane as it was at a step: before a token was touched another one stood there.
+export function laneAt(lane, step) {
+  const later = lane.replaced.filter((entry) => entry.step > step);
+  if (!later.length) return lane;
+  if (!lane.past.has(later.length)) {
+    const { ids, texts, born, certainty } = lane;
+    const past = { ...lane, ids: ids.slice(), texts: texts.slice(), born: born.slice(), certainty: certainty.slice(), replaced: lane.replaced.slice(0, -later.length) };
+    for (const { position, id, text, born: when, certainty: sure } of later.reverse()) {
+      past.ids[position] = id;
+      past.texts[position] = text;
+      past.born[position] = when;
+      past.certainty[position] = sure;
+    }
+    lane.past.set(later.length, past);
+  }
+  return lane.past.get(later.length);
+}
+
+// Everything that happened at a position of a lane, in order: [[step, token id, -1 for a mask], …].
+export function historyOf({ replaced, born, ids }, position) {
+  const history = [];
+  let put = -1;
+  for (const entry of replaced) {
+    if (entry.position !== position) continue;
+    if (entry.born < entry.step && put < 0) history.push([entry.born, entry.id]);
+    put = entry.put;
+    history.push([entry.step, put]);
+  }
+  if (put < 0 && born[position] < NEVER) history.push([born[position], ids[position]]);
+  return history;
 }
 
 function readFrame(frame) {
@@ -87,6 +133,8 @@ function readFrame(frame) {
     confidence: decodeBytes(frame.confidence),
     packedHeads: frame.heads,
     packedLayers: frame.layers,
+    candidates: new Map(frame.candidates), // position -> [[text, probability], …]
+    packedValues: frame.values,
     changes: { kept: frame.kept, covered: frame.covered, heads: frame.leftOut }, // read by left_out.js
   };
 }
@@ -108,7 +156,8 @@ export function tokenState(lane, position, step) {
 }
 
 // The token ids that the forward pass of `step` read: before its own commit.
-export function canvasIds(lane, step) {
+export function canvasIds(whole, step) {
+  const lane = laneAt(whole, step);
   const ids = [];
   for (let position = 0; position < lane.length; position++) {
     if (lane.born[position] < step) ids.push(lane.ids[position]);
@@ -127,6 +176,20 @@ export function massOf(run, lane, step, scope) {
     lane.masses = [];
   }
   return (lane.masses[step] ??= computeMass(run, lane, lane.frames[step], scope));
+}
+
+// Lengths of value vectors at `step` in units of the layer's median, mean over layers or of one; NaN where there is none, null if not recorded.
+export function valuesOf({ model }, { frames, length }, step, { layer }) {
+  const frame = frames[step];
+  if (!frame.packedValues) return null;
+  frame.values ??= decodeBytes(frame.packedValues);
+  const values = new Float32Array(length).fill(NaN);
+  const layers = layer == null ? Array.from({ length: model.layers }, (_, index) => index) : [layer];
+  for (let position = 0; position < length; position++) {
+    const levels = layers.map((index) => frame.values[index * length + position]).filter((level) => level > 0);
+    if (levels.length) values[position] = levels.reduce((sum, level) => sum + 4 * (level / 255) ** 2, 0) / levels.length;
+  }
+  return values;
 }
 
 // True for a scope that can only be computed from the heads of every step.

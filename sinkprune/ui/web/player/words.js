@@ -4,7 +4,7 @@ import { make } from "../shared/dom.js";
 import { percent } from "../shared/numbers.js";
 import { isEnd } from "../shared/tokens.js";
 import { term } from "./terms.js";
-import { tokenState } from "./trace.js";
+import { laneAt, tokenState } from "./trace.js";
 
 const SPECIAL = /^<\|?([\w-]{1,40})\|?>$/;
 
@@ -72,7 +72,8 @@ export function verdict({ lane, step, total, leading, share, isSink, moves, scop
   return `${when}: ${what} takes ${percent(share)} of ${scopeWords(scope)}; ${moved}`;
 }
 
-export function readout({ lane, position, step, mass, visible }) {
+// value: the length of the value vector, see `valuesOf`
+export function readout({ lane, position, step, mass, visible, value }) {
   if (position >= visible) return [`position ${position}`, "not written yet"];
   const state = tokenState(lane, position, step);
   const parts = [
@@ -80,11 +81,18 @@ export function readout({ lane, position, step, mass, visible }) {
     `${percent(mass / visible)} of attention`,
     `${mass >= 10 ? mass.toFixed(0) : mass.toFixed(1)} × mean`,
   ];
+  if (value > 0) parts.push(`value vector ${value.toFixed(2)} × median`);
   if (position === startOfAnswer(lane)) parts.push("stands where the prompt ends and the answer begins");
   else if (state === "prompt") parts.push("prompt");
   else if (state === "masked") parts.push(maskWords(lane.frames[step].confidence[position]));
+  else if (wasPut(lane, position)) parts.push(`put there after step ${lane.born[position] + 1}`);
   else parts.push(`written at step ${lane.born[position] + 1}, ${sureWords(lane.certainty[position])}`);
   return parts;
+}
+
+// Whether somebody put there what stands at a position.
+function wasPut({ replaced }, position) {
+  return replaced.findLast((entry) => entry.position === position)?.put >= 0;
 }
 
 function sureWords(certainty) {
@@ -118,6 +126,6 @@ export function hint() {
 }
 
 export function partingWords(lanes, parting) {
-  const shown = lanes.map((lane) => tokenName(lane, parting.position, parting.step));
+  const shown = lanes.map((lane) => tokenName(laneAt(lane, parting.step), parting.position, parting.step));
   return `First difference in time: step ${parting.step + 1}, position ${parting.position}: ${shown[0]} | ${shown[1]}`;
 }
