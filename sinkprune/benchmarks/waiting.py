@@ -2,7 +2,8 @@
 
     python -m sinkprune.benchmarks.waiting [--model NAME] [--sparsity 0.5] [--samples 32] [--methods NAME …]
 
-The work that follows a press runs here without the page, in one process, after a warm-up. A copy is pruned into a store. Both models write
+The work that follows a press runs here without the page, in one process, after a warm-up. A copy is pruned into a store. As on the page,
+statistics of the dense model that came with the project are not measured again. Both models write
 with attention recorded. Both likelihoods are measured. Then everything runs once more with the copy kept.
 Then the race: the time of the dense lane / the time of the
 pruned lane, both in turns in one run, for each way of decoding. On an idle machine, please: the load is printed.
@@ -25,7 +26,8 @@ from sinkprune.decoding import DecodeConfig
 from sinkprune.lab.comparison import Comparison, measure
 from sinkprune.lab.store import PrunedStore, store_key
 from sinkprune.models import LoadedModel, load_model
-from sinkprune.pruning import METHODS, CalibrationConfig, PruneConfig, PruneResult, prune_steps
+from sinkprune.pruning import METHODS, CalibrationConfig, Measured, PruneConfig, PruneResult, prune_steps
+from sinkprune.recorded.dense_statistics import load_statistics
 from sinkprune.traces.runs import check_prompt, compare_run
 
 PAGE = {"threshold": 0.9}  # what the page opens with
@@ -50,11 +52,12 @@ def wait_for(
     config: DecodeConfig,
     pruning: PruneConfig,
     calibration: CalibrationConfig,
+    recorded: Measured | None = None,
 ) -> Wait:
-    """One press, timed. Raises ValueError where the page would refuse it."""
+    """One press, timed. recorded: statistics of the dense model that are at hand. Raises ValueError where the page would refuse it."""
     began = time.perf_counter()
     check_prompt(loaded, prompt, config.gen_length)
-    result = copy_of(loaded, store, pruning, calibration)
+    result = copy_of(loaded, store, pruning, calibration, recorded)
     key = store_key(loaded.spec, pruning, calibration)
     run = compare_run(loaded, result.loaded, key, prompt, config, pruning, calibration)
     trace = next(run)
@@ -66,11 +69,16 @@ def wait_for(
 
 
 def copy_of(
-    loaded: LoadedModel, store: PrunedStore, pruning: PruneConfig, calibration: CalibrationConfig
+    loaded: LoadedModel,
+    store: PrunedStore,
+    pruning: PruneConfig,
+    calibration: CalibrationConfig,
+    recorded: Measured | None = None,
 ) -> PruneResult:
     """The pruned copy, from the store where it is kept."""
-    key = store_key(loaded.spec, pruning, calibration)
-    return deque(store.build(key, loaded, lambda: prune_steps(loaded, pruning, calibration)), maxlen=1).pop()
+    key, measured = store_key(loaded.spec, pruning, calibration), dict(recorded or {})
+    steps = store.build(key, loaded, lambda: prune_steps(loaded, pruning, calibration, measured=measured))
+    return deque(steps, maxlen=1).pop()
 
 
 def waits(
@@ -78,10 +86,10 @@ def waits(
     prompt: str = PROMPT, gen_length: int = GEN_LENGTH,
 ) -> dict[str, tuple[Wait, Wait]]:  # fmt: skip
     """method -> (the first press, a press with the copy kept). Every method starts with an empty store."""
-    config, found = DecodeConfig(gen_length, steps=gen_length, **PAGE), {}
+    config, found, recorded = DecodeConfig(gen_length, steps=gen_length, **PAGE), {}, load_statistics(loaded)
     for method in methods:
         store, pruning = PrunedStore(STORE_BYTES), PruneConfig(method, sparsity)
-        found[method] = tuple(wait_for(loaded, store, prompt, config, pruning, calibration) for _ in range(2))
+        found[method] = tuple(wait_for(loaded, store, prompt, config, pruning, calibration, recorded) for _ in range(2))
     return found
 
 

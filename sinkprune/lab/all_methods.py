@@ -69,9 +69,9 @@ class MethodRow:
     forwards: int
     write_seconds: float
     prune_seconds: float
-    recorded: bool
     achieved: float
     megabytes: float
+    recorded: bool = False
 
 
 def compare_all(

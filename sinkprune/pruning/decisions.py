@@ -14,7 +14,7 @@ def smallest(scores: torch.Tensor, k: int) -> torch.Tensor:
         return torch.ones_like(scores, dtype=torch.bool)
     kth = _kth_smallest(scores, k)
     mask = scores <= kth
-    if (mask.sum(-1) == k).all():
+    if mask.count_nonzero() == k * kth.numel():  # at least k in each row, so the sum tells; sums by row are slow
         return mask
     below, tied = scores < kth, scores == kth
     wanted = k - below.sum(-1, keepdim=True)

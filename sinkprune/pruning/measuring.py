@@ -108,10 +108,12 @@ def add_noised_inputs(
         for seen in itertools.chain([masked], (_measure(loaded, groups, batch) for batch in batches(versions[:-1]))):
             add_seen(seen.inputs, torch.ones_like(seen.mass) if rule is None else token_weights(seen.mass, rule))
     elif masked.inputs and _input_bytes(loaded, *versions.shape) <= KEPT_INPUTS:
-        seen = _measure(loaded, groups, versions[:-1])
-        weights = token_weights(torch.cat([seen.mass, masked.mass]), rule)
-        add_seen(seen.inputs, weights[:-1])
-        add_seen(masked.inputs, weights[-1:])
+        parts = [_measure(loaded, groups, batch) for batch in batches(versions[:-1])]
+        mass = [*(part.mass for part in parts), masked.mass]
+        *weights, last = token_weights(torch.cat(mass), rule).split([len(rows) for rows in mass])
+        add_seen(masked.inputs, last)
+        for part, weight in zip(parts, weights, strict=True):
+            add_seen(part.inputs, weight)
     else:
         if plain is not None:
             add_noised_inputs(loaded, versions, masked, None, statistic, plain)

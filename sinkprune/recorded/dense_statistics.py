@@ -4,8 +4,8 @@
 
 A file holds what `KEPT` measure: name "STATISTIC/RULE/LINEAR" -> input norms (in,), "token weights/RULE" -> (samples, T), all float32. Its
 metadata say which weights, dtype and token ids they were measured on. Where one of these differs, the file is not used. Norms kept in
-16 bits would change masks. Not recorded are Hessians (wanda and sparsegpt measure what the layers before have become, 97 MB at a time)
-and what is measured on a GPU in a moment.
+16 bits would change masks. Not recorded are Hessians, which take 161 MB, and what wanda and sparsegpt measure: each layer after the layers
+before it were cut. A GPU measures in a moment, so nothing is read there.
 """
 
 from __future__ import annotations

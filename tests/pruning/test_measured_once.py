@@ -5,7 +5,8 @@ import dataclasses
 import pytest
 import torch
 
-from sinkprune.pruning import METHODS, STRUCTURED, CalibrationConfig, PruneConfig, prune_steps
+from sinkprune.pruning import METHODS, STRUCTURED, CalibrationConfig, PruneConfig, is_at_hand, prune_steps
+from sinkprune.pruning.explain import measure_evidence
 from tests.word_model import tiny_model
 
 TEXT = CalibrationConfig(samples=3, length=16)
@@ -81,3 +82,23 @@ def test_given_ids_and_cancelled_measurements_are_not_kept(loaded, method):
     next(steps)
     steps.close()
     assert measured == {}
+
+
+@pytest.mark.parametrize("rule", ["reference", "paper"])
+def test_the_microscope_and_prunes_measure_for_each_other(loaded, rule):
+    """What `measure_evidence` measured serves sink-wanda and its ablation, and the other way round."""
+    config, measured, pruned = PruneConfig(sink_rule=rule), {}, {}
+    *progress, first = measure_evidence(loaded, config, TEXT, measured=measured)
+    assert len(progress) == TEXT.samples
+    for on in (True, False):
+        weighed = dataclasses.replace(config, sink_weight=on)
+        assert is_at_hand(measured, loaded.spec, weighed, TEXT)
+        steps, result = run(loaded, weighed, measured=measured)
+        assert steps == 0
+        assert same(result, run(loaded, weighed, measured=pruned)[1])
+    *progress, again = measure_evidence(loaded, config, TEXT, measured=pruned)
+    assert progress == []
+    for name, norms in first.weighted.items():
+        assert torch.equal(norms, again.weighted[name])
+        assert torch.equal(first.plain[name], again.plain[name])
+    assert torch.equal(first.tokens.omega, again.tokens.omega)

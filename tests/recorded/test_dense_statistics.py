@@ -103,11 +103,12 @@ def test_the_recordings_are_of_the_bundled_weights():
 
 @pytest.mark.bundled
 def test_what_is_shipped_is_of_the_bundled_model_and_gives_the_masks_measured_here():
-    """Another CPU adds in another order, so a few near ties fall the other way: of these weights at most one in 10,000."""
+    """Another CPU adds and rounds in another order, so a few near ties fall the other way; without the sink weight 0.2 % would."""
     loaded = load_model(MODEL)
     statistics = load_statistics(loaded)
     assert len(statistics) == len(KEPT)
     assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 1.2 * 2**20
     shipped, measured = (run(loaded, PruneConfig("sink-wanda"), known)[1].masks for known in (statistics, {}))
     differ = sum((mask ^ measured[name]).sum().item() for name, mask in shipped.items())
-    assert differ <= 1e-4 * sum(mask.numel() for mask in shipped.values())
+    share = 1e-5 if loaded.model.dtype == torch.float32 else 1e-3
+    assert differ <= share * sum(mask.numel() for mask in shipped.values())

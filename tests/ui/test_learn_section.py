@@ -69,7 +69,7 @@ class Bench:
     machine = "here"
 
     def __init__(self):
-        self.loaded, self.lines = tiny_model(), Lines()
+        self.loaded, self.lines, self.measured = tiny_model(), Lines(), {}
 
 
 def look(bench, kept, prompt="why is the sun a star", asked=FIRST):

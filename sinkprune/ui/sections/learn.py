@@ -149,15 +149,17 @@ def _look(bench: Workbench, kept: Kept, values: dict) -> Iterator[Update]:
     if asked is not None:
         check_prompt(dense, asked, ANSWER.gen_length)
     key = (dense.spec, id(dense.model), asked, config.sink_rule)
-    quick = asked is not None or kept.get(key) or is_quick(dense, config.sink_rule, bench.measured)
+    at_hand = asked is None and is_quick(dense, config.sink_rule, bench.measured)
+    line = SHORT if asked is not None or kept.get(key) or at_hand else LONG
     work = _measured(dense, kept, key, asked, config, spot, bench.measured)
-    with closing(bench.lines.run(SHORT if quick else LONG, work, visitor(), kind="microscope")) as steps:
+    with closing(bench.lines.run(line, work, visitor(), kind="microscope")) as steps:
         for step in now_and_then(steps, tuple):
             if isinstance(step, Waiting):
                 yield {"status": waiting_line(step)}
             elif isinstance(step, tuple):
                 yield {"status": note("Live", f"Measured {step[0]} of {step[1]} sequences.")}
-    said = f"Measured on this machine ({bench.machine}) in {time.perf_counter() - begun:.1f} s."
+    norms = ", with input norms that were at hand" if at_hand else ""
+    said = f"Measured on this machine ({bench.machine}) in {time.perf_counter() - begun:.1f} s{norms}."
     yield {"shown": step, "status": note("Live", said)}
 
 

@@ -43,7 +43,7 @@ class Pruned:
     sparsity: float
     seconds: float
     was_kept: bool
-    recorded: bool
+    recorded: bool = False
 
 
 @dataclass(frozen=True)
