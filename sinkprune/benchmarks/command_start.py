@@ -25,7 +25,7 @@ PROCESSES = {
     "sinkprune generate": GENERATE,
     "sinkprune generate --stop-at-end": [*GENERATE, "--stop-at-end"],
     "plain script": ["-m", "sinkprune.benchmarks.official", PROMPT],
-    "imports of generate": ["-c", "import sinkprune.commands.generate, sinkprune.models.loading"],
+    "imports of generate": ["-c", "import gc; gc.disable(); import sinkprune.commands.generate, sinkprune.models.loading"],
     "imports of the plain script": [
         "-c", "import torch; from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM, PreTrainedTokenizerFast",
     ],
