@@ -2,6 +2,7 @@
 SINKPRUNE_MODEL names another model than the bundled one: a registry name, a hub id or a folder.
 """
 
+import gc
 import os
 from contextlib import suppress
 
@@ -11,8 +12,11 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 with suppress(ImportError):  # on ZeroGPU this must come before torch
     import spaces  # noqa: F401
 
-from sinkprune.ui.page import LAUNCH, build_page
-from sinkprune.ui.server.workbench import Workbench
+gc.disable()  # as sinkprune/models/quick_imports.py does, which waits for torch itself
+from sinkprune.ui.page import LAUNCH, build_page  # noqa: E402
+from sinkprune.ui.server.workbench import Workbench  # noqa: E402
+
+gc.enable()
 
 # The page opens, and its preset plays, without the model.
 bench = Workbench(os.environ.get("SINKPRUNE_MODEL", "bundled"))

@@ -8,6 +8,7 @@ said in a sentence.
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import signal
 import sys
@@ -68,7 +69,9 @@ def _parser(command: str | None) -> tuple[argparse.ArgumentParser, Callable[[arg
     for name, summary in COMMANDS.items():
         chosen = commands.add_parser(name, help=summary, formatter_class=argparse.RawDescriptionHelpFormatter)
         if name == command:
+            gc.disable()  # as models/quick_imports.py does, which waits for torch itself
             module = import_module(f"sinkprune.commands.{name}")
+            gc.enable()
             chosen.description, run = module.__doc__, module.run
             module.add_arguments(chosen)
     return parser, run

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 import psutil
 import torch
 
+from sinkprune.benchmarks.official import plain_model, write
 from sinkprune.benchmarks.product_floor import product_floors
 from sinkprune.decoding import DecodeConfig, Generation, autoregress, denoise, generate
 from sinkprune.lab.timing import best_seconds, first_step, forward_of, peak_mib
@@ -61,18 +62,31 @@ def forward_times(
 def decoding_times(
     loaded: LoadedModel, prompt_ids: torch.Tensor, gen_length: int, rounds: int = 2
 ) -> dict[str, dict[str, float]]:
-    """mode -> {"forwards", "tokens", "seconds", "tokens_per_second"}; tokens are committed positions, end tokens included."""
+    """mode -> {"forwards", "tokens", "seconds", "tokens_per_second"}; tokens are committed positions, end tokens included.
+
+    Also "official_forwards" and "official_seconds", of the official algorithm on the same weights (benchmarks/official.py), in turns with
+    ours; not for models with shifted logits, whose official loop is another one.
+    """
     results: dict[str, Generation] = {}
+    official: dict[str, int] = {}
     variants: dict[str, Callable[[], object]] = {}
+    plain = None if loaded.spec.shift_logits else plain_model(loaded)
     for name, options in DECODING.items():
         config = DecodeConfig(gen_length=gen_length, block_length=gen_length // 3, steps=gen_length, **options)
 
         def run(name: str = name, config: DecodeConfig = config) -> None:
             results[name] = generate(loaded, prompt_ids, config)
 
+        def run_official(name: str = name, config: DecodeConfig = config) -> None:
+            official[name] = write(plain, prompt_ids, loaded.spec.mask_token_id, config)[1]
+
         variants[name] = run
+        if plain is not None:
+            variants[f"official {name}"] = run_official
     best = best_seconds(variants, rounds)
-    times = {name: _decoding_row(results[name].nfe, gen_length, best[name]) for name in variants}
+    times = {name: _decoding_row(result.nfe, gen_length, best[name]) for name, result in results.items()}
+    for name, forwards in official.items():
+        times[name] |= {"official_forwards": forwards, "official_seconds": best[f"official {name}"]}
     if loaded.spec.causal:
         steps: list = []
         ids = causal_prompt(loaded, prompt_ids)
@@ -98,12 +112,13 @@ def pruning_times(
     """
     floors = product_floors(loaded, calibration.samples * calibration.length)
     return {
-        method: _pruning_row(loaded, PruneConfig(method, sparsity), calibration) | {"floor": floors[method]}
+        method: pruning_row(loaded, PruneConfig(method, sparsity), calibration) | {"floor": floors[method]}
         for method in METHODS
     }
 
 
-def _pruning_row(loaded: LoadedModel, config: PruneConfig, calibration: CalibrationConfig) -> dict:
+def pruning_row(loaded: LoadedModel, config: PruneConfig, calibration: CalibrationConfig) -> dict:
+    """One method of `pruning_times`, without its floor."""
     phases: dict[str, float] = {}
     longest, seen = 0.0, 0.0
     with peak_mib() as peak:
@@ -200,9 +215,15 @@ def _forward_table(result: dict) -> list[str]:
 
 
 def _decoding_table(result: dict) -> list[str]:
-    lines = [f"{'decoding':<28} {'forwards':>8} {'seconds':>9} {'tokens/s':>9}"]
+    lines = [
+        f"{'decoding':<28} {'forwards':>8} {'seconds':>9} {'tokens/s':>9} {'official: forwards':>19} {'seconds':>9} {'ratio':>6}"
+    ]
     for mode, row in result["decoding"].items():
-        lines.append(f"{mode:<28} {row['forwards']:>8} {row['seconds']:>9.2f} {row['tokens_per_second']:>9.1f}")
+        line = f"{mode:<28} {row['forwards']:>8} {row['seconds']:>9.2f} {row['tokens_per_second']:>9.1f}"
+        if "official_seconds" in row:
+            ratio = row["official_seconds"] / row["seconds"]
+            line += f" {row['official_forwards']:>19} {row['official_seconds']:>9.2f} {ratio:>6.2f}"
+        lines.append(line)
     return lines
 
 

@@ -11,6 +11,7 @@ import torch
 
 from sinkprune.models.chat import decode_answer, encode_prompt, running_texts, token_texts
 from sinkprune.models.direction import causal_prompt, causal_view, set_causal
+from sinkprune.models.quick_imports import quick_imports
 from sinkprune.models.registry import MODELS, ModelInfo
 from sinkprune.models.saving import check_save, left_behind, save_model
 from sinkprune.models.spec import LoadedModel, ModelSpec
@@ -45,6 +46,7 @@ def load_model(
     device_map: str | dict | None = None,
 ) -> LoadedModel:
     """A diffusion language model in eval mode, with its tokenizer and spec: see `sinkprune.models.loading.load_model`."""
-    from sinkprune.models import loading
+    with quick_imports():
+        from sinkprune.models import loading
 
     return loading.load_model(name_or_path, device=device, dtype=dtype, quantize=quantize, device_map=device_map)

@@ -36,8 +36,9 @@ class Watched:
         self.texts = dict(enumerate(self.lane["tokens"]))
         self.written = dict.fromkeys(self.texts, -1)
         for step, frame in enumerate(self.frames):
-            self.texts |= {position: text for position, _, text, _ in frame["committed"]}
-            self.written |= {position: step for position, *_ in frame["committed"]}
+            entries = [*frame["committed"], *frame.get("filled", ())]
+            self.texts |= {position: text for position, _, text, *_ in entries}
+            self.written |= {position: step for position, *_ in entries}
 
     @cached_property
     def _measured(self) -> dict[tuple[str, int | None], LaneStatistics]:

@@ -75,6 +75,17 @@ def test_a_change_stands_between_the_untouched_run_and_its_random_control(loaded
 
 
 @pytest.mark.parametrize(("kind", "config", "intervention"), CHANGES)
+def test_a_run_left_in_the_middle_leaves_no_step_and_no_change(loaded, kind, config, intervention):
+    before = answer_ids(finish(trace_run(loaded, PROMPT, CONFIG, ("dlm",)))["lanes"][0], MASK)
+    run = trace_run(loaded, PROMPT, config, (kind,), intervention=intervention, controls=True)
+    next(run), next(run)
+    run.close()
+    assert watching.present_at(loaded.model.config) == watching.NOBODY
+    assert next(run, None) is None  # no lane goes on
+    assert answer_ids(finish(trace_run(loaded, PROMPT, CONFIG, ("dlm",)))["lanes"][0], MASK) == before
+
+
+@pytest.mark.parametrize(("kind", "config", "intervention"), CHANGES)
 def test_every_lane_is_measured_against_the_untouched_one(loaded, kind, config, intervention):
     trace = written(loaded, kind, config, intervention)
     *_, found = results(loaded, trace, changes_of(kind, config, intervention, controls=True))
