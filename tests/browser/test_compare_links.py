@@ -1,13 +1,13 @@
-"""A shared link of a comparison, on the whole page with a tiny model: opened by somebody else, it runs again and gives the same numbers."""
+"""A shared link of a comparison, on the real application: opened by somebody else, it runs again and gives the same numbers."""
 
 from __future__ import annotations
 
 import pytest
 from watched_page import watched_page
 
-from tests.tiny_app import tiny_app_address
+from tests.running_app import app_address
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.bundled]
 
 ASKED = "?tab=compare&prompt=What+is+a+star&gen_length=32&rule=factor&factor=1.5&cache=dual&method=wanda&sparsity=0.6&samples=8"
 TIMED = ("Seconds", "Tokens per second", "Milliseconds per forward pass")
@@ -44,7 +44,7 @@ def answers(page) -> list[str]:
 
 
 def test_a_link_gives_somebody_else_the_same_numbers(opened):
-    first = opened(tiny_app_address() + ASKED, permissions=["clipboard-read", "clipboard-write"])
+    first = opened(app_address() + ASKED, permissions=["clipboard-read", "clipboard-write"])
     mine = numbers(first)
     assert float(mine["Weights set to zero"][1].removesuffix("%")) == pytest.approx(60, abs=0.2)
     first.locator("#card").get_by_role("button", name="Copy link").click()
@@ -70,7 +70,7 @@ def test_a_link_gives_somebody_else_the_same_numbers(opened):
 
 
 def test_a_link_with_a_value_that_is_not_offered_runs_nothing(opened):
-    page = opened(tiny_app_address() + ASKED.replace("sparsity=0.6", "sparsity=7"))
+    page = opened(app_address() + ASKED.replace("sparsity=0.6", "sparsity=7"))
     page.locator("#link-note").get_by_text("sparsity must lie between").wait_for()
     page.get_by_role("tab", name="Prune and compare").click()
     assert page.locator("#compare-run").is_enabled()

@@ -42,6 +42,25 @@ def opened(browser):
         assert page.problems == []
 
 
+@pytest.fixture(scope="module")
+def lesson(browser):
+    """The Learn tab, for the tests that change nothing there; in a context that `opened` does not close."""
+    page = open_page(browser, "?tab=learn", color_scheme="light")
+    yield page
+    page.close()
+    assert page.problems == []
+
+
+@pytest.fixture(scope="module")
+def first_card(browser):
+    """The guide at its first card, in the same context."""
+    page = open_page(browser, "?card=1", color_scheme="light")
+    wait_card(page, 1)
+    yield page
+    page.close()
+    assert page.problems == []
+
+
 def wait_card(page, number):
     """Until the card is shown and its place is lit."""
     page.wait_for_selector(f"{GUIDE}[data-card='{number}']")
@@ -166,7 +185,9 @@ def test_the_whole_guide_by_touch_on_a_phone(opened):
 
 
 def test_the_guide_is_offered_once_and_found_again(opened):
-    page = opened()
+    page = opened("?card=8")  # there is no such card: the page opens as ever
+    page.wait_for_timeout(1000)
+    assert page.locator(GUIDE).count() == 0
     page.get_by_role("button", name="No, thanks").click()
     page.reload()
     page.locator(".gu-again button").wait_for()
@@ -194,16 +215,26 @@ def test_the_address_keeps_the_card_and_what_else_it_said(opened):
     wait_card(page, 2)
 
 
-@pytest.mark.parametrize("card", ["0", "8", "x", "1.5", "<b>"])
-def test_an_address_with_no_such_card_opens_the_page(opened, card):
-    page = opened(f"?card={card}")
-    page.wait_for_timeout(1000)
-    assert page.locator(GUIDE).count() == 0
+def test_an_address_asks_for_a_card_by_its_number(run):
+    asked = {"?card=1": 1, "?a=b&card=7": 7} | dict.fromkeys(
+        ["", "?card=", "?card=0", "?card=8", "?card=-1", "?card=x", "?card=1.5", "?card=<b>"]
+    )
+    assert run("../learn/guide", "(m, all) => all.map((one) => m.askedCard(one, 7))", list(asked)) == list(
+        asked.values()
+    )
 
 
-def test_every_place_that_the_guide_points_at_exists(opened):
-    page = opened("?card=1")
-    wait_card(page, 1)
+def test_a_word_explains_itself(first_card):
+    page = first_card
+    word = page.locator(GUIDE).get_by_role("button", name="masks")
+    word.click()
+    assert "placeholder" in page.locator(".gu-meaning").inner_text()
+    word.click()
+    assert page.locator(".gu-meaning").count() == 0
+
+
+def test_every_place_that_the_guide_points_at_exists(first_card):
+    page = first_card
     named = places(page)
     for tab in page.get_by_role("tab").all():
         tab.click()
@@ -215,18 +246,8 @@ def test_every_place_that_the_guide_points_at_exists(opened):
     assert light.evaluate("(element) => getComputedStyle(element).pointerEvents") == "none"
 
 
-def test_a_word_explains_itself(opened):
-    page = opened("?card=1")
-    wait_card(page, 1)
-    word = page.locator(GUIDE).get_by_role("button", name="masks")
-    word.click()
-    assert "placeholder" in page.locator(".gu-meaning").inner_text()
-    word.click()
-    assert page.locator(".gu-meaning").count() == 0
-
-
-def test_the_microscope_traces_every_number_and_looks_at_the_visitor_s_prompt(opened):
-    page = opened("?tab=learn")
+def test_the_microscope_traces_every_number_and_looks_at_the_visitor_s_prompt(lesson):
+    page = lesson
     scope = page.locator("#microscope .ms[data-shown]")
     scope.wait_for()
     assert "Recorded" in page.locator("#scope-status").inner_text()  # before the model is needed
@@ -251,8 +272,8 @@ def test_the_microscope_traces_every_number_and_looks_at_the_visitor_s_prompt(op
     assert scope.get_attribute("data-shown") != before
 
 
-def test_the_quiz_gives_a_reason_and_asks_nobody(opened):
-    page = opened("?tab=learn")
+def test_the_quiz_gives_a_reason_and_asks_nobody(lesson):
+    page = lesson
     page.locator("#lesson-quiz li").first.wait_for()
     asked = []
     page.on("request", lambda request: asked.append(request.url))
@@ -264,8 +285,8 @@ def test_the_quiz_gives_a_reason_and_asks_nobody(opened):
     assert asked == []
 
 
-def test_the_claims_and_words_are_there(opened):
-    page = opened("?tab=learn")
+def test_the_claims_and_words_are_there(lesson):
+    page = lesson
     rows = page.locator("#lesson-claims tbody tr")
     rows.first.wait_for()
     assert rows.count() >= 9
@@ -273,8 +294,8 @@ def test_the_claims_and_words_are_there(opened):
 
 
 @pytest.mark.parametrize(("kind", "other"), [("students", "teacher"), ("teacher", "students")])
-def test_the_worksheet_fits_two_pages(opened, kind, other):
-    page = opened("?tab=learn")
+def test_the_worksheet_fits_two_pages(lesson, kind, other):
+    page = lesson
     page.evaluate("window.print = () => {}")
     page.get_by_role("button", name=f"Print the {kind}").click()
     assert page.locator(".ls-print .ls-solution").count() == (
