@@ -71,7 +71,7 @@ def test_the_page_has_no_serious_violation(browser, scheme, width):
     page = open_page(browser, f"{app_address()}?__theme={scheme}", viewport={"width": width, "height": 900})
     found = {"watch": violations(page, "body")}
     for tab in page.get_by_role("tab").all()[1:]:
-        if tab.inner_text() == "Learn":  # test_learn_page looks at it, filled
+        if tab.inner_text() == "Learn":  # test_learn_page looks at this tab, filled
             continue
         tab.click()
         settle(page)
