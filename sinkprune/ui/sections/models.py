@@ -1,4 +1,4 @@
-""""Bring your own model": the known models and their needs here. A private server can also load another model in place of the present one.
+""" "Bring your own model": the known models and their needs here. A private server can also load another model in place of the present one.
 
 All visitors share the model. So it is switched only where whoever started the server said so (SINKPRUNE_OWN_MODELS=1, or `--own-models`),
 and never on a Space. There the tab says which models would fit, and how to start a private server.
