@@ -20,6 +20,7 @@ import time
 import traceback
 import uuid
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args, get_origin, get_type_hints
@@ -119,9 +120,12 @@ def files(draw, fuzzed: Fuzzed) -> dict:
     return {"path": chosen, "orig_name": name, "size": 5, "meta": {"_type": "gradio.FileData"}}
 
 
+_apart = ThreadPoolExecutor(1)  # a browser that runs in this process keeps this thread's event loop
+
+
 def play(fuzzed: Fuzzed, function, values: list, yields: int, query: str = "", event: object = None) -> str:
     """Call a function, take some of what it yields, and leave: "answer" or "sentence". Raises whatever else came back."""
-    outcome = asyncio.run(_play(fuzzed, function, values, yields, query, event))
+    outcome = _apart.submit(asyncio.run, _play(fuzzed, function, values, yields, query, event)).result()
     fuzzed.seen[outcome] += 1
     return outcome
 
