@@ -120,10 +120,12 @@ def files(draw, fuzzed: Fuzzed) -> dict:
     return {"path": chosen, "orig_name": name, "size": 5, "meta": {"_type": "gradio.FileData"}}
 
 
+_apart = ThreadPoolExecutor(1)  # a browser that runs in this process keeps this thread's event loop
+
+
 def play(fuzzed: Fuzzed, function, values: list, yields: int, query: str = "", event: object = None) -> str:
     """Call a function, take some of what it yields, and leave: "answer" or "sentence". Raises whatever else came back."""
-    with ThreadPoolExecutor(1) as apart:  # a running browser keeps this thread's event loop
-        outcome = apart.submit(asyncio.run, _play(fuzzed, function, values, yields, query, event)).result()
+    outcome = _apart.submit(asyncio.run, _play(fuzzed, function, values, yields, query, event)).result()
     fuzzed.seen[outcome] += 1
     return outcome
 

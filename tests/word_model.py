@@ -34,18 +34,22 @@ VOCABULARY = 64
 MASK, END = 3, 2
 
 
-def tiny_model(seed: int = 0, shift_logits: bool = False) -> LoadedModel:
+def tiny_model(seed: int = 0, shift_logits: bool = False, **sizes: int) -> LoadedModel:
+    """sizes: settings of LlamaConfig other than those here."""
     torch.manual_seed(seed)
+    few = {
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+    }
     config = LlamaConfig(
         vocab_size=VOCABULARY,
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
         max_position_embeddings=512,
         initializer_range=0.6,
         attn_implementation="sdpa",
+        **few | sizes,
     )
     model = LlamaForCausalLM(config).eval().requires_grad_(False)
     set_causal(model, False)

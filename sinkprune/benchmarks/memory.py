@@ -2,8 +2,8 @@
 
     python -m sinkprune.benchmarks.memory [--samples 16] [--together 4]
 
-starts `app.py` in a process, calls its endpoints as visitors' scripts would, and prints the resident memory of that process
-after each call and its peak since the call before. In the end several visitors ask for different pruned models at once.
+starts `app.py` in a process and calls its endpoints as visitors' scripts would. It prints the resident memory of that process after each
+call, and the peak since the call before. In the end several visitors ask for different pruned models at once.
 """
 
 from __future__ import annotations

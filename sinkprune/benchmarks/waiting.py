@@ -1,12 +1,12 @@
-"""How long a visitor waits for a comparison, method by method: from the press to the first token, to the last one, and to the card.
+"""How long a visitor waits for a comparison by each method: until the first token, the last token, and the card.
 
     python -m sinkprune.benchmarks.waiting [--model NAME] [--sparsity 0.5] [--samples 32] [--methods NAME …]
 
 The work that follows a press runs here without the page, in one process, after a warm-up. A copy is pruned into a store. As on the page,
 statistics of the dense model that came with the project are not measured again. Both models write
 with attention recorded. Both likelihoods are measured. Then everything runs once more with the copy kept.
-Then the race: the time of the dense lane / the time of the
-pruned lane, both in turns in one run, for each way of decoding. On an idle machine, please: the load is printed.
+Then both lanes race, in turns in one run, for each way of decoding: printed is the dense lane's time / the pruned lane's time. Run it on
+an idle machine; the load is printed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Whether answers have to do with their prompts, and how much they repeat each other.
 
-Relevance is read from a judge, a causal model that gives the log-likelihood of every answer after every prompt: log_p (A, P) float, row i
-is answer i, and answer i was written for prompt i. A word is a run of letters and apostrophes, in lower case.
+Relevance is read from a judge: a causal model that gives the log-likelihood of every answer after every prompt, log_p (A, P) float. Row i
+is answer i, which was written for prompt i. A word is a run of letters and apostrophes, in lower case.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A sweep over sparsities: bits per token under pruned copies, live, beside the recorded table (recorded.table_summary).
 
-What is scored is a `Ruler`: either the dense model's own answer to one prompt, or the teacher's answers to some of the held-out prompts.
+A `Ruler` is scored: either the dense model's answer to one prompt, or the teacher's answers to some of the held-out prompts.
 Every copy sees the same masks, so differences to the dense model are paired. `sweep` yields a point as soon as it is measured, with signs
 of life in between; a method that cannot reach a sparsity gives a `Refusal`. Closing the generator stops it, also inside a prune.
 """

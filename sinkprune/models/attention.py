@@ -2,10 +2,10 @@
 
 The function is registered once with transformers and stays installed, so watching (watching.py) needs no switch on the shared model.
 A change (decoding/interventions.py) turns the scores into weights instead of the softmax; the output then comes from these weights.
-Watchers get the attention weights one layer at a time (nothing of size N x N is kept), and watching changes no output by a single bit:
+Watchers get the attention weights one layer at a time, and nothing of size N x N is kept. Watching changes no output by a single bit:
 
-- on a CPU the weights are computed anyway: matrix products and a softmax. At the lengths used here that is as fast as SDPA in float32 and
-  faster in bfloat16 (12 layers, 576 wide, 128 tokens), and watching is almost free;
+- on a CPU the weights are computed anyway, by matrix products and a softmax, so watching is almost free. At the lengths used here that is
+  as fast as SDPA in float32 and faster in bfloat16 (12 layers, 576 wide, 128 tokens);
 - on other devices SDPA computes the output, and the weights are computed a second time beside it, only for the watchers.
 """
 

@@ -1,7 +1,7 @@
 """load_model: a name or a folder becomes a model in eval mode that looks both ways, its tokenizer and its spec.
 
-Weights are read from safetensors by transformers' own loader, shard by shard and renamed on the way, so quantisation and device maps work
-for every layout. Code inside a checkpoint is never run.
+Transformers' own loader reads the weights from safetensors, shard by shard, and renames them on the way. So quantisation and device maps
+work for every layout. Code inside a checkpoint is never run.
 """
 
 from __future__ import annotations

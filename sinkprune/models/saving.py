@@ -1,8 +1,8 @@
 """save_model: a loaded model, pruned or not, back into a folder in the layout it came from, so that its official tools read it.
 
-The checkpoint it was loaded from is the pattern: the files that were loaded, their tensor names, shapes and dtypes, with the values of the
-model in memory. A model made smaller by a structured cut is the one exception: no original layout has uneven layers. Such a model is saved
-in this project's plain layout and loads here alone. Its files and dtypes stay those of the checkpoint.
+The checkpoint that the model was loaded from is the pattern for files, tensor names, shapes and dtypes. The values are the model's in
+memory. A model made smaller by a structured cut is the one exception: no original layout has uneven layers. Such a model is saved
+in this project's plain layout and loads here alone. It keeps the checkpoint's files and dtypes.
 
 Beside the weights go along what a checkpoint is read with, code as text that is never run here, and licences, folders of these included.
 Other files, such as a README about the dense model or weights that were not loaded, are left behind.

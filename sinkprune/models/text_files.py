@@ -1,6 +1,6 @@
 """Text files of any size: checked as UTF-8 block by block, and tokenised only where they are sampled.
 
-A special token's name in a text, such as "<|endoftext|>", is read as its characters: no text can smuggle in a MASK or an end token.
+A special token's name in a text, such as "<|endoftext|>", is read as its characters. So no text can smuggle in a MASK or an end token.
 """
 
 from __future__ import annotations

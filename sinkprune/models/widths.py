@@ -71,7 +71,7 @@ def _fits(entry: object, kv_heads: int, channels: int) -> bool:
 def parts_kept(block: nn.Module, kv_heads: torch.Tensor, channels: torch.Tensor) -> dict[str, Part]:
     """Linear's name inside the decoder layer -> what stays of its weight when only these KV heads and MLP channels stay.
 
-    A KV head takes its rows of k and v with it, and of each query head that reads it the rows of q and the columns of o.
+    A KV head takes its rows of k and v with it. Each query head that reads it goes too, with its rows of q and its columns of o.
     """
     attention = block.self_attn
     rows = _rows_of_heads(kv_heads, attention.head_dim)

@@ -4,8 +4,8 @@ Column mass is the attention each key position receives, summed over queries (eq
 exist at a time. Recording belongs to the thread and the model it was started for; the model object itself is not changed, and nothing is
 left behind when the block ends.
 
-Heads keep their numbers when a structured cut removes some: a removed head has mass 0 everywhere, where a head that exists gives out 1 a
-query. So sums over heads are those of the heads that exist; `live_heads` says how many to divide by for a mean.
+Heads keep their numbers when a structured cut removes some. A head that exists gives out 1 per query, and a removed head has mass 0
+everywhere. So removed heads add nothing to sums over heads; `live_heads` says by how many to divide for a mean.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """From column mass to attention sinks: pure functions of a mass tensor whose last dimension is the token position.
 
-Two rules, each with the mass it was written for. "reference" is the official code's: mean plus two standard deviations, made soft by a
-steep sigmoid, on `total_mass` (alpha 5 on such numbers is nearly a 0/1 step). "paper" is eq. 10-12: a position against the mean of all
-others, on `paper_mass`.
+Two rules, each with the mass for which it was written. "reference" is the official code's, on `total_mass`: mean plus two standard
+deviations, made soft by a steep sigmoid. Alpha 5 on such numbers is nearly a 0/1 step. "paper" is eq. 10-12, on `paper_mass`: a position
+against the mean of all others.
 """
 
 from __future__ import annotations

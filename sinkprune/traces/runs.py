@@ -178,7 +178,7 @@ def compare_run(
 ) -> Iterator[dict]:
     """One prompt written by the dense and the pruned model from the same masked canvas and seed: yields the growing trace.
 
-    Each model runs one untimed forward pass of the same shape first, so that neither lane's time holds what only a first forward costs.
+    Each model first runs one untimed forward pass of the same shape. So neither lane's time holds the extra cost of a first forward.
     pruned_key: the pruned model's name in the store. Raises ValueError at the call: see `check_prompt`.
     """
     prompt_ids = check_prompt(dense, prompt, config.gen_length)

@@ -2,8 +2,8 @@
 
     python -m sinkprune.training.answers build/base build/answers --minutes 5        # one process per GPU: --part 0/4, 1/4, …
 
-Each prompt is answered twice, after hints to be short that the student does not see: greedily, and drawn at temperature 0.6, so that one
-prompt does not stand for one text. The repetition penalty is weak: at 1.1 it forbids even "the", and the teacher's own text gets 0.15
+Each prompt is answered twice, after hints to be short that the student does not see: greedily, and drawn at temperature 0.6. So one prompt
+does not stand for one text. The repetition penalty is weak: at 1.1 it forbids even "the", and the teacher's own text gets 0.15
 nats a token less likely. Every file answers-<part>-<n>.npz holds R (prompts, 112) uint16: ids of the base's tokenizer, 2 = end, 0 after
 it; the prompts stand in the same order in answers-<part>-<n>.txt.
 """

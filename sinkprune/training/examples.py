@@ -4,7 +4,7 @@
 
 An example is prompt (without its final mark) + separator + answer + end tokens. The part after the separator is the canvas: 64, 96 or 128
 tokens. A finished answer stands on the smallest canvas that holds the answer. Only half of these answers stand on a larger canvas
-too: a model that sees every short answer on large canvases is surest of end tokens, and ends early. On smaller canvases, and when the
+too: a model that sees every short answer on large canvases ends early. On smaller canvases, and when the
 teacher did not finish, an answer is cut at the last sentence end that fits. An answer of the student is never cut. It stands on the canvas
 where it was written, and on the next larger one. Answers that say little are dropped. An answer without a closing mark counts as not
 finished. Of the examples whose answers begin with the same four tokens ("In the heart of"), at most one in 200 of all is kept.

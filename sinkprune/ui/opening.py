@@ -1,4 +1,4 @@
-"""What happens when the page is opened through a link: the controls take the link's values, and what it asks for starts by itself."""
+"""The page is opened through a link: the controls take the link's values, and the run that the link asks for starts by itself."""
 
 from __future__ import annotations
 

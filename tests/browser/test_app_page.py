@@ -1,4 +1,7 @@
-"""The whole page in headless Chromium, as a visitor uses it: the recorded run, a live run, prune and compare, mistakes, a phone."""
+"""The whole page in headless Chromium, as a visitor uses it: the recorded run, a live run, prune and compare, mistakes, a phone.
+
+`page` runs a tiny model, where only the page matters; `bundled` and `moving` run the bundled one.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import pytest
 from watched_page import watched_page
 
 from tests.running_app import app_address
+from tests.tiny_app import tiny_app_address
 
 pytestmark = [pytest.mark.browser, pytest.mark.bundled]
 
@@ -17,32 +21,40 @@ WATCH, COMPARE = "#watch-player .sp-player", "#compare-player .sp-player"
 
 @pytest.fixture
 def page(browser):
-    """The page, just opened; fails when it logged an error or asked another machine for anything."""
-    page = open_page(browser)
-    yield page
-    page.close()
-    assert page.problems == []
+    """The page on a tiny model, just opened; fails when it logged an error or asked another machine for anything."""
+    yield from opened(browser, tiny_app_address(), reduced_motion="reduce")
+
+
+@pytest.fixture
+def bundled(browser):
+    """The same on the bundled model."""
+    yield from opened(browser, app_address(), reduced_motion="reduce")
 
 
 @pytest.fixture(scope="module")
 def moving(browser):
     """One page, with motion, for the tests that only read it."""
-    page = open_page(browser, reduced_motion="no-preference")
+    yield from opened(browser, app_address(), reduced_motion="no-preference")
+
+
+def opened(browser, address, **options):
+    page = open_page(browser, address, **options)
     yield page
     page.close()
     assert page.problems == []
 
 
-def open_page(browser, path="", **options):
-    page = watched_page(browser, **{"reduced_motion": "reduce", **options})
-    page.on("request", lambda request: note_request(page, request.url))
-    page.goto(app_address() + path)
+def open_page(browser, address, **options):
+    page = watched_page(browser, **options)
+    origin = address.partition("?")[0]
+    page.on("request", lambda request: note_request(page, request.url, origin))
+    page.goto(address)
     page.wait_for_selector(f"{WATCH}[data-frames]")
     return page
 
 
-def note_request(page, url):
-    if not url.startswith((app_address(), "data:", "blob:")):
+def note_request(page, url, origin):
+    if not url.startswith((origin, "data:", "blob:")):
         page.problems.append(f"asked for {url}")
 
 
@@ -104,7 +116,8 @@ def test_a_chip_shows_another_recorded_run_and_its_prompt(moving):
     assert page.get_by_label("Prompt", exact=True).input_value() != prompt
 
 
-def test_figures_come_when_scrolled_to(page):
+def test_figures_come_when_scrolled_to(bundled):
+    page = bundled
     assert page.locator(".js-plotly-plot").count() == 0
     page.get_by_role("heading", name="How the sinks moved").scroll_into_view_if_needed()
     page.locator(".js-plotly-plot .scatterlayer").first.wait_for()
@@ -113,7 +126,8 @@ def test_figures_come_when_scrolled_to(page):
     page.locator(".js-plotly-plot .ytitle").filter(has_text="layer 5").wait_for()
 
 
-def test_a_live_run_moves_and_ends_with_readable_text(page):
+def test_a_live_run_moves_and_ends_with_readable_text(bundled):
+    page = bundled
     short_answers(page)
     choose(page, "Answer length", "64")
     run(page, "Write a short story about a fox who learns to swim.")
@@ -152,7 +166,8 @@ def test_stop_keeps_what_was_written(page):
     assert page.get_by_role("button", name="Run", exact=True).is_enabled()
 
 
-def test_a_hostile_prompt_stays_text(page):
+def test_a_hostile_prompt_stays_text(bundled):
+    page = bundled
     short_answers(page)
     run(page, HOSTILE)
     page.locator("#note").get_by_text("Written on this machine").wait_for()
@@ -271,7 +286,10 @@ def test_pruning_can_be_cancelled(page):
 
 def test_a_phone_needs_no_sideways_scrolling_and_cuts_off_neither_labels_nor_knobs(browser):
     """In the dark scheme; in the light one the tests with axe look at the width of every tab."""
-    page = open_page(browser, "?__theme=dark", viewport={"width": 390, "height": 844}, has_touch=True)
+    size = {"width": 390, "height": 844}
+    page = open_page(
+        browser, f"{tiny_app_address()}?__theme=dark", reduced_motion="reduce", viewport=size, has_touch=True
+    )
     for tab in ("Prune and compare", "Results", "Watch the sinks"):
         page.get_by_role("tab", name=tab).tap()
         page.get_by_role("tab", name=tab, selected=True).wait_for()

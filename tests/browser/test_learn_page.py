@@ -1,4 +1,4 @@
-"""The Learn tab and the guide in headless Chromium: by keyboard at 1280, by touch at 390, with axe on every card, and on paper."""
+"""The Learn tab in headless Chromium: the microscope, the quiz, the claims, the worksheets on paper, and axe on all of it."""
 
 from __future__ import annotations
 
@@ -6,227 +6,23 @@ import json
 import re
 
 import pytest
-from player_driver import settle
+from test_guide_page import open_page
 from test_player_axe import violations
-from watched_page import watched_page
-
-from tests.running_app import app_address
 
 pytestmark = [pytest.mark.browser, pytest.mark.bundled]
 
-PATIENCE = 90_000  # milliseconds: a busy machine is no failure
-GUIDE = ".gu"
+
+@pytest.fixture(scope="module")
+def lesson(browser):
+    """The Learn tab, for the tests that only read it."""
+    page = open_page(browser, "?tab=learn")
+    yield page
+    page.close()
+    assert page.problems == []
 
 
-def open_page(browser, query="", **options):
-    page = watched_page(browser, **{"reduced_motion": "reduce", **options})
-    page.set_default_timeout(PATIENCE)
-    page.goto(f"{app_address()}/{query}")
-    page.wait_for_selector("#watch-player .sp-player[data-frames]", state="attached")
-    page.locator(".gu-offer:visible, .gu-again:visible, aside.gu").first.wait_for()
-    return page
-
-
-@pytest.fixture
-def opened(browser):
-    """opened(query, **options): pages that must not log an error."""
-    pages = []
-
-    def open_it(query="", **options):
-        pages.append(open_page(browser, query, **options))
-        return pages[-1]
-
-    yield open_it
-    for page in pages:
-        page.context.close()
-        assert page.problems == []
-
-
-def wait_card(page, number):
-    """Until the card is shown and its place is lit."""
-    page.wait_for_selector(f"{GUIDE}[data-card='{number}']")
-    page.wait_for_selector(".gu-light:not([hidden])", state="attached")
-    page.wait_for_function("document.querySelector('.gu-light').style.width !== ''")
-    settle(page)
-
-
-def wait_done(page):
-    page.wait_for_selector(f"{GUIDE}[data-done='true']")
-
-
-def places(page) -> dict[str, str]:
-    return page.evaluate(
-        "async () => { const link = document.querySelector('link[href$=\"/guide.css\"]');"
-        " return (await import(link.href.replace('guide.css', 'places.js'))).PLACES; }"
-    )
-
-
-def predict(page, act):
-    """Choose the first option and reveal; says what was revealed, "" where nothing was measured."""
-    form = page.locator(".gu-predict")
-    if not form.locator("input").count():
-        assert "Not measured" in form.inner_text()
-        return ""
-    assert form.locator(".gu-answer").inner_text() == ""  # nothing is revealed before
-    act(form.locator("input").first)
-    act(form.get_by_role("button", name="Reveal"))
-    answer = form.locator(".gu-answer")
-    page.wait_for_function("(answer) => answer.textContent.length > 40", arg=answer.element_handle())
-    return answer.inner_text()
-
-
-def check_card(page, number):
-    """Nothing serious for axe, and the guide covers nothing of what it lights that lies in the window."""
-    assert violations(page, GUIDE) == {}, number
-    dock, pressed = (
-        page.locator(GUIDE).bounding_box(),
-        page.evaluate("document.querySelector('.gu-pulse')?.getBoundingClientRect().toJSON() ?? null"),
-    )
-    if pressed and pressed["width"]:
-        inside = lambda low, size, start, length: low < start + length and start < low + size  # noqa: E731
-        overlap = inside(dock["x"], dock["width"], pressed["x"], pressed["width"])
-        overlap &= inside(dock["y"], dock["height"], pressed["y"], pressed["height"])
-        assert not overlap, (number, dock, pressed)
-    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
-    assert f"card={number}" in page.url
-
-
-def walk(page, act, do):
-    """The whole guide. act(locator): press it. do(card): what the visitor does on the page."""
-    for number in range(1, 8):
-        wait_card(page, number)
-        check_card(page, number)
-        if number in (3, 6, 7):
-            predict(page, act)
-        do(number)
-        wait_done(page)
-        act(page.locator(".gu-next"))
-    page.locator(GUIDE).wait_for(state="detached")
-    assert "card=" not in page.url
-
-
-def test_the_whole_guide_by_keyboard(opened):
-    page = opened(viewport={"width": 1280, "height": 800})
-
-    def act(locator):
-        locator.focus()
-        page.keyboard.press("Space" if locator.get_attribute("type") == "radio" else "Enter")
-
-    def do(card):
-        if card == 6:
-            return
-        act(page.locator(".gu-there"))
-        assert not page.evaluate("document.activeElement.closest('.gu')"), card
-        keys = {1: "Enter", 2: "ArrowDown", 3: "Enter", 4: "ArrowDown", 7: "Space"}
-        if card == 2:
-            page.locator("#watch-player .sp-player").focus()
-        if card == 5:
-            page.get_by_role("group", name=re.compile("Patch of weights")).focus()
-            before = page.locator(".ms-trace").inner_text()
-            page.keyboard.press("ArrowLeft")
-            assert page.locator(".ms-trace").inner_text() != before
-            return
-        page.keyboard.press(keys[card])
-
-    act(page.get_by_role("button", name="Three minutes"))
-    wait_card(page, 1)
-    assert page.evaluate("document.activeElement.tagName") == "H2"
-    page.locator("#watch-player .sp-player").focus()
-    page.keyboard.press("g")
-    assert page.evaluate("document.activeElement.closest('.gu') !== null")
-    walk(page, act, do)
-    assert page.evaluate("document.activeElement.textContent") == "Guide"
-
-
-def test_the_whole_guide_by_touch_on_a_phone(opened):
-    page = opened("?__theme=dark", viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-
-    def act(locator):
-        locator.scroll_into_view_if_needed()
-        locator.tap()
-
-    def do(card):
-        if card == 6:
-            return
-        target = {
-            1: "#watch-player .sp-player [data-do=forward]",
-            2: "#watch-player .sp-player .sp-chips > *",
-            3: "#watch-player .sp-player [data-do=nextMove]",
-            4: "#method label",
-            5: ".ms-goes .ms-cell[data-row='3'][data-column='5']",
-            7: "#lesson-quiz input",
-        }[card]
-        page.locator(target).first.evaluate("(element) => element.scrollIntoView({ block: 'start' })")
-        page.evaluate("scrollBy(0, -120)")
-        settle(page)
-        page.locator(target).first.tap()
-
-    page.get_by_role("button", name="Three minutes").tap()
-    walk(page, act, do)
-
-
-def test_the_guide_is_offered_once_and_found_again(opened):
-    page = opened()
-    page.get_by_role("button", name="No, thanks").click()
-    page.reload()
-    page.locator(".gu-again button").wait_for()
-    assert not page.get_by_role("button", name="Three minutes").is_visible()
-    for tab in page.get_by_role("tab").all():
-        tab.click()
-        assert page.get_by_role("button", name="Guide", exact=True).is_visible()
-    page.get_by_role("button", name="Guide", exact=True).click()
-    wait_card(page, 1)
-    page.keyboard.press("Escape")
-    page.locator(GUIDE).wait_for(state="detached")
-    assert page.locator(".gu-light").is_hidden()
-    assert page.locator(".gu-pulse").count() == 0
-
-
-def test_the_address_keeps_the_card_and_what_else_it_said(opened):
-    page = opened("?preset=contrast&card=6")
-    wait_card(page, 6)
-    assert page.get_by_role("tab", name="Results").get_attribute("aria-selected") == "true"
-    page.get_by_label("Contents of the guide").select_option("2")
-    wait_card(page, 2)
-    assert "preset=contrast" in page.url
-    assert "card=2" in page.url
-    page.reload()
-    wait_card(page, 2)
-
-
-@pytest.mark.parametrize("card", ["0", "8", "x", "1.5", "<b>"])
-def test_an_address_with_no_such_card_opens_the_page(opened, card):
-    page = opened(f"?card={card}")
-    page.wait_for_timeout(1000)
-    assert page.locator(GUIDE).count() == 0
-
-
-def test_every_place_that_the_guide_points_at_exists(opened):
-    page = opened("?card=1")
-    wait_card(page, 1)
-    named = places(page)
-    for tab in page.get_by_role("tab").all():
-        tab.click()
-        settle(page)
-    page.locator("#lesson-quiz").wait_for(state="attached")
-    missing = [name for name, selector in named.items() if page.locator(selector).count() == 0]
-    assert missing == []
-    light = page.locator(".gu-light")
-    assert light.evaluate("(element) => getComputedStyle(element).pointerEvents") == "none"
-
-
-def test_a_word_explains_itself(opened):
-    page = opened("?card=1")
-    wait_card(page, 1)
-    word = page.locator(GUIDE).get_by_role("button", name="masks")
-    word.click()
-    assert "placeholder" in page.locator(".gu-meaning").inner_text()
-    word.click()
-    assert page.locator(".gu-meaning").count() == 0
-
-
-def test_the_microscope_traces_every_number_and_looks_at_the_visitor_s_prompt(opened):
-    page = opened("?tab=learn")
+def test_the_microscope_traces_every_number_and_looks_at_the_visitor_s_prompt(lesson):
+    page = lesson
     scope = page.locator("#microscope .ms[data-shown]")
     scope.wait_for()
     assert "Recorded" in page.locator("#scope-status").inner_text()  # before the model is needed
@@ -251,8 +47,8 @@ def test_the_microscope_traces_every_number_and_looks_at_the_visitor_s_prompt(op
     assert scope.get_attribute("data-shown") != before
 
 
-def test_the_quiz_gives_a_reason_and_asks_nobody(opened):
-    page = opened("?tab=learn")
+def test_the_quiz_gives_a_reason_and_asks_nobody(lesson):
+    page = lesson
     page.locator("#lesson-quiz li").first.wait_for()
     asked = []
     page.on("request", lambda request: asked.append(request.url))
@@ -264,17 +60,17 @@ def test_the_quiz_gives_a_reason_and_asks_nobody(opened):
     assert asked == []
 
 
-def test_the_claims_and_words_are_there(opened):
-    page = opened("?tab=learn")
+def test_the_claims_and_words_are_there(lesson):
+    page = lesson
     rows = page.locator("#lesson-claims tbody tr")
     rows.first.wait_for()
     assert rows.count() >= 9
     assert page.locator("#lesson-glossary dt").count() > 40
 
 
-@pytest.mark.parametrize(("kind", "other"), [("students", "teacher"), ("teacher", "students")])
-def test_the_worksheet_fits_two_pages(opened, kind, other):
-    page = opened("?tab=learn")
+@pytest.mark.parametrize("kind", ["students", "teacher"])
+def test_the_worksheet_fits_two_pages(lesson, kind):
+    page = lesson
     page.evaluate("window.print = () => {}")
     page.get_by_role("button", name=f"Print the {kind}").click()
     assert page.locator(".ls-print .ls-solution").count() == (
@@ -287,11 +83,13 @@ def test_the_worksheet_fits_two_pages(opened, kind, other):
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
-def test_the_learn_tab_has_no_serious_violation(opened, width, scheme):
-    page = opened(f"?tab=learn&__theme={scheme}", viewport={"width": width, "height": 900})
+def test_the_learn_tab_has_no_serious_violation(browser, width, scheme):
+    page = open_page(browser, f"?tab=learn&__theme={scheme}", viewport={"width": width, "height": 900})
     page.locator("#microscope .ms[data-shown]").wait_for()
     page.locator("#lesson-claims tbody tr").first.wait_for()
     page.get_by_text("Look at the tasks here").click()
     found = violations(page, "body")
     assert found == {}, json.dumps(found, indent=1)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.close()
+    assert page.problems == []

@@ -6,6 +6,7 @@ import time
 
 import gradio as gr
 import pytest
+from watched_page import watched_page
 
 from sinkprune.lab.all_methods import ORDER
 from sinkprune.pruning import PruneProgress
@@ -38,6 +39,17 @@ def address(bench):
     _, url, _ = demo.queue().launch(prevent_thread_lock=True, quiet=True, **LAUNCH)
     yield url
     demo.close()
+
+
+@pytest.fixture(scope="module")
+def controls(browser, address):
+    """One page for the tests that run nothing."""
+    page = watched_page(browser)
+    page.goto(address)
+    page.locator(READY).wait_for()
+    yield page
+    page.close()
+    assert page.problems == []
 
 
 def run_all(page):
@@ -98,8 +110,8 @@ def test_what_a_method_cannot_do_is_listed(open_page):
     assert [line.split(":")[0] for line in refused] == [name for name in ORDER if "structured" in name]
 
 
-def test_under_a_pattern_the_sparsity_is_not_live_and_says_the_share(open_page):
-    page = open_page()
+def test_under_a_pattern_the_sparsity_is_not_live_and_says_the_share(controls):
+    page = controls
     number = page.get_by_label("number input for Sparsity of every copy")
     number.fill("0.7")
     page.get_by_label("4:8", exact=True).check()
@@ -111,8 +123,8 @@ def test_under_a_pattern_the_sparsity_is_not_live_and_says_the_share(open_page):
     assert number.is_enabled()
 
 
-def test_the_seed_is_live_only_where_it_is_used(open_page):
-    page = open_page()
+def test_the_seed_is_live_only_where_it_is_used(controls):
+    page = controls
     page.get_by_role("button", name="How it writes").click()
     seed = page.get_by_label("Seed", exact=True)
     assert seed.is_disabled()
@@ -137,8 +149,8 @@ def test_a_cancelled_run_keeps_its_rows_and_frees_the_model(open_page, bench, mo
     run_all(page)
 
 
-def test_a_mistake_is_said(open_page):
-    page = open_page()
+def test_a_mistake_is_said(controls):
+    page = controls
     page.get_by_label("Prompt", exact=True).fill(" ")
     page.locator("#all-run").click()
     page.get_by_text("type a few words").first.wait_for()
@@ -158,8 +170,8 @@ def test_the_sweep_draws_live_and_recorded_curves(open_page):
     assert ticks == sorted(set(ticks))  # 20 is not written as "2"
 
 
-def test_a_sweep_without_methods_is_refused(open_page):
-    page = open_page()
+def test_a_sweep_without_methods_is_refused(controls):
+    page = controls
     for name in ("magnitude", "wanda"):
         page.locator("#sweep-methods").get_by_label(name, exact=True).uncheck()
     page.locator("#sweep-run").click()
@@ -176,8 +188,8 @@ def test_a_phone_needs_no_sideways_scrolling(open_page):
     page.keyboard.press("ArrowRight")
 
 
-def test_marks_and_order_are_functions_of_the_rows(open_page):
-    page = open_page()
+def test_marks_and_order_are_functions_of_the_rows(controls):
+    page = controls
     folder = page.locator("#all-methods link").get_attribute("href").rsplit("/", 1)[0]
     found = page.evaluate(
         """async (folder) => {

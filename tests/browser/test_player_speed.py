@@ -28,7 +28,7 @@ const sorted = (times) => {
 SCRUB = f"""async () => {{ {WRAP}
   const range = document.querySelector('.sp-range');
   const frame = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
-  for (let step = 0; step < 64; step++) {{ range.value = step; range.dispatchEvent(new Event('input')); await frame(); }}
+  for (let step = 0; step < 24; step++) {{ range.value = step; range.dispatchEvent(new Event('input')); await frame(); }}
   Drawing.prototype.draw = draw;
   return sorted(redraws);
 }}"""
@@ -37,7 +37,7 @@ PLAY = f"""async () => {{ {WRAP}
   document.querySelector('[data-do=first]').click();
   document.querySelector('[data-do=toggle]').click();
   let before = performance.now();
-  while (gaps.length < 40) {{ const now = await new Promise(requestAnimationFrame); gaps.push(now - before); before = now; }}
+  while (gaps.length < 20) {{ const now = await new Promise(requestAnimationFrame); gaps.push(now - before); before = now; }}
   Drawing.prototype.draw = draw;
   return [sorted(gaps.slice(2)), sorted(redraws)];
 }}"""
@@ -63,11 +63,11 @@ def test_frame_times(browser, address):
         page.get_by_role("button", name=button).click()
         found = page.evaluate(SCRUB)
         report(f"scrubbing, {button.lower()}: redraw, ms", found)
-        assert found["count"] > 60
+        assert found["count"] > 20
         gaps, redraws = page.evaluate(PLAY)
         report(f"playing, {button.lower()}: gap between frames, ms", gaps)
         report(f"playing, {button.lower()}: redraw, ms", redraws)
-        assert gaps["count"] == 38
+        assert gaps["count"] == 18
         assert redraws["count"] > 0
     page.close()
 

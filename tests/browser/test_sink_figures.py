@@ -7,6 +7,7 @@ import json
 import gradio as gr
 import pytest
 from player_traces import make_trace
+from watched_page import watched_page
 
 from sinkprune.recorded.prompt_set import PromptSet
 from sinkprune.traces.sink_statistics import layer_statistics, trace_statistics
@@ -33,6 +34,17 @@ def address():
     demo.close()
 
 
+@pytest.fixture(scope="module")
+def seen(browser, address):
+    """One page whose figures are drawn."""
+    page = watched_page(browser)
+    page.goto(address)
+    see(page)
+    yield page
+    page.close()
+    assert page.problems == []
+
+
 def see(page):
     page.locator(READY).scroll_into_view_if_needed()
     for name in NAMES:
@@ -48,9 +60,8 @@ def test_nothing_of_plotly_is_fetched_before_the_figures_are_near(open_page):
     assert [url for url in page.requests if "lotly" in url]
 
 
-def test_every_figure_has_words_a_definition_and_its_numbers(open_page):
-    page = open_page()
-    see(page)
+def test_every_figure_has_words_a_definition_and_its_numbers(seen):
+    page = seen
     for name in NAMES:
         assert "Diffusion" in page.locator(f"#{name}-words").inner_text()
         head = page.locator(f"#{name}-head")
@@ -70,9 +81,8 @@ def test_every_figure_has_words_a_definition_and_its_numbers(open_page):
     assert {row["lane"] for row in numbers["rows"]} == {"Diffusion", "Autoregressive"}
 
 
-def test_the_recorded_prompts_are_one_click_away(open_page):
-    page = open_page()
-    see(page)
+def test_the_recorded_prompts_are_one_click_away(seen):
+    page = seen
     page.locator("#figures-source").get_by_text("recorded").click()
     page.locator("#trajectory-words").get_by_text("3 prompts").wait_for()
     page.locator("#trajectory-figure .legendtext").get_by_text("Diffusion, mean").wait_for()

@@ -84,15 +84,11 @@ def test_a_saved_run_opens_and_its_heads_are_here(visit, tmp_path):
     page.wait_for_function("() => !document.querySelector('.sp-verdict').textContent.includes(' 0.0 %')")
 
 
-def test_files_that_are_no_runs_are_refused_in_words(visit, tmp_path):
-    page = visit()
+def test_a_link_that_makes_no_sense_and_files_that_are_no_runs_are_refused_in_words(visit, tmp_path):
+    page = visit("?gen_length=7")
+    page.get_by_text("must divide gen_length 7").wait_for()
     for number, (text, words) in enumerate((("{}", "not a trace"), ("<b>", "not JSON"))):
         path = tmp_path / f"run-{number}.json"
         path.write_text(text, encoding="utf-8")
         page.locator("input[type=file]").first.set_input_files(path)
         page.locator("#note").get_by_text(words).wait_for()
-
-
-def test_a_link_that_makes_no_sense_is_said(visit):
-    page = visit("?gen_length=7")
-    page.get_by_text("must divide gen_length 7").wait_for()

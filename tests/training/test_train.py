@@ -109,7 +109,7 @@ def test_training_learns_goes_on_and_its_checkpoint_works_both_ways(tmp_path, mo
         write_examples(data / f"{name}.npz")
     (tmp_path / "model").mkdir()
     args = argparse.Namespace(
-        base=tmp_path / "base", data=data, model=tmp_path / "model", minutes=0.06, tokens=448,
+        base=tmp_path / "base", data=data, model=tmp_path / "model", minutes=0.045, tokens=448,
         causal=0.25, cached=0.0, whole=0.6, log_seconds=1e9, compile=False, init=None, rate=0.02, certainty=0.0,
         block=0.25, certain=0.5, guided=0.0, guided_from=0.3, guidance=0.5, separator=None,
     )  # fmt: skip
@@ -130,7 +130,7 @@ def test_training_learns_goes_on_and_its_checkpoint_works_both_ways(tmp_path, mo
         "cached": 0.4,
         "guided": 0.4,
         "separator": " answer",
-        "minutes": 0.03,
+        "minutes": 0.02,
     }
     second = argparse.Namespace(**vars(args) | changes)
     second.model.mkdir()

@@ -1,8 +1,7 @@
-"""Section D of the page, "Bring your own model": the known models with what they need here, and, where the server is one's own, a model
-to load in place of the present one.
+""" "Bring your own model": the known models and their needs here. A private server can also load another model in place of the present one.
 
-All visitors share the model. So it is switched only where whoever started the server said so (SINKPRUNE_OWN_MODELS=1, or `--own-models`);
-on a Space never: the tab then says what would fit and how to start a server of one's own.
+All visitors share the model. So it is switched only where whoever started the server said so (SINKPRUNE_OWN_MODELS=1, or `--own-models`),
+and never on a Space. There the tab says which models would fit, and how to start a private server.
 """
 
 from __future__ import annotations

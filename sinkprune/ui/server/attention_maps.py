@@ -1,6 +1,7 @@
-"""One whole N x N attention map for a step of a trace, made when somebody looks at it: the canvas goes through the model once more.
+"""One whole N x N attention map for a step of a trace. The canvas goes through the model once more when somebody looks at the map.
 
-The request comes from a browser, so everything in it is checked. With a key-value cache the map is that of a forward without one.
+The request comes from a browser, so everything in it is checked. The map is of a forward without a key-value cache, also where the run
+had one.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ lanes                                                         dlm or dlm,ar: the
 closely                                                       True: candidates and value norms are recorded, too
 expect                                                        what both lanes wrote when the link was made (`traces.parting.fingerprint`)
 ```
-What is left out keeps the page's default, and names that are not known here are left alone: those of what is looked at (step, layer, …)
-are the player's (`player/scene.js`). Links come from strangers: every value is
+A name that is left out keeps the page's default. Names that are not known here are left alone: step, layer and the like are the player's
+(`player/scene.js`). Links come from strangers: every value is
 checked as if it had been typed.
 
 A model is a registry name, followed by the form of quantised weights, or "own": folders and other hub ids stay with their owner.

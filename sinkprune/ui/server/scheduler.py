@@ -1,8 +1,9 @@
 """Two lines before one machine: short work (a model writes) and long work (pruning, all methods, a sweep).
 
 Work is a generator, and each of its steps has the machine to itself. In a line, who came first runs to the end; a visitor's second job
-stands after the first jobs of others. Between the lines, long work gives way: after a long step that took t seconds, short work has the
-machine for `GIVES_WAY` t seconds before the next long step. So a long job makes a short one at most half as long again.
+stands after the first jobs of others.
+Between the lines, long work gives way. After a long step of t seconds, short work has the machine for `GIVES_WAY` t seconds before the
+next long step. So a long job makes a short one at most half as long again.
 """
 
 from __future__ import annotations

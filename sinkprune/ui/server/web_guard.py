@@ -1,7 +1,7 @@
 """Around every request: a bound on what is sent to the server before anything reads it, and headers on what is sent back.
 
-The page lives in an iframe of huggingface.co on a Space, so it must let itself be framed there, and need not anywhere else on the web.
-Elsewhere (a notebook, a school's own server) framing is left to whoever serves it.
+On a Space the page lives in an iframe of huggingface.co, so that site may frame the page, and no other. Elsewhere (a notebook, a school's
+server) whoever serves the page decides who may frame it.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _bounded(receive: Receive) -> Receive:
 
 
 def with_headers(send: Send) -> Send:
-    """Responses say that their type is what it says, that addresses stay here, and on a Space who may frame the page."""
+    """Responses forbid guessing another type and sending addresses elsewhere, and on a Space they say who may frame the page."""
 
     async def answer(message: Message) -> None:
         if message["type"] == "http.response.start":

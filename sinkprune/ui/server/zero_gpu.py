@@ -1,8 +1,9 @@
 """ZeroGPU: a Space that has a GPU only inside the calls that its module `spaces` decorates; anywhere else, nothing of this happens.
 
-Such a call runs in a forked worker process, and what it changes there is lost: so a run of the page is one call as a whole, pruning and
-writing together, and nothing that it leaves in the store is counted on. Outside of calls the GPU is only a promise, made to the thread that
-imported `spaces`: weights are moved there by that thread, and nothing is computed before the first call.
+Such a call runs in a forked worker process, and its changes are lost there. So a run of the page is one call, pruning and writing
+together. Nothing that a call leaves in the store is counted on.
+Outside of calls the GPU is only a promise, made to the thread that imported `spaces`. That thread moves the weights there, and nothing is
+computed before the first call.
 """
 
 from __future__ import annotations

@@ -15,6 +15,12 @@ export function mount(element, { cards, predictions, glossary }) {
   new Guide(element, cards, predictions, glossary);
 }
 
+// The card that an address asks for, 1 to count; null where it asks for none that there is.
+export function askedCard(search, count) {
+  const asked = Number(new URLSearchParams(search).get("card"));
+  return Number.isInteger(asked) && asked >= 1 && asked <= count ? asked : null;
+}
+
 class Guide {
   constructor(element, cards, predictions, glossary) {
     Object.assign(this, { cards, predictions, glossary, card: null, seen: new Set() });
@@ -26,8 +32,8 @@ class Guide {
     element.querySelector(".gu-dismiss").addEventListener("click", () => { keep("dismissed"); this.showOffer(); this.again.querySelector("button").focus(); });
     for (const kind of ["click", "input", "keydown"]) document.addEventListener(kind, (event) => this.note(event), true);
     this.showOffer();
-    const asked = Number(new URLSearchParams(location.search).get("card"));
-    if (Number.isInteger(asked) && asked >= 1 && asked <= cards.length) setTimeout(() => this.open(asked), TAB_MS);
+    const asked = askedCard(location.search, cards.length);
+    if (asked) setTimeout(() => this.open(asked), TAB_MS);
   }
 
   get room() {

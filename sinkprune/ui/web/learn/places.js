@@ -1,4 +1,4 @@
-// Where the guide points: the one table of what it needs of the rest of the page. tests/browser/test_learn_page.py checks that each exists.
+// Where the guide points: the one table of the page's elements that the guide needs. tests/browser/test_guide_page.py checks them.
 
 export const PLACES = {
   player: "#watch-player .sp-player",

@@ -1,5 +1,5 @@
-// One line of plain words about what has just happened at a step, made by rules from the trace: what the forward pass looked at,
-// then what it wrote. Of the first lane, which is the one that the others are held against.
+// One line of plain words about a step, made by rules from the trace: at which tokens the forward pass looked, and which it wrote. It is
+// about the first lane, with which the others are compared.
 
 import { isEnd } from "../shared/tokens.js";
 import { times, tokenWords } from "./words.js";

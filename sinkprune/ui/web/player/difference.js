@@ -1,5 +1,5 @@
-// Two lanes that wrote from the same canvas, as one signed river: the attention each token received in the first lane minus that in the
-// second, step by step. Says in a sentence what changed most at the step that is shown.
+// Two lanes that wrote from the same canvas, as one signed river. It shows, step by step, how much more attention each token received in
+// the first lane than in the second. Says in a sentence what changed most at the step that is shown.
 
 import { make } from "../shared/dom.js";
 import { percent, signed } from "../shared/numbers.js";

@@ -1,5 +1,5 @@
-// The full map of one step: y = token that receives (key), x = token that looks (query), so that a sink is a horizontal line
-// here as in every other view.
+// The full map of one step: y = token that receives (key), x = token that looks (query). A sink is a horizontal line, as in every
+// other view.
 
 import { byteColours } from "../colour.js";
 import { Cells, PAD, focusBand, label, rowAt, rowMiddle, sinkArrows, tickStep } from "../plot.js";

@@ -1,5 +1,5 @@
-// Overview of one step beside the map: one cell per layer and head, brighter the more of it goes to its strongest token
-// (square root of that share, over the whole colour table).
+// Overview of one step beside the map: one cell per layer and head. A cell is brighter, the larger the share of the head's attention
+// that its strongest token gets (square root of that share, over the whole colour table).
 // A click opens that head; a click on the chosen one goes back to the mean.
 
 import { colourTable } from "../colour.js";
