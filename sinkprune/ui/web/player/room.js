@@ -3,6 +3,7 @@
 
 const SLACK = 16; // pixels between the river and the transport
 const LEAST = 150; // pixels; a lower river is read badly
+const SOME = 60; // with less than this left, the river is not on the first screen anyway
 
 export class Room {
   constructor(root) {
@@ -21,7 +22,7 @@ export class Room {
     this.transportHeight = Math.max(this.transportHeight, this.transport.offsetHeight);
     const scrolled = this.root.dataset.projector ? this.root.scrollTop : scrollY;
     const left = Math.floor(innerHeight - river.getBoundingClientRect().top - scrolled - this.transportHeight - SLACK);
-    if (left >= LEAST) this.root.style.setProperty("--sp-left", `${left}px`);
+    if (left >= SOME) this.root.style.setProperty("--sp-left", `${Math.max(LEAST, left)}px`);
     else this.root.style.removeProperty("--sp-left");
   }
 }
