@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 import time
 import uuid
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ import httpx
 
 API = "/gradio_api"
 MEAN_LAYER = {"figures-layer": 0}  # other entries of that list come and go with the run on show
+REFUSED = re.compile(r"(?:Not started|Ended early)</b> (.*?)</p>")  # how the page's status line says so
 TIMEOUT = httpx.Timeout(30.0, read=120.0)  # seconds without a sign of life that count as a hang
 
 
@@ -60,7 +63,7 @@ class Visitor:
 
         values: by elem_id or label of the control; the others as the page opens. leave_after: seconds until the visitor goes.
         """
-        began, first = time.perf_counter(), None
+        began, first, refused = time.perf_counter(), None, None
         body = self._body(self._event(button, "click"), MEAN_LAYER | values)
         joined = self._http.post(f"{API}/queue/join", json=body)
         if joined.status_code != 200:
@@ -75,9 +78,10 @@ class Visitor:
                     continue
                 if first is None and '"committed"' in line:
                     first = passed
+                refused = REFUSED.search(line) or refused
                 message = json.loads(line[5:])
                 if message.get("event_id") == ours and message["msg"] == "process_completed":
-                    return _ended(message, first, passed)
+                    return _ended(message, refused, first, passed)
         return Outcome("failed", "the stream of events ended", first, time.perf_counter() - began)
 
     def close(self) -> None:
@@ -104,8 +108,9 @@ class Visitor:
         return self._components.get(number, {}).get("props", {})
 
 
-def _ended(message: dict, first: float | None, seconds: float) -> Outcome:
-    if message["success"]:
-        return Outcome("done", "", first, seconds)
-    error = message["output"].get("error")
-    return Outcome("refused" if error else "failed", str(error), first, seconds)
+def _ended(message: dict, refused: re.Match | None, first: float | None, seconds: float) -> Outcome:
+    if not message["success"]:
+        return Outcome("failed", str(message["output"].get("error")), first, seconds)
+    if refused:
+        return Outcome("refused", html.unescape(refused[1]), first, seconds)
+    return Outcome("done", "", first, seconds)

@@ -40,7 +40,7 @@ def test_a_visitor_looks_plays_runs_and_is_refused_in_a_sentence(address):
     assert (done.ended, done.words) == ("done", "")
     assert 0 < done.first <= done.seconds
     refused = visitor.press("run", {"prompt": " "})
-    assert (refused.ended, refused.words) == ("refused", "the prompt is empty: type a few words")
+    assert (refused.ended, refused.words) == ("refused", "The prompt is empty: type a few words.")
 
 
 def test_a_class_computes_once(address, bench, monkeypatch):

@@ -211,6 +211,7 @@ def test_prune_and_compare_at_half(page):
     page.get_by_role("button", name="Prune and generate").click()
     page.locator("#compare-status").get_by_text("of 12").wait_for()
     page.locator("#compare-status").get_by_text("Done").wait_for()
+    wait_for(page, "d.run !== 'recorded-comparison' && d.live === 'false'", COMPARE)
     assert "50.0 %" in page.locator("#compare-status").inner_text()
     card = page.locator("#card").inner_text()
     assert "50.00 %" in card
@@ -266,6 +267,7 @@ def test_a_structured_copy_writes_beside_the_dense_model(page):
     few_sequences(page)
     page.get_by_role("button", name="Prune and generate").click()
     page.locator("#compare-status").get_by_text("Done").wait_for()
+    wait_for(page, "d.run !== 'recorded-comparison' && d.live === 'false'", COMPARE)
     assert page.locator(f"{COMPARE} .sp-title").all_inner_texts() == ["Dense", "structured, 70 % pruned"]
     assert "Weights removed" in page.locator("#card").inner_text()
     assert len(answer(page, COMPARE, 1)) > 0

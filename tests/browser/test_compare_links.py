@@ -40,6 +40,11 @@ def numbers(page) -> dict:
 
 
 def answers(page) -> list[str]:
+    """Of the run that was pressed for, once the player has drawn its end."""
+    page.wait_for_function(
+        "() => { const d = document.querySelector('#compare-player .sp-player').dataset;"
+        " return d.run !== 'recorded-comparison' && d.live === 'false'; }"
+    )
     return page.locator("#compare-player .sp-answer").all_text_contents()
 
 

@@ -9,6 +9,7 @@ import torch
 from sinkprune.decoding import DecodeConfig, denoise
 from sinkprune.decoding.interventions import Cover
 from sinkprune.figures.what_if import what_if_figure
+from sinkprune.lab.numbers import bits
 from sinkprune.models import causal_view, load_model
 from sinkprune.models.fingerprint import weights_fingerprint
 from sinkprune.recorded import what_if_cells
@@ -175,7 +176,7 @@ def test_learn_and_claims_read_covers_out_of_the_same_file(measured, tmp_path):
     covering = load_covering(measured)
     for lane in ("dlm", "ar"):
         row = find(load_what_if(measured), kind="cover", lane=lane, which="leading", count=1, scope="per head")
-        assert covered(covering, lane, "leading", 1) == row["nats"]
+        assert covered(covering, lane, "leading", 1) == [bits(nats) for nats in row["nats"]]
     assert load_covering(tmp_path / "nothing.json") is None
 
 
@@ -185,7 +186,7 @@ def test_words_and_figure_follow_the_numbers(measured):
     assert "3 held-out prompts" in said
     assert "not measured" in said
     figure = what_if_figure(summary)
-    assert figure.data[0].y[1] == find(summary, kind="cache", which="attention", retention=0.25)["nats"][0]
+    assert figure.data[0].y[1] == bits(find(summary, kind="cache", which="attention", retention=0.25)["nats"][0])
     row = find(summary, kind="cache", which="attention", retention=0.5)
     for nats, words in (
         ([0.5, 0.4, 0.6], "costs quality"), ([0, -0.1, 0.1], "told from chance"), ([-0.3, -0.4, -0.2], "even helps"),

@@ -25,6 +25,7 @@ from sinkprune.traces.runs import check_prompt
 from sinkprune.traces.sink_statistics import trace_statistics
 from sinkprune.ui.components.pins import pin_of, pins
 from sinkprune.ui.components.player import player
+from sinkprune.ui.components.scripts import RESIZED
 from sinkprune.ui.events import QUICK_EVENT, STATE_SECONDS
 from sinkprune.ui.inputs import request_from
 from sinkprune.ui.run_button import Update, run_button, wire_run
@@ -70,6 +71,7 @@ def compare_section(
     outputs["last"] = gr.State(time_to_live=STATE_SECONDS)
     inputs = {"linked": linked, "prompt": prompt, **copy, **decoding}
     run = wire_run(button, bench, partial(_compare, bench), inputs, outputs, _cancelled, {"trace": outputs["last"]})
+    tab.select(None, None, None, js=RESIZED, **QUICK_EVENT)
     for event in (tab.select, *(control.change for control in copy.values()), run.started.then):
         event(tell, None, line, inputs_kwargs=copy, **QUICK_EVENT)
     return copy, linked

@@ -98,26 +98,24 @@ def check_name(name: object) -> str:
 
 
 def _load(bench: Workbench, name: str, form: str) -> Iterator[tuple]:
-    """Load and switch; on failure the page keeps the model that it has, and says so."""
+    """Load and switch; on failure the page keeps the model that it has, and says so beside the name."""
     with in_words():
         if not own_models_allowed():
             raise ValueError("this server's owner does not let visitors load models")
+    try:
         if form not in FORMS.values():
             raise ValueError(f"weights are kept as stored, or as {' or '.join(QUANTIZATIONS)}")
         chosen = check_name(name)
-        yield (
-            note("Loading", f"{chosen} is fetched and loaded; until then this page runs {bench.name}."),
-            gr.Button(interactive=False),
-        )
-        try:
-            bench.switch(chosen, form or None)
-        except ValueError as error:
-            yield note("Not loaded", f"{error}. This page keeps {bench.name}."), gr.Button(interactive=True)
-            return
-        loaded = bench.loaded
-        lane = "" if loaded.spec.causal else " It only denoises, so runs have no autoregressive lane."
-        size = f"{loaded.parameters / 1e9:.2f} billion parameters on {bench.machine}"
-        yield note("Loaded", f"This page now runs {bench.name}: {size}.{lane}"), gr.Button(interactive=True)
+        said = f"{chosen} is fetched and loaded; until then this page runs {bench.name}."
+        yield note("Loading", said), gr.Button(interactive=False)
+        bench.switch(chosen, form or None)
+    except ValueError as error:
+        yield note("Not loaded", f"{error}. This page keeps {bench.name}."), gr.Button(interactive=True)
+        return
+    loaded = bench.loaded
+    lane = "" if loaded.spec.causal else " It only denoises, so runs have no autoregressive lane."
+    size = f"{loaded.parameters / 1e9:.2f} billion parameters on {bench.machine}"
+    yield note("Loaded", f"This page now runs {bench.name}: {size}.{lane}"), gr.Button(interactive=True)
 
 
 def _table(form: str) -> str:

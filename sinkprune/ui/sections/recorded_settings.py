@@ -22,24 +22,27 @@ def recorded_settings(presets: Sequence[Preset], chips: gr.Radio, controls: dict
     """
     values = {preset.name: recorded_values(preset.trace) for preset in presets}
 
-    def told(name: str | None) -> tuple[str, gr.Button]:
-        known = isinstance(name, str) and name in values
-        said = note("Recorded", f"The run on screen was written so: {settings_words(values[name])}.") if known else ""
-        return said, gr.Button(visible=known)
+    def line(name: str | None) -> str:
+        return (
+            note("Recorded", f"The run on screen was written so: {settings_words(values[name])}.")
+            if known(name)
+            else ""
+        )
+
+    def known(name: object) -> bool:
+        return isinstance(name, str) and name in values
 
     def used(name: str | None) -> list:
-        known = isinstance(name, str) and name in values
-        return [values[name][control] if known else gr.skip() for control in controls]
+        return [values[name][control] if known(name) else gr.skip() for control in controls]
 
-    said, shown = told(chips.value)
     accordion = controls["both"].parent
     with accordion, gr.Row(elem_classes="actions"):
-        words = gr.HTML(said, elem_id="recorded-settings")
+        words = gr.HTML(line(chips.value), elem_id="recorded-settings")
         use = gr.Button(
-            "Use these settings", size="sm", scale=0, min_width=170, visible=shown.visible, elem_id="use-settings"
+            "Use these settings", size="sm", scale=0, min_width=170, visible=known(chips.value), elem_id="use-settings"
         )
     accordion.children.insert(0, accordion.children.pop())  # above the controls
-    chips.change(told, chips, [words, use], **QUICK_EVENT)
+    chips.change(lambda name: (line(name), gr.Button(visible=known(name))), chips, [words, use], **QUICK_EVENT)
     use.click(used, chips, list(controls.values()), **QUICK_EVENT)
 
 

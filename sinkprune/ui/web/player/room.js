@@ -3,6 +3,7 @@
 
 const SLACK = 16; // pixels between the river and the transport
 const LEAST = 150; // pixels; a lower river is read badly
+const SOME = 60; // with less than this left, the river is not on the first screen anyway
 
 export class Room {
   constructor(root) {
@@ -21,7 +22,18 @@ export class Room {
     this.transportHeight = Math.max(this.transportHeight, this.transport.offsetHeight);
     const scrolled = this.root.dataset.projector ? this.root.scrollTop : scrollY;
     const left = Math.floor(innerHeight - river.getBoundingClientRect().top - scrolled - this.transportHeight - SLACK);
-    if (left >= LEAST) this.root.style.setProperty("--sp-left", `${left}px`);
-    else this.root.style.removeProperty("--sp-left");
+    this.give(left, Math.ceil(parseFloat(getComputedStyle(this.root.querySelector(".sp-words")).lineHeight)));
+  }
+
+  // left: pixels for the river as the page stands; line: of a line of words, of which one goes where the river needs its room.
+  give(left, line) {
+    const { dataset, style } = this.root;
+    const all = dataset.tight ? left - line : left;
+    const tight = all < LEAST && all + line >= SOME && !dataset.projector;
+    const height = tight ? all + line : all;
+    if (tight) dataset.tight = "yes";
+    else delete dataset.tight;
+    if (height >= SOME) style.setProperty("--sp-left", `${Math.max(LEAST, height)}px`);
+    else style.removeProperty("--sp-left");
   }
 }
