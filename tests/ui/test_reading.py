@@ -72,9 +72,8 @@ def test_stages_name_the_position_that_receives_most():
 def changes(strength: list, by_head: list) -> MaskChanges:
     """Two layers; the MLP's linears differ in 2 %, attention's as given for two heads."""
     by_head = torch.tensor(by_head)
-    nothing = torch.zeros(2, 2)
     by_linear = torch.cat([torch.zeros(2, 4), torch.full((2, 3), 0.02)], dim=1)
-    return MaskChanges(torch.tensor(strength), by_head, nothing, by_linear, nothing, nothing, nothing)
+    return MaskChanges(torch.tensor(strength), by_head, by_linear, torch.zeros(2, 2))
 
 
 def test_changes_name_the_head_that_differs_most_and_the_relation_to_sinks():

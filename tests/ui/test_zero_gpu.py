@@ -78,7 +78,7 @@ def test_every_endpoint_is_such_a_call(page):
 def test_every_run_of_the_page_is_such_a_call(page):
     demo, _, calls = page
     pressed = [event for event in demo.fns.values() if event.concurrency_id == "model" and event.input_keyword_names]
-    assert len(pressed) == 7  # watch, compare, changes, what if, all methods, sweep, microscope
+    assert len(pressed) == 8  # watch, compare, changes, what if, touch, all methods, sweep, microscope
     for event in pressed:
         before = len(calls)
         values = {
