@@ -107,6 +107,7 @@ def add_noised_inputs(
     if masked.inputs and rule != "paper":  # each version's weights come from its own attention
         for seen in itertools.chain([masked], (_measure(loaded, groups, batch) for batch in batches(versions[:-1]))):
             add_seen(seen.inputs, torch.ones_like(seen.mass) if rule is None else token_weights(seen.mass, rule))
+            del seen  # before the next forward keeps as much
     elif masked.inputs and _input_bytes(loaded, *versions.shape) <= KEPT_INPUTS:
         parts = [_measure(loaded, groups, batch) for batch in batches(versions[:-1])]
         mass = [*(part.mass for part in parts), masked.mass]
