@@ -21,7 +21,6 @@ from transformers.masking_utils import sdpa_mask
 
 from sinkprune.models.watching import ATTENTION_NAME, present_at
 
-
 MOST_EXPLICIT_ROWS = 256
 
 
