@@ -61,6 +61,17 @@ def test_mass_is_complete_and_logits_are_unchanged(family, batch, length, seed):
     assert torch.equal(logits, unwatched)
 
 
+def test_more_rows_than_the_bound_attend_by_sdpa_and_give_the_same(monkeypatch):
+    loaded, ids = MODELS["llama"], some_ids(1, 9)
+    explicit, mass = forward(loaded, ids)
+    monkeypatch.setattr(attention, "MOST_EXPLICIT_ROWS", 8)
+    logits, same_mass = forward(loaded, ids)
+    with torch.inference_mode():
+        assert torch.equal(logits, loaded.model(ids).logits)
+    torch.testing.assert_close(logits, explicit, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(same_mass, mass, atol=1e-4, rtol=1e-4)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("padding", ["none", "left", "right"])
