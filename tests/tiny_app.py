@@ -15,6 +15,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from sinkprune.ui.page import LAUNCH, build_page
+from sinkprune.ui.server.scheduler import LONG, SHORT
 from tests.tiny_bench import tiny_bench
 
 SHAPE = {
@@ -24,7 +25,7 @@ SHAPE = {
     "num_attention_heads": 9,
     "num_key_value_heads": 3,
 }
-MOMENT = 0.03  # seconds
+MOMENT = {SHORT: 0.02, LONG: 0.1}  # seconds, for each step of such a job
 
 
 @functools.cache
@@ -41,13 +42,13 @@ def tiny_app_address() -> str:
     return address
 
 
-def slowly(steps: Callable[..., Iterator]) -> Callable[..., Iterator]:
-    """The same generator function, with a moment after each step."""
+def slowly(run: Callable[..., Iterator]) -> Callable[..., Iterator]:
+    """`Lines.run` with a moment after each step."""
 
-    def slow(*arguments: object, **options: object) -> Iterator:
-        with closing(steps(*arguments, **options)) as running:
+    def slow(line: str, *arguments: object, **options: object) -> Iterator:
+        with closing(run(line, *arguments, **options)) as running:
             for step in running:
                 yield step
-                time.sleep(MOMENT)
+                time.sleep(MOMENT[line])
 
     return slow
