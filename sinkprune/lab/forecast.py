@@ -42,11 +42,17 @@ class Forecast:
         return expected * self._took.get(pruning.method, others)
 
     def learn(
-        self, loaded: LoadedModel, pruning: PruneConfig, calibration: CalibrationConfig, result: PruneResult
+        self,
+        loaded: LoadedModel,
+        pruning: PruneConfig,
+        calibration: CalibrationConfig,
+        result: PruneResult,
+        at_hand: bool = False,
     ) -> None:
-        """A prune has ended. Its seconds count the measuring, also where that was done before."""
+        """A prune has ended. at_hand: its seconds leave out what is measured on the dense model."""
         if self.speed is not None:
-            self._took[pruning.method] = result.seconds * self.speed / prune_work(loaded, pruning, calibration)
+            work = prune_work(loaded, pruning, calibration, at_hand)
+            self._took[pruning.method] = result.seconds * self.speed / work
 
 
 @torch.inference_mode()
