@@ -142,13 +142,13 @@ class Workbench:
         loaded = self.loaded
         if store_key(loaded.spec, pruning, calibration) in self.store:
             return 0.0
-        return self._forecast.result().seconds(loaded, pruning, calibration, self.at_hand(loaded, pruning, calibration))
+        return self._forecast.result().seconds(loaded, pruning, calibration, self.is_at_hand(pruning, calibration))
 
-    def at_hand(self, loaded: LoadedModel, pruning: PruneConfig, calibration: CalibrationConfig) -> bool:
+    def is_at_hand(self, pruning: PruneConfig, calibration: CalibrationConfig) -> bool:
         """Whether what this copy needs of the dense model is measured already, so that the cut (or the pass in sequence) is left."""
         method = pruning.record
         rule = pruning.sink_rule if method.sink_aware and pruning.sink_weight else None
-        needed = (method.statistic, loaded.spec, calibration, rule)
+        needed = (method.statistic, self.loaded.spec, calibration, rule)
         return any(measured[1:] == needed for measured in list(self._measured))
 
     def key(self, pruning: PruneConfig, calibration: CalibrationConfig) -> str:
