@@ -47,6 +47,10 @@ def test_a_finished_prune_corrects_its_method_and_those_that_have_not_run(loaded
     forecast.learn(loaded, asked, TEXT, slow)
     assert forecast.seconds(loaded, asked, TEXT) == pytest.approx(3 * before[0])
     assert forecast.seconds(loaded, other, TEXT) == pytest.approx(3 * before[1])
+    cut = PruneConfig("sink-wanda", 0.5)
+    alone = forecast.seconds(loaded, cut, TEXT, at_hand=True)
+    forecast.learn(loaded, cut, TEXT, replace(result, seconds=2 * alone, recorded=True))
+    assert forecast.seconds(loaded, cut, TEXT, at_hand=True) == pytest.approx(2 * alone)
 
 
 def test_nothing_is_said_of_a_machine_that_was_not_measured(loaded):
