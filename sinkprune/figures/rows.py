@@ -16,6 +16,7 @@ from sinkprune.models.writing import json_text
 from sinkprune.recorded.pruned_sinks import PrunedRivers
 from sinkprune.traces.sink_statistics import LaneStatistics, progress
 from sinkprune.traces.stages import Stages
+from sinkprune.traces.value_norms import ValuePoints
 
 Row = dict[str, object]
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a text that begins like this would be a formula in a spreadsheet
@@ -62,6 +63,18 @@ def stage_rows(lanes: Sequence[Stages]) -> list[Row]:
         for name, step, masses in zip(lane.names, lane.steps, lane.masses, strict=True)
         for position, values in enumerate(masses.reshape(len(columns), -1).T.tolist())
     ]
+
+
+def value_rows(lanes: Sequence[ValuePoints]) -> list[Row]:
+    """One row a lane and position: attention received in units of the mean, length of the value vector in units of the median."""
+    return [
+        {
+            "lane": lane.title, "layer": "mean" if lane.layer is None else lane.layer + 1, "position": int(position),
+            "attention": _rounded(mass), "value_norm": _rounded(value),
+        }
+        for lane in lanes
+        for position, mass, value in zip(lane.positions, lane.mass, lane.values, strict=True)
+    ]  # fmt: skip
 
 
 def river_rows(rivers: PrunedRivers, way: str) -> list[Row]:

@@ -72,8 +72,8 @@ class Endpoints:
         with closing(run_of(asked)(self._bench, loaded, asked, slowly=False)) as steps:
             for how, value in now_and_then(steps):
                 if isinstance(value, Before):
-                    value = value.trace
-                if isinstance(value, Tried):
+                    yield {"underway": "the run before the touch"}
+                elif isinstance(value, Tried):
                     yield {**value.trace, "what_if": [asdict(lane) for lane in value.lanes], "kept": how == KEPT}
                 else:
                     yield _place(value) or {**value, "kept": how == KEPT}

@@ -78,6 +78,40 @@ def test_covered_sinks_stand_between_the_untouched_run_and_random_tokens(opened)
     again = opened("?" + link.partition("?")[2])
     done(again, 3)
     assert texts_at_the_end(again) == texts
+    touched = touch_a_token(again)
+    page.goto(app_address() + touched)
+    done(page, 2)
+    assert texts_at_the_end(page) == texts_at_the_end(again)
+    assert titles(page) == titles(again)
+
+
+def touch_a_token(page) -> str:
+    """Lock a token of the second lane, look at its candidates, put another word there; returns the query of the run that comes of it."""
+    player = page.locator("#what-if-player .sp-player")
+    lane = page.locator("#what-if-player .sp-lane:nth-child(2)")
+    assert page.locator("#what-if-player .sp-difference-with option").all_text_contents() == titles(page)[1:]
+    player.press("Home")
+    lane.locator(".sp-words .sp-chip[data-state=masked]").first.hover()
+    assert lane.locator(".sp-guesses").inner_text().count("%") == 5
+    player.press("ArrowRight")
+    lane.locator(".sp-words .sp-chip:is([data-state=settled], [data-state=revealed])").first.click()
+    lane.get_by_label("or put").fill("<b>")
+    lane.get_by_role("button", name="Go on").click()
+    page.get_by_text("tokens of this model").wait_for(timeout=LIVE_SECONDS)
+    player.press("Escape")
+    lane.locator(".sp-words .sp-chip:is([data-state=settled], [data-state=revealed])").first.click()
+    lane.get_by_label("or put").fill("green")
+    lane.get_by_role("button", name="Go on").click()
+    page.get_by_text("The model went on").wait_for(timeout=LIVE_SECONDS)
+    done(page, 2)
+    assert titles(page) == ["Covered", "Touched after step 2"]
+    assert "green" in texts_at_the_end(page)[1]
+    assert page.locator("#what-if-player .sp-parting").is_visible()
+    if not page.locator("#what-if-player .sp-share-address").is_visible():
+        page.locator("#what-if-player .sp-share summary").click()
+    link = page.locator("#what-if-player .sp-share-address").input_value()
+    assert "edits=" in link
+    return "?" + link.partition("?")[2]
 
 
 def test_keys_are_left_out(opened):

@@ -5,12 +5,15 @@ import re
 import numpy as np
 import pytest
 
-from sinkprune.decoding import DecodeConfig
+from sinkprune.decoding import DecodeConfig, denoise
 from sinkprune.figures.pruning import change_heatmap, gain_figure, sparsity_per_layer
+from sinkprune.figures.rows import value_rows
 from sinkprune.figures.sinks import LAYER_FLOOR, sink_trajectory, stage_heatmaps, variance_bars, variance_by_layer
-from sinkprune.traces.runs import finish, trace_run
+from sinkprune.figures.value_norms import value_norm_scatter
+from sinkprune.traces.runs import check_prompt, finish, trace_run
 from sinkprune.traces.sink_statistics import PROGRESS, layer_statistics, mean_trajectory, trace_statistics
 from sinkprune.traces.stages import trace_stages
+from sinkprune.traces.value_norms import value_points
 from tests.recorded.table_samples import GAINS, made_up_table
 
 PLOTLY_3_TRACES = {"scatter", "bar", "heatmap"}
@@ -202,3 +205,28 @@ def test_change_heatmaps_are_percent_by_layer_and_head(figures):
 def test_sparsity_bars_are_percent(figures):
     assert list(figures["sparsity"].data[0].y) == [50, 48]
     assert figures["sparsity"].layout.shapes[0].y0 == 50
+
+
+def test_value_norms_are_drawn_where_they_were_recorded(loaded, trace):
+    """Points agree with the steps that they come from, up to what the trace rounds."""
+    assert value_points(trace) == []
+    config = DecodeConfig(gen_length=8, block_length=4, steps=8)
+    lanes = finish(trace_run(loaded, "the sun is <b>", config, value_norms=True))
+    for layer in (None, 1):
+        points = value_points(lanes, layer)
+        assert [len(lane.positions) for lane in points] == [
+            lane["frames"][-1]["visible"] - (lane["kind"] == "ar") for lane in lanes["lanes"]
+        ]
+        figure = value_norm_scatter(points)
+        assert [trace.name for trace in figure.data] == [lane.title for lane in points]
+        rows = value_rows(points)
+        assert len(rows) == sum(len(lane.positions) for lane in points)
+        prompt_ids = check_prompt(loaded, "the sun is <b>", 8)
+        steps = list(denoise(loaded, prompt_ids, config, value_norms=True))
+        relative = [s.value_norms.numpy() / np.median(s.value_norms, axis=1, keepdims=True) for s in steps]
+        chosen = slice(None) if layer is None else slice(1, 2)
+        norms = np.mean(
+            [one[chosen].mean(0) for one in relative],
+            axis=0,
+        )
+        assert np.allclose(points[0].values, norms, rtol=0.05)

@@ -27,7 +27,7 @@ def test_everything_but_the_list_of_layers_is_drawn(trace, recorded):
     assert set(draw(recorded, trace, 1)) == set(FIGURES) - {"layer"}
     during = draw_layer(recorded, trace, 1)
     assert {"trajectory", "variances"} < set(during)
-    assert not {"layers", "stages"} & set(during)
+    assert not {"layers", "stages", "values"} & set(during)
 
 
 def test_only_prompts_of_the_same_model_are_the_band(trace, recorded):

@@ -8,18 +8,20 @@ from functools import partial
 
 import gradio as gr
 
-from sinkprune.figures.rows import Row, stage_rows, trajectory_rows, variance_rows
+from sinkprune.figures.rows import Row, stage_rows, trajectory_rows, value_rows, variance_rows
 from sinkprune.figures.sinks import sink_trajectory, stage_heatmaps, variance_bars, variance_by_layer
+from sinkprune.figures.value_norms import value_norm_scatter
 from sinkprune.recorded.prompt_set import PromptSet
 from sinkprune.traces.format import is_cached
 from sinkprune.traces.sink_statistics import LaneStatistics, layer_statistics, trace_statistics
 from sinkprune.traces.stages import Stages, trace_stages
+from sinkprune.traces.value_norms import ValuePoints, value_points
 from sinkprune.ui.components.figure_card import figure_card, figure_file, words
 from sinkprune.ui.components.scripts import WHEN_SEEN
 from sinkprune.ui.events import QUICK_EVENT
 from sinkprune.ui.inputs import in_words
 from sinkprune.ui.words.figure_texts import SINK_FIGURES
-from sinkprune.ui.words.reading import CACHED, layers_words, stage_words, trajectory_words, variance_words
+from sinkprune.ui.words.reading import CACHED, layers_words, stage_words, trajectory_words, value_words, variance_words
 from sinkprune.ui.words.text import DEFINITIONS
 
 MEAN = 0  # in the list of layers, which counts from 1 as the player does
@@ -37,7 +39,7 @@ def figure_section(recorded: PromptSet | None, trace: dict | None, last: gr.Stat
     with gr.Row(elem_classes="choices figure-choices"):
         parts = {"layer": layer_list(trace), "source": _source_list(recorded)}
     heads = {}
-    for names in (("trajectory", "variances"), ("stages", "layers")):
+    for names in (("trajectory", "variances"), ("stages", "layers"), ("values",)):
         with gr.Row(elem_classes="figures"):
             for name in names:
                 with gr.Column(min_width=300):
@@ -96,7 +98,8 @@ def draw_layer(recorded: PromptSet | None, trace: dict, choice: int) -> dict:
 @dataclass(frozen=True)
 class Numbers:
     """What the figures show. lanes: in the chosen layer; over_prompts: the band around them; layers: the lanes in every single layer;
-    stages: one or two lanes. about: what a JSON file says before its rows.
+    stages: one or two lanes. values: None where the run is not finished, empty where they were not recorded. about: what a JSON file says
+    before its rows.
     """
 
     lanes: list[LaneStatistics]
@@ -104,6 +107,7 @@ class Numbers:
     layers: list[LaneStatistics]
     stages: list[Stages]
     about: dict
+    values: list[ValuePoints] | None = None
 
 
 def run_numbers(recorded: PromptSet | None, trace: dict, layer: int | None, whole: bool = True) -> Numbers:
@@ -113,7 +117,8 @@ def run_numbers(recorded: PromptSet | None, trace: dict, layer: int | None, whol
     if is_cached(trace):
         about["note"] = CACHED
     layers, stages = (layer_statistics(trace), trace_stages(trace)) if whole else ([], [])
-    return Numbers(trace_statistics(trace, layer), band, layers, stages, about)
+    values = value_points(trace, layer) if whole else None
+    return Numbers(trace_statistics(trace, layer), band, layers, stages, about, values)
 
 
 def set_numbers(recorded: PromptSet, layer: int | None) -> Numbers:
@@ -122,7 +127,7 @@ def set_numbers(recorded: PromptSet, layer: int | None) -> Numbers:
     if not lanes:
         raise ValueError(f"the recorded prompts have no layer {layer}: choose one of the list")
     about = {"prompts": recorded.prompts, "model": recorded.model, "settings": recorded.settings}
-    return Numbers(lanes, [], recorded.layers, recorded.stages, about | {"stages": recorded.typical})
+    return Numbers(lanes, [], recorded.layers, recorded.stages, about | {"stages": recorded.typical}, [])
 
 
 def _numbers(recorded: PromptSet | None, trace: dict | None, choice: int, source: str) -> Numbers | None:
@@ -146,6 +151,8 @@ def _drawn(numbers: Numbers) -> dict:
     if numbers.stages:
         typical = numbers.about.get("stages")
         drawn["stages"] = (stage_heatmaps(numbers.stages), stage_words(numbers.stages, typical))
+    if numbers.values is not None:
+        drawn["values"] = (value_norm_scatter(numbers.values) if numbers.values else None, value_words(numbers.values))
     note = numbers.about.get("note", "")
     return {
         key: value
@@ -175,6 +182,10 @@ def _saver(recorded: PromptSet | None, name: str) -> Callable[..., dict]:
 
 
 def _rows(name: str, numbers: Numbers) -> list[Row]:
+    if name == "values":
+        if not numbers.values:
+            raise ValueError("the lengths of value vectors were not recorded in this run")
+        return value_rows(numbers.values)
     if name == "stages":
         return stage_rows(numbers.stages)
     if name == "trajectory":

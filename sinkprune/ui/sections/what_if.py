@@ -164,7 +164,8 @@ def _run(bench: Workbench, dense: LoadedModel, asked: Request) -> Iterator[Updat
                 yield {"status": waiting_line(value)}
                 continue
             if isinstance(value, Before):
-                yield {"status": note("Live", "The run is written first, then it is touched."), "shown": value.trace}
+                # Only said: one event shows one run, because Gradio sends differences, and garbles those of lists that shrink.
+                yield {"status": note("Live", "The run is written first, then it is touched.")}
                 continue
             lanes = value.lanes if isinstance(value, Tried) else None
             trace = value.trace if isinstance(value, Tried) else value

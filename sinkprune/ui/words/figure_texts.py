@@ -44,6 +44,14 @@ SINK_FIGURES = {
         "compare where it stands at the three steps. 1 is what uniform attention would give. Positions that are not written yet are empty "
         "in the autoregressive lane.</p>",
     ),
+    "values": FigureText(
+        "Attention received against value norm",
+        "<p>‖<i>v<sub>i</sub></i>‖: the length of a token's value vector, mean over heads, in units of the layer's median token; means "
+        "over the steps that read the token.</p>"
+        "<p>Attention moves value vectors: a token with a short one gives little, however much it is looked at. Sinks tend to have "
+        "short ones in the later layers, so looking at them is close to looking nowhere "
+        "(<a href='https://arxiv.org/abs/2601.19657' target='_blank' rel='noopener'>arXiv 2601.19657</a>). Choose a layer above.</p>",
+    ),
 }
 
 PRUNED_SINKS = FigureText(

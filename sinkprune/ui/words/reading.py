@@ -12,6 +12,7 @@ from sinkprune.recorded.pruned_sinks import PrunedRivers
 from sinkprune.traces.commits import LaneCommits
 from sinkprune.traces.sink_statistics import LaneStatistics, known_values, mean_trajectory
 from sinkprune.traces.stages import Stages
+from sinkprune.traces.value_norms import ValuePoints
 
 UNRELATED = 0.3  # correlations closer to zero than this are not worth a claim
 CACHED = "With a key-value cache a step counts only the rows that it computed: run without one before you compare."
@@ -50,6 +51,21 @@ def layers_words(layers: Sequence[LaneStatistics]) -> str:
             f"{len(medians)} layers."
         )
     return " ".join(said)
+
+
+NO_VALUES = "Not recorded in this run: under “How it writes”, tick that the lengths of value vectors are recorded, and run again."
+
+
+def value_words(lanes: Sequence[ValuePoints]) -> str:
+    """How long the value vector of the most attended position of each lane is."""
+    said = []
+    for lane in lanes:
+        most = int(np.argmax(lane.mass))
+        said.append(
+            f"{lane.title}: position {lane.positions[most]} receives most ({lane.mass[most]:.1f} times the mean), and its value vector "
+            f"has {lane.values[most]:.2f} of the median length."
+        )
+    return " ".join(said) or NO_VALUES
 
 
 def stage_words(stages: Sequence[Stages], prompt: str | None = None) -> str:
