@@ -22,7 +22,7 @@ from sinkprune.models.copies import copy_sharing_tensors
 from sinkprune.pruning.calibration import calibration_set, noised
 from sinkprune.pruning.cuts import Masks, cut_by_magnitude
 from sinkprune.pruning.linears import Group, all_groups, check_prunable, input_groups
-from sinkprune.pruning.measured import Measured, measured_key
+from sinkprune.pruning.measured import Measured, is_at_hand, measured_key
 from sinkprune.pruning.measuring import (
     Totals,
     add_inputs,
@@ -52,7 +52,7 @@ class _Job:
 
     loaded: LoadedModel
     config: PruneConfig
-    ids: torch.Tensor  # (samples, T)
+    ids: torch.Tensor | None  # (samples, T); None where no text is run
     seed: int
     started: float
     text: CalibrationConfig | None  # what made the ids; None where they were given
@@ -114,11 +114,13 @@ def prune_steps(
             f"{config.method!r} measures on masked text, and {loaded.spec.name!r} has no MASK: use a method that reads clean text"
         )
     given = calibration_ids is not None
-    ids = calibration_set(loaded, calibration, calibration_ids) if config.reads_text or given else None
+    measured = {} if measured is None else measured
+    known = not config.record.in_sequence and is_at_hand(measured, loaded.spec, config, calibration)
+    ids = calibration_set(loaded, calibration, calibration_ids) if given or (config.reads_text and not known) else None
     # Each weight is copied when it is cut, so that two whole models stand in memory at the end only.
     pruned = loaded if in_place else dataclasses.replace(loaded, model=copy_sharing_tensors(loaded.model))
     text = None if given else calibration
-    job = _Job(pruned, config, ids, calibration.seed, started, text, {} if measured is None else measured)
+    job = _Job(pruned, config, ids, calibration.seed, started, text, measured)
     yield from _steps(job)
     zeros = sum(report.sparsity * job.masks[report.name].numel() for report in job.reports)
     weights = sum(mask.numel() for mask in job.masks.values())

@@ -40,7 +40,7 @@ from sinkprune.traces.runs import compare_run, finish
 PATH = Path(__file__).resolve().parents[2] / "assets" / "comparison.json.gz"
 MAX_BYTES = 400 * 1024
 PROMPT = "Explain what a star is to a child"  # the prompt of the recorded run that the page opens with
-DECODING = DecodeConfig(gen_length=96, block_length=32, steps=96, threshold=0.9)
+DECODING = DecodeConfig(gen_length=96, block_length=32, steps=96, threshold=0.9, stop_at_end=True)
 PRUNING = PruneConfig("sink-wanda", 0.5)
 CALIBRATION = CalibrationConfig(samples=32)
 STORE_BYTES = 512 * 2**20  # one copy of the bundled model by each method
