@@ -53,7 +53,9 @@ def layers_words(layers: Sequence[LaneStatistics]) -> str:
     return " ".join(said)
 
 
-NO_VALUES = "Not recorded here: under “How it writes”, tick that the lengths of value vectors are recorded, and press Run."
+NO_VALUES = (
+    "Not recorded here: under “How it writes”, tick that the lengths of value vectors are recorded, and press Run."
+)
 
 
 def value_words(lanes: Sequence[ValuePoints]) -> str:
