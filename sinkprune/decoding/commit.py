@@ -63,9 +63,8 @@ def _count_by_factor(ranked: torch.Tensor, factor: float) -> int:
     The first one passes; the n-th passes from 1 - factor / (n + 1) on. Where only the last one fails, that code commits it too.
     """
     nth = torch.arange(2, ranked.numel() + 1, device=ranked.device)
-    count = 1 + int(
-        (ranked[1:] >= 1 - factor / (nth + 1)).sum()
-    )  # the bound grows with n, so those that pass come first
+    passing = ranked[1:] >= 1 - factor / (nth + 1)  # the bound grows with n, so those that pass come first
+    count = 1 + int(passing.sum())
     return ranked.numel() if count == ranked.numel() - 1 else count
 
 

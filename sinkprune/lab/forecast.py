@@ -17,9 +17,7 @@ from sinkprune.pruning.linears import all_groups
 from sinkprune.pruning.methods import NOISE_STEPS, Method
 
 TIMED_TOKENS = 256
-VERSIONS = (
-    len(NOISE_STEPS) - 1
-)  # noised versions of each sequence; the last is all MASK, and one forward serves all sequences
+VERSIONS = len(NOISE_STEPS) - 1  # noised versions of a sequence; the last is all MASK, one forward for all sequences
 CUT = 350  # multiply-adds that take as long as finding and zeroing one weight, on the CPU of the recorded table
 COLUMNS = 6  # how much slower SparseGPT's columns run, one after another, than one matrix product of as much work
 
@@ -72,9 +70,7 @@ def prune_work(
         return work
     tokens = calibration.samples * calibration.length
     work += _passes(method, at_hand) * tokens * sum(weights.values())
-    if (
-        method.second_order
-    ):  # a Hessian (in, in) of each group's inputs, then columns that make up for those before them
+    if method.second_order:  # a Hessian (in, in) for each group's inputs, then columns that make up for earlier ones
         work += sum(tokens * width**2 + COLUMNS * width * size for (_, width), size in weights.items())
     return work
 

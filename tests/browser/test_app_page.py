@@ -85,9 +85,9 @@ def test_stop_keeps_what_was_written(page):
     choose(page, "Answer length", "160")  # long enough to be stopped, however fast the machine
     run(page, "Write a short story about a fox who learns to swim.")
     wait_for(page, "d.live === 'true' && d.frames > 2")
-    page.locator("#use-settings").wait_for(state="hidden")  # no recorded run is on screen
     page.get_by_role("button", name="Stop", exact=True).click()
     page.locator("#note").get_by_text("Stopped").wait_for()
+    page.locator("#use-settings").wait_for(state="hidden")  # no recorded run is on screen
     wait_for(page, "d.live === 'false' && d.frames > 2 && d.frames < 160")
     frames = state(page)["frames"]
     page.wait_for_timeout(700)

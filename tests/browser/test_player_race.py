@@ -68,7 +68,7 @@ def test_a_difference_is_the_first_lane_less_the_second(run):
         ["trace", "scenes", "axis"].map((n) => import(`/player/${n}.js`)));
       const run = readRun(t);
       const scenes = makeScenes(run, {scope: {layer: null, head: null}, rule: {name: "reference", value: 2}, palette: "viridis",
-        theme: {}, axis: makeAxis("steps", run)});
+        theme: {}, axis: makeAxis("steps", run), against: 1});
       const signed = m.makeDifference(scenes);
       return [signed.lane.frames.length, [...signed.massAt(2)], signed.top, m.mostChanged(signed.massAt(2)), m.differenceWords(signed, 2)];
     }"""

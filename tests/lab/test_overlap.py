@@ -13,7 +13,7 @@ TOKENS = st.lists(st.integers(0, 5), max_size=12)
 def lane(*steps: dict[int, int], prompt: int = 2, visible: int = 6) -> dict:
     """A lane that commits {position: id} at each step."""
     frames = [{"committed": [[p, i, "", 1.0] for p, i in step.items()], "visible": visible} for step in steps]
-    return {"promptLength": prompt, "frames": frames}
+    return {"promptLength": prompt, "maskId": -1, "frames": frames}
 
 
 def test_agreement_golden():

@@ -49,6 +49,7 @@ from sinkprune.ui.what_if_inputs import WHAT_IF, check_what_if, decoding_shown, 
 TABS = ("watch", "compare", "whatif", "methods", "table", "learn")
 WORDS = {"rule", "cache", "keep", "method", "pattern", "sink_rule", "allocation"}
 FLAGS = {"sink_weight", "stop_at_end"}
+UNNAMED = DECODING | {"stop_at_end": False}  # what a link means that does not name a setting: some are older than it
 WORDS |= {name for name, value in WHAT_IF.items() if isinstance(value, str)}
 EXPECT = re.compile(r"[0-9a-f]{12}")
 PRESET = re.compile(r"[a-z0-9-]{1,40}")
@@ -106,8 +107,7 @@ def _decoding(config: DecodeConfig) -> dict:
     """The settings of a config by the names of the page's controls, without those that it does not use."""
     values = decoding_values(config)
     unused = {"threshold", "factor"} - {values["rule"]}
-    if not config.cfg_scale:
-        unused.add("cfg_scale")
+    unused |= {name for name in ("cfg_scale", "stop_at_end") if not getattr(config, name)}
     if config.cache != "sparse":
         unused |= set(SPARSE)
     return {name: value for name, value in values.items() if name not in unused}
@@ -139,7 +139,7 @@ def read_link(query: Mapping[str, str]) -> Link:
         values["both"] = LANES[lanes]
     if query.get("closely") == "True":
         values["closely"] = True
-    values |= _asked(query, DECODING, _check_decoding) | _asked(query, COPY, _check_copy)
+    values |= _asked(query, UNNAMED, _check_decoding) | _asked(query, COPY, _check_copy)
     values |= _asked(query, WHAT_IF, check_what_if)
     return Link(tab, model, expect, values, _touch_asked(query))
 
