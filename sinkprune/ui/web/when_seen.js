@@ -4,4 +4,6 @@ const seen = new IntersectionObserver(([entry]) => {
   seen.disconnect();
   trigger("click");
 }, { rootMargin: "300px" });
-setTimeout(() => seen.observe(element), 1500); // by then the player above has its height
+const started = () => document.querySelector(".sp-player[data-ready], [data-error]"); // only then the player above gets its height
+const look = () => (started() ? setTimeout(() => seen.observe(element), 1500) : setTimeout(look, 300));
+look();
