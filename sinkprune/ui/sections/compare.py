@@ -191,7 +191,6 @@ def _finished(
     comparison = compared.comparison
     return {
         "status": note("Done", " ".join(f"{said} {_as_linked(link, linked)}".split())),
-        "shown": trace,  # again: what came while the page was still opening may have been lost
         "pinned": pin_of(comparison, trace, link, dense.spec.end_token_ids),
         "measured": gr.Column(visible=True),
         **_numbers(comparison, trace, compared.layers, asked.pruning),
