@@ -10,8 +10,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from sinkprune.figures.style import STYLES, TEXT, signed_colours, styled
-from sinkprune.lab.numbers import percent
 from sinkprune.recorded.pruned_sinks import PrunedRivers
+from sinkprune.traces.numbers import percent
 
 SYMBOLS = ("circle", "diamond")
 DODGE = 0.12  # of the distance between two sparsities

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from sinkprune.figures.style import TEXT, styled
-from sinkprune.lab.numbers import percent, signed
 from sinkprune.lab.sweep import SweepPoint
 from sinkprune.pruning.methods import BY_NAME
+from sinkprune.traces.numbers import percent, signed
 
 MOST = 0.9  # the largest sparsity that is drawn
 SHARES = [0, 0.2, 0.4, 0.6, 0.8]

@@ -6,8 +6,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from sinkprune.figures.style import STYLES, TEXT, styled
-from sinkprune.lab.numbers import bits
 from sinkprune.recorded.what_if_settings import COUNTS, RETENTIONS
+from sinkprune.traces.numbers import bits
 
 POLICIES = (
     ("attention", "attention", STYLES[0].colour, "circle", "solid"),

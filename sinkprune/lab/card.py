@@ -10,11 +10,11 @@ import torch
 import transformers
 
 from sinkprune.decoding import DecodeConfig
-from sinkprune.lab.numbers import percent
 from sinkprune.models import LoadedModel
 from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneResult
 from sinkprune.pruning.methods import BY_NAME
 from sinkprune.pruning.settings import BUILT_IN, layer_sparsity
+from sinkprune.traces.numbers import percent
 
 BUILT_IN_TEXT = "built-in text (a cut of WikiText-2's validation split)"
 WARM_UP = "one untimed forward pass of the same shape"

@@ -11,11 +11,11 @@ import torch
 from sinkprune.decoding import DecodeConfig
 from sinkprune.lab.card import RunCard, run_card, threads
 from sinkprune.lab.likelihood import ANSWER_DRAWS, ANSWER_LEVELS, answer_likelihood, paired_difference
-from sinkprune.lab.numbers import bits, percent, signed
 from sinkprune.lab.overlap import agreement, answer_end, repeated_ngrams
 from sinkprune.models import LoadedModel
 from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneResult
 from sinkprune.pruning.methods import BY_NAME, Method
+from sinkprune.traces.numbers import bits, percent, signed
 from sinkprune.traces.parting import Divergence, answer_ids, first_divergence
 
 LIKELIHOOD = f"""Bits per token: cross-entropy of masked answer tokens, mean over {len(ANSWER_LEVELS)} mask levels with {ANSWER_DRAWS} draws

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from sinkprune.lab.intervals import Interval, crossed_interval
-from sinkprune.lab.numbers import percent, plain, signed
 from sinkprune.recorded.covering import load_covering, one_covered
 from sinkprune.recorded.head_changes import load_head_changes
 from sinkprune.recorded.prompt_set import PromptSet, load_prompt_set
 from sinkprune.recorded.pruning_table import load_table
+from sinkprune.traces.numbers import percent, plain, signed
 from sinkprune.traces.sink_statistics import LaneStatistics
 
 AGREES, PART, NOT, MISSING = VERDICTS = ("agrees", "agrees in part", "does not agree", "not measured yet")

@@ -25,7 +25,6 @@ from sinkprune.decoding import DecodeConfig
 from sinkprune.lab.all_methods import MethodRow, compare_all
 from sinkprune.lab.card import RunCard, threads
 from sinkprune.lab.comparison import Comparison, measure
-from sinkprune.lab.numbers import bits
 from sinkprune.lab.request import Request
 from sinkprune.lab.store import PrunedStore, store_key
 from sinkprune.models import LoadedModel, load_model
@@ -34,6 +33,7 @@ from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneResult, prune
 from sinkprune.pruning.settings import layer_sparsity
 from sinkprune.recorded.packed_heads import ROUNDINGS, pack_heads, unpack_heads
 from sinkprune.traces.check import check_trace
+from sinkprune.traces.numbers import bits
 from sinkprune.traces.parting import Divergence
 from sinkprune.traces.runs import compare_run, finish
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sinkprune.lab.numbers import bits
 from sinkprune.recorded.what_if import FILE, load_what_if
+from sinkprune.traces.numbers import bits
 
 
 def load_covering(path: Path = FILE) -> dict | None:

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 from sinkprune.lab.card import threads
-from sinkprune.lab.numbers import percent
+from sinkprune.traces.numbers import percent
 
 FILE = Path(__file__).resolve().parents[2] / "assets" / "eviction-time.json"
 RETENTIONS = (1.0, 0.5, 0.25, 0.125, 0.0)

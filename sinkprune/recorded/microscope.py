@@ -16,12 +16,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sinkprune.lab.microscope import measure, microscope, prompt_ids
-from sinkprune.lab.numbers import percent
 from sinkprune.models import LoadedModel, load_model
 from sinkprune.models.fingerprint import weights_fingerprint
 from sinkprune.pruning import PruneConfig
 from sinkprune.pruning.cuts import wanda_decision
 from sinkprune.pruning.explain import Evidence, Spot
+from sinkprune.traces.numbers import percent
 
 FILE = Path(__file__).resolve().parents[2] / "assets" / "microscope.json.gz"
 PROMPT = "Why is the sky blue"

@@ -7,9 +7,9 @@ Which option is right is computed, never typed, so it may differ from the paper'
 
 from __future__ import annotations
 
-from sinkprune.lab.numbers import percent
 from sinkprune.recorded.claim_verdicts import Recordings, over, pairs, words
 from sinkprune.recorded.covering import one_covered
+from sinkprune.traces.numbers import percent
 
 
 def predictions(found: Recordings) -> dict[str, dict | None]:

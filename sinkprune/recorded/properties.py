@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sinkprune.lab.numbers import percent
 from sinkprune.recorded.watched import Reign, Watched, is_special, listed, times, where
 from sinkprune.traces.format import decode_lane, is_cached
+from sinkprune.traces.numbers import percent
 
 STILL = 0.5  # temporal variance in tokens squared below which the centroid stays on its token
 

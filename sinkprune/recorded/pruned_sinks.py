@@ -23,11 +23,11 @@ import numpy as np
 import torch
 
 from sinkprune.decoding import DecodeConfig, denoise
-from sinkprune.lab.numbers import percent
 from sinkprune.models import LoadedModel, decode_answer, encode_prompt, load_model
 from sinkprune.models.writing import json_text
 from sinkprune.pruning import METHODS, CalibrationConfig, PruneConfig, prune_model
 from sinkprune.sinks import live_heads, record_attention
+from sinkprune.traces.numbers import percent
 from sinkprune.traces.shares import from_base64, from_levels, to_base64, to_levels
 
 PRUNED_SINKS = Path(__file__).resolve().parents[2] / "assets" / "pruned-sinks.json.gz"

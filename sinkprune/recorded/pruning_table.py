@@ -22,7 +22,6 @@ from pathlib import Path
 import torch
 
 from sinkprune.lab.card import threads
-from sinkprune.lab.numbers import percent
 from sinkprune.models import LoadedModel, load_model
 from sinkprune.models.fingerprint import weights_fingerprint
 from sinkprune.models.writing import json_text
@@ -39,6 +38,7 @@ from sinkprune.recorded.table_cells import (
 )
 from sinkprune.recorded.table_summary import summarise
 from sinkprune.recorded.table_text import as_markdown
+from sinkprune.traces.numbers import percent
 
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "table"
 MODEL = "bundled"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from sinkprune.lab.numbers import percent, signed
+from sinkprune.traces.numbers import percent, signed
 
 WINS = {"win": "wins", "tie": "ties", "loss": "loses"}
 KINDS = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sinkprune.lab.numbers import bits, percent, signed
 from sinkprune.recorded.what_if_settings import COUNTS, HEAD_SHARES, RETENTIONS
+from sinkprune.traces.numbers import bits, percent, signed
 
 LANES = {"dlm": "diffusion", "ar": "autoregressive"}
 POLICIES = {

@@ -10,9 +10,9 @@ from sinkprune.decoding import DecodeConfig
 from sinkprune.lab.citation import bibtex_with_settings
 from sinkprune.lab.comparison import MEANINGS, code, measure
 from sinkprune.lab.likelihood import ANSWER_DRAWS, answer_likelihood, paired_difference
-from sinkprune.lab.numbers import bits, percent
 from sinkprune.lab.overlap import answer_end
 from sinkprune.pruning import CalibrationConfig, PruneConfig, prune_model
+from sinkprune.traces.numbers import bits, percent
 from sinkprune.traces.parting import answer_ids, fingerprint, first_divergence
 from sinkprune.traces.runs import compare_run, finish
 from sinkprune.ui.words.result_card import result_card

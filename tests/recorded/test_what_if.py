@@ -9,7 +9,6 @@ import torch
 from sinkprune.decoding import DecodeConfig, denoise
 from sinkprune.decoding.interventions import Cover
 from sinkprune.figures.what_if import what_if_figure
-from sinkprune.lab.numbers import bits
 from sinkprune.models import causal_view, load_model
 from sinkprune.models.fingerprint import weights_fingerprint
 from sinkprune.recorded import what_if_cells
@@ -21,6 +20,7 @@ from sinkprune.recorded.what_if_cells import Subject, measure_cache, measure_can
 from sinkprune.recorded.what_if_settings import Change, Cut, Protocol, covers, cuts, head_cuts
 from sinkprune.recorded.what_if_summary import summarise
 from sinkprune.recorded.what_if_text import as_markdown, find, verdicts
+from sinkprune.traces.numbers import bits
 from tests.tiny_models import MASK, make_tiny
 
 SMALL = Protocol(prompts=3, gen_length=16, block_length=8, scored=10, texts=2)

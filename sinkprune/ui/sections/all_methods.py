@@ -12,9 +12,9 @@ import gradio as gr
 from gradio.components import Component
 
 from sinkprune.lab.all_methods import ORDER, MethodRow, Refusal, Underway, compare_all
-from sinkprune.lab.numbers import percent
 from sinkprune.pruning import CalibrationConfig
 from sinkprune.recorded.comparison import RecordedComparison
+from sinkprune.traces.numbers import percent
 from sinkprune.ui.components.methods_table import methods_table
 from sinkprune.ui.events import QUICK_EVENT, now_and_then
 from sinkprune.ui.inputs import BOUNDS, COPY, MAX_SPARSITY, PATTERNS, calibration_from, pruning_from, request_from

@@ -10,9 +10,9 @@ from functools import partial
 import gradio as gr
 
 from sinkprune.figures.pruning import change_heatmap
-from sinkprune.lab.numbers import percent
 from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneProgress, PruneResult, calibration_set
 from sinkprune.pruning.changes import LINEARS, MaskChanges, mask_changes
+from sinkprune.traces.numbers import percent
 from sinkprune.ui.events import STATE_SECONDS, now_and_then
 from sinkprune.ui.run_button import Update, run_button, wire_run
 from sinkprune.ui.server.runs import visitor

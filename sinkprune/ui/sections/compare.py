@@ -14,12 +14,12 @@ from sinkprune.figures.commits import commit_figure
 from sinkprune.figures.pruning import sparsity_per_layer
 from sinkprune.figures.sinks import sink_trajectory
 from sinkprune.lab.comparison import Comparison
-from sinkprune.lab.numbers import percent
 from sinkprune.lab.request import Request
 from sinkprune.models import LoadedModel
 from sinkprune.pruning import STRUCTURED, PruneConfig, PruneProgress
 from sinkprune.recorded.comparison import RecordedComparison
 from sinkprune.traces.commits import confidence_needed, lane_commits
+from sinkprune.traces.numbers import percent
 from sinkprune.traces.parting import fingerprint
 from sinkprune.traces.runs import check_prompt
 from sinkprune.traces.sink_statistics import trace_statistics

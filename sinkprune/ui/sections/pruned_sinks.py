@@ -10,8 +10,8 @@ import gradio as gr
 
 from sinkprune.figures.pruning import difference_rivers
 from sinkprune.figures.rows import river_rows
-from sinkprune.lab.numbers import percent
 from sinkprune.recorded.pruned_sinks import PrunedRivers, PrunedSinks
+from sinkprune.traces.numbers import percent
 from sinkprune.ui.components.figure_card import figure_card, figure_file, words
 from sinkprune.ui.components.scripts import WHEN_SEEN
 from sinkprune.ui.events import QUICK_EVENT

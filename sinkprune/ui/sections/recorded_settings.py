@@ -8,8 +8,8 @@ import gradio as gr
 from gradio.components import Component
 
 from sinkprune.decoding import DecodeConfig
-from sinkprune.lab.numbers import percent
 from sinkprune.recorded.presets import Preset
+from sinkprune.traces.numbers import percent
 from sinkprune.ui.events import QUICK_EVENT
 from sinkprune.ui.inputs import decoding_values
 from sinkprune.ui.words.text import note

@@ -12,7 +12,6 @@ from gradio.components import Component
 from sinkprune.decoding import DecodeConfig
 from sinkprune.figures.sweep import sweep_figure, sweep_table
 from sinkprune.lab.all_methods import ORDER, Refusal, Underway
-from sinkprune.lab.numbers import percent
 from sinkprune.lab.sweep import (
     MAX_POINTS,
     MAX_SECONDS,
@@ -25,6 +24,7 @@ from sinkprune.lab.sweep import (
     sweep,
 )
 from sinkprune.models import LoadedModel
+from sinkprune.traces.numbers import percent
 from sinkprune.traces.runs import check_prompt
 from sinkprune.ui.events import now_and_then
 from sinkprune.ui.inputs import MAX_SPARSITY, calibration_from, request_from

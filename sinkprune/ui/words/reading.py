@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sinkprune.lab.numbers import percent, signed
 from sinkprune.pruning.changes import MaskChanges
 from sinkprune.recorded.pruned_sinks import PrunedRivers
 from sinkprune.traces.commits import LaneCommits
+from sinkprune.traces.numbers import percent, signed
 from sinkprune.traces.sink_statistics import LaneStatistics, known_values, mean_trajectory
 from sinkprune.traces.stages import Stages
 from sinkprune.traces.value_norms import ValuePoints

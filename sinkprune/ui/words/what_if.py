@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import html
 
-from sinkprune.lab.numbers import bits, percent, signed
 from sinkprune.lab.what_if import LaneResult
+from sinkprune.traces.numbers import bits, percent, signed
 from sinkprune.traces.parting import answer_ids, first_divergence
 
 ABOUT_CHANGE = {

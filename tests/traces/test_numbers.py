@@ -2,7 +2,7 @@
 
 import pytest
 
-from sinkprune.lab.numbers import bits, percent, signed
+from sinkprune.traces.numbers import bits, percent, signed
 
 
 def test_one_percent_sign_one_minus_sign_one_unit():
