@@ -9,7 +9,7 @@ import torch
 from sinkprune.models import LoadedModel
 from sinkprune.pruning.linears import input_groups
 from sinkprune.pruning.measuring import BATCH_TOKENS
-from sinkprune.pruning.methods import NOISE_STEPS, RECORDS, Method
+from sinkprune.pruning.methods import OWN_VERSIONS, RECORDS, Method
 
 
 @torch.inference_mode()
@@ -32,12 +32,12 @@ def _products(method: Method, layers: list[list[float]]) -> float:
     """Seconds of the products per BATCH_TOKENS tokens. layers: seconds of each layer's groups of linears, in the order they run."""
     if not method.reads_text:
         return 0.0
-    whole, versions = sum(map(sum, layers)), len(NOISE_STEPS) - 1
+    whole = sum(map(sum, layers))
     if not method.in_sequence:
-        return (versions if method.noised else 1) * (whole - layers[-1][-1])
+        return (OWN_VERSIONS if method.noised else 1) * (whole - layers[-1][-1])
     in_sequence = (whole - sum(layer[-1] for layer in layers)) + (whole - sum(layers[-1]))
     to_last_attention = whole - sum(layers[-1][1:])  # q, k and v of the last layer run, nothing after them
-    return in_sequence + (versions * to_last_attention if method.noised else 0.0)
+    return in_sequence + (OWN_VERSIONS * to_last_attention if method.noised else 0.0)
 
 
 def _seconds(linears: list[torch.nn.Linear], rounds: int) -> float:

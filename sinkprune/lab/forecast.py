@@ -14,10 +14,9 @@ import torch
 from sinkprune.models import LoadedModel
 from sinkprune.pruning import CalibrationConfig, PruneConfig, PruneResult
 from sinkprune.pruning.linears import all_groups
-from sinkprune.pruning.methods import NOISE_STEPS, Method
+from sinkprune.pruning.methods import OWN_VERSIONS, Method
 
 TIMED_TOKENS = 256
-VERSIONS = len(NOISE_STEPS) - 1  # noised versions of a sequence; the last is all MASK, one forward for all sequences
 CUT = 350  # multiply-adds that take as long as finding and zeroing one weight, on the CPU of the recorded table
 COLUMNS = 6  # how much slower SparseGPT's columns run, one after another, than one matrix product of as much work
 
@@ -86,5 +85,5 @@ def _weights(loaded: LoadedModel) -> dict[tuple[str, int], int]:
 
 def _passes(method: Method, at_hand: bool) -> int:
     """Forwards of each calibration token. Only what is measured on the dense model can be at hand."""
-    once = 0 if at_hand else VERSIONS if method.noised else 0 if method.in_sequence else 1
+    once = 0 if at_hand else OWN_VERSIONS if method.noised else 0 if method.in_sequence else 1
     return once + (2 if method.in_sequence else 0)

@@ -15,6 +15,9 @@ from sinkprune.pruning.structured import cut_units
 
 TOKEN_WEIGHTS = "token weights"
 NOISE_STEPS = tuple(range(5, 51, 5))  # of 50: the denoising steps whose noise level the official code samples
+OWN_VERSIONS = (
+    len(NOISE_STEPS) - 1
+)  # noised versions that differ between sequences; the last is all MASK, one forward for all
 ZEROS = "zeros in a dense matrix take as long to multiply as other numbers: this copy is not faster"
 SMALLER = "channels and heads were removed: the layers are smaller, so a forward pass takes less time and memory"
 

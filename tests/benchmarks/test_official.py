@@ -1,35 +1,17 @@
 """The official algorithm, as benchmarks run it, writes what the official code wrote, in as many forwards."""
 
-import json
-
 import pytest
 import torch
 
 from sinkprune.benchmarks.official import plain_model, write
 from sinkprune.decoding import DecodeConfig
-from sinkprune.models import load_model
 from tests.decoding.official_factor import slow_factor
-from tests.tiny_models import FIXTURES
-
-OFFICIAL = json.loads((FIXTURES / "decoding" / "llada_decode.json").read_text())
-
-
-@pytest.fixture(scope="module")
-def llada():
-    return load_model(FIXTURES / "tiny-llada")
+from tests.decoding.official_runs import OFFICIAL, official_config
 
 
 @pytest.mark.parametrize("run", OFFICIAL["runs"])
 def test_tokens_and_forwards_are_the_official_ones(run, llada):
-    asked = OFFICIAL["runs"][run]["kwargs"]
-    config = DecodeConfig(
-        gen_length=asked["gen_length"],
-        block_length=asked["block_length"],
-        steps=asked["steps"],
-        threshold=asked.get("threshold"),
-        cache="prefix" if "prefix" in run else "dual" if "dual" in run else "none",
-    )
-    model = plain_model(llada)
+    model, config = plain_model(llada), official_config(run)
     for prompt, official in zip(OFFICIAL["prompts"], OFFICIAL["runs"][run]["results"], strict=True):
         ids = torch.tensor(prompt).view(1, -1)
         canvas, forwards = write(model, ids, llada.spec.mask_token_id, config)

@@ -1,7 +1,6 @@
 """The denoising loop: the official code's tokens, and what must hold for every model, cache mode and rule."""
 
 import dataclasses
-import json
 import threading
 
 import pytest
@@ -11,10 +10,9 @@ from hypothesis import strategies as st
 
 from sinkprune.decoding import DecodeConfig, denoise, generate
 from tests.decoding.official_factor import slow_factor
+from tests.decoding.official_runs import OFFICIAL, official_config
 from tests.decoding.samples import FAMILIES, LLAMA, MODELS, some_prompt
-from tests.tiny_models import FIXTURES, MASK, VOCABULARY, make_tiny
-
-OFFICIAL = json.loads((FIXTURES / "decoding" / "llada_decode.json").read_text())
+from tests.tiny_models import MASK, VOCABULARY, make_tiny
 
 
 @st.composite
@@ -37,14 +35,7 @@ def configs(draw):
 @pytest.mark.parametrize("record", [False, True])
 @pytest.mark.parametrize("run", OFFICIAL["runs"])
 def test_tokens_are_the_official_ones_with_no_more_forwards(run, record, llada):
-    given_settings = OFFICIAL["runs"][run]["kwargs"]
-    config = DecodeConfig(
-        gen_length=given_settings["gen_length"],
-        block_length=given_settings["block_length"],
-        steps=given_settings["steps"],
-        threshold=given_settings.get("threshold"),
-        cache="prefix" if "prefix" in run else "dual" if "dual" in run else "none",
-    )
+    config = official_config(run)
     for prompt, official in zip(OFFICIAL["prompts"], OFFICIAL["runs"][run]["results"], strict=True):
         result = generate(llada, torch.tensor(prompt).view(1, -1), config, record)
         assert result.tokens[0].tolist() == official["output_ids"]

@@ -126,15 +126,20 @@ def test_two_visitors_who_change_different_things_get_what_each_would_get_alone(
     assert [texts(update["shown"]) for update in last] == alone
 
 
-@pytest.mark.parametrize("stop", [1, 2, 4, 9, 20])
-def test_a_run_that_is_left_leaves_nothing(bench, stop):
-    values = VALUES | EACH[0] | {"seed": 10 + stop}
+def leave(bench, values, stop) -> None:
+    """A visitor goes after so many updates; nothing of the run may stay."""
     kept = bench.kept.bytes
     with closing(_try(bench, values)) as run:
         for _ in range(stop):
             next(run)
     assert watching._present.get() == ()
     assert bench.kept.bytes == kept
+    assert not bench.kept._under_way
+
+
+@pytest.mark.parametrize("stop", [1, 2, 4, 9, 20])
+def test_a_run_that_is_left_leaves_nothing(bench, stop):
+    leave(bench, VALUES | EACH[0] | {"seed": 10 + stop}, stop)
 
 
 TOUCHED = [({"change": "cover"}, 1), ({"change": "keys"}, 0), ({"change": "blanks"}, 0)]
@@ -185,14 +190,7 @@ def test_a_touched_token_stands_beside_the_old_run_and_its_link_and_endpoint_giv
 
 @pytest.mark.parametrize("stop", [1, 3, 8])
 def test_a_touched_run_that_is_left_leaves_nothing(bench, stop):
-    values = VALUES | {"seed": 30 + stop, "linked": Touch(1, (Edit(2, 20, "sea"),))}
-    kept = bench.kept.bytes
-    with closing(_try(bench, values)) as run:
-        for _ in range(stop):
-            next(run)
-    assert watching._present.get() == ()
-    assert bench.kept.bytes == kept
-    assert not bench.kept._under_way
+    leave(bench, VALUES | {"seed": 30 + stop, "linked": Touch(1, (Edit(2, 20, "sea"),))}, stop)
 
 
 @pytest.mark.parametrize(
