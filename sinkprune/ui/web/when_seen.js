@@ -4,6 +4,7 @@ const seen = new IntersectionObserver(([entry]) => {
   seen.disconnect();
   trigger("click");
 }, { rootMargin: "300px" });
-const started = () => document.querySelector(".sp-player[data-ready], [data-error]"); // only then the player above gets its height
-const look = () => (started() ? setTimeout(() => seen.observe(element), 1500) : setTimeout(look, 300));
-look();
+// A player above that is still starting has no height yet, so that everything below it seems near.
+const starting = () => document.querySelector(".sp-player:not([data-ready])") && !document.querySelector("[data-error]");
+const look = () => (starting() ? setTimeout(look, 300) : seen.observe(element));
+setTimeout(look, 1500);
